@@ -1,0 +1,131 @@
+//! Floats as Go's `strconv.FormatFloat` writes them with the shortest digits that read back to the same value.
+//!
+//! The HTTP API, PromQL's printer and the exposition formats are compared literally with Go programs.
+
+use std::fmt::{self, Write};
+
+/// Writes `value` in Go's `'f'` form, precision −1: plain decimal, `NaN`, `+Inf`, `-Inf`.
+pub fn write_f(out: &mut impl Write, value: f64) -> fmt::Result {
+    if let Some(special) = special(value) {
+        return out.write_str(special);
+    }
+    // Rust's `Display` for floats is the shortest plain decimal form; it never switches to an exponent.
+    write!(out, "{value}")
+}
+
+/// Writes `value` in Go's `'e'` form, precision −1: `1e+00`, `1.5e-07`.
+pub fn write_e(out: &mut impl Write, value: f64) -> fmt::Result {
+    if let Some(special) = special(value) {
+        return out.write_str(special);
+    }
+    let (mantissa, exponent) = decimal_parts(value);
+    write_exponent_form(out, &mantissa, exponent)
+}
+
+/// Writes `value` in Go's `'g'` form, precision −1 (what `%v` prints and the text format uses): exponent form below
+/// 1e-4 and from 1e6 on.
+pub fn write_g(out: &mut impl Write, value: f64) -> fmt::Result {
+    write_shortest(out, value, -4, 6)
+}
+
+/// Writes `value` as the HTTP API does: exponent form for 0 < |v| < 1e-6 and |v| ≥ 1e21.
+pub fn write_json(out: &mut impl Write, value: f64) -> fmt::Result {
+    write_shortest(out, value, -6, 21)
+}
+
+/// Returns [`write_f`] as a string.
+pub fn format_f(value: f64) -> String {
+    format_with(value, write_f)
+}
+
+/// Returns [`write_e`] as a string.
+pub fn format_e(value: f64) -> String {
+    format_with(value, write_e)
+}
+
+/// Returns [`write_g`] as a string.
+pub fn format_g(value: f64) -> String {
+    format_with(value, write_g)
+}
+
+/// Returns [`write_json`] as a string.
+pub fn format_json(value: f64) -> String {
+    format_with(value, write_json)
+}
+
+fn format_with(value: f64, write: fn(&mut String, f64) -> fmt::Result) -> String {
+    let mut text = String::new();
+    write(&mut text, value).expect("writing to a string cannot fail");
+    text
+}
+
+fn write_shortest(out: &mut impl Write, value: f64, plain_from: i32, plain_below: i32) -> fmt::Result {
+    if let Some(special) = special(value) {
+        return out.write_str(special);
+    }
+    if value == 0.0 {
+        return out.write_str(if value.is_sign_negative() { "-0" } else { "0" });
+    }
+    // Every value in this range is inside all plain ranges: most samples never need their exponent computed.
+    if (1e-3..1e5).contains(&value.abs()) {
+        return write!(out, "{value}");
+    }
+    let (mantissa, exponent) = decimal_parts(value);
+    if (plain_from..plain_below).contains(&exponent) {
+        write!(out, "{value}")
+    } else {
+        write_exponent_form(out, &mantissa, exponent)
+    }
+}
+
+fn special(value: f64) -> Option<&'static str> {
+    if value.is_nan() {
+        Some("NaN")
+    } else if value == f64::INFINITY {
+        Some("+Inf")
+    } else if value == f64::NEG_INFINITY {
+        Some("-Inf")
+    } else {
+        None
+    }
+}
+
+/// Splits into the shortest mantissa text (`-1.25`) and the decimal exponent.
+fn decimal_parts(value: f64) -> (String, i32) {
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').expect("the exponent form has an e");
+    (mantissa.to_owned(), exponent.parse().expect("the exponent form ends in a number"))
+}
+
+fn write_exponent_form(out: &mut impl Write, mantissa: &str, exponent: i32) -> fmt::Result {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    write!(out, "{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_equal_gos() {
+        let check = |value: f64, f: &str, e: &str, g: &str, json: &str| {
+            assert_eq!(
+                [&format_f(value), &format_e(value), &format_g(value), &format_json(value)],
+                [f, e, g, json]
+            );
+        };
+        check(0.0, "0", "0e+00", "0", "0");
+        check(-0.0, "-0", "-0e+00", "-0", "-0");
+        check(1.0, "1", "1e+00", "1", "1");
+        check(0.1, "0.1", "1e-01", "0.1", "0.1");
+        check(123456.789, "123456.789", "1.23456789e+05", "123456.789", "123456.789");
+        check(1e6, "1000000", "1e+06", "1e+06", "1000000");
+        check(999999.5, "999999.5", "9.999995e+05", "999999.5", "999999.5");
+        check(1e-5, "0.00001", "1e-05", "1e-05", "0.00001");
+        check(1e-7, "0.0000001", "1e-07", "1e-07", "1e-07");
+        check(1e20, "100000000000000000000", "1e+20", "1e+20", "100000000000000000000");
+        check(1e21, "1000000000000000000000", "1e+21", "1e+21", "1e+21");
+        check(f64::INFINITY, "+Inf", "+Inf", "+Inf", "+Inf");
+        check(f64::NAN, "NaN", "NaN", "NaN", "NaN");
+    }
+}

@@ -1,0 +1,5 @@
+//! PromQL: text to syntax tree, tree to plan, plan to columns.
+#![warn(missing_docs)]
+
+pub mod ast;
+pub mod functions;
