@@ -34,11 +34,7 @@ impl Groups {
     /// # Complexity
     /// `by` compares dictionary codes, a hash per series and label; `without` makes the labels of every series.
     pub(crate) fn new(op: &dyn VectorOp, grouping: &[String], without: bool) -> Self {
-        let mut groups = if without {
-            Self::without(op, grouping)
-        } else {
-            Self::by(op, grouping)
-        };
+        let mut groups = if without { Self::without(op, grouping) } else { Self::by(op, grouping) };
         groups.drops_name = vec![false; groups.labels.len()];
         for (idx, group) in groups.of.iter().enumerate() {
             groups.drops_name[*group as usize] |= op.drops_name(idx);
@@ -60,14 +56,17 @@ impl Groups {
             for (group, code) in of.iter_mut().zip(&column.codes) {
                 *group = *code_of.entry((*group, *code)).or_insert_with(|| {
                     let mut labels = values[*group as usize].clone();
-                    labels.extend(column.values.get(*code as usize).map(|value| (name.as_str(), value.clone())));
+                    labels.extend(
+                        column.values.get(*code as usize).map(|value| (name.as_str(), value.clone())),
+                    );
                     refined.push(labels);
                     u32::try_from(refined.len() - 1).unwrap_or(u32::MAX)
                 });
             }
             values = refined;
         }
-        let labels = values.iter().map(|pairs| Labels::from_pairs(pairs.iter().map(|(n, v)| (*n, &**v)))).collect();
+        let labels =
+            values.iter().map(|pairs| Labels::from_pairs(pairs.iter().map(|(n, v)| (*n, &**v)))).collect();
         Self { of, labels, drops_name: Vec::new() }
     }
 
@@ -75,7 +74,8 @@ impl Groups {
         let mut groups = Self::default();
         let mut group_of: HashMap<Labels, u32, FixedState> = HashMap::default();
         for idx in 0..op.len() {
-            let labels = op.labels(idx).without(|name| name == METRIC_NAME || grouping.iter().any(|g| g == name));
+            let labels =
+                op.labels(idx).without(|name| name == METRIC_NAME || grouping.iter().any(|g| g == name));
             let next = u32::try_from(groups.labels.len()).unwrap_or(u32::MAX);
             let group = *group_of.entry(labels).or_insert_with_key(|labels| {
                 groups.labels.push(labels.clone());

@@ -32,7 +32,9 @@ pub(crate) fn build_binary(
         (Value::Scalar(a), Value::Scalar(b)) => {
             Value::Scalar(a.zip(&b, |a, b| scalar_comparison(binary.op, a, b)))
         }
-        (Value::Vector(vector), Value::Scalar(number)) => op.build(vector, number, scalar::Side::Right, cx)?,
+        (Value::Vector(vector), Value::Scalar(number)) => {
+            op.build(vector, number, scalar::Side::Right, cx)?
+        }
         (Value::Scalar(number), Value::Vector(vector)) => op.build(vector, number, scalar::Side::Left, cx)?,
         (Value::Vector(left), Value::Vector(right)) if binary.op.is_set() => {
             Value::Vector(set::build(binary, left, right, site.grid.n_steps, cx)?)

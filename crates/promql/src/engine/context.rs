@@ -21,8 +21,6 @@ pub(crate) struct Env<'q> {
     pub(crate) lookback_ms: i64,
     pub(crate) default_subquery_step_ms: i64,
     pub(crate) max_samples: u64,
-    /// Whether the whole query is for one instant.
-    pub(crate) is_instant: bool,
     pub(crate) cancel: CancelFlag,
     pub(crate) clock: Option<Clock>,
     /// On the clock; `None` without one.

@@ -5,9 +5,10 @@
 
 use super::error::QueryError;
 use crate::ast::{
-    AtModifier, BinaryOp, DurationExpr, DurationExprKind, DurationSpec, Expr, ExprKind, NumberLiteral, UnaryOp,
-    VectorSelector,
+    AtModifier, BinaryOp, DurationExpr, DurationExprKind, DurationSpec, Expr, ExprKind, NumberLiteral,
+    UnaryOp, VectorSelector,
 };
+use crate::functions::FunctionId;
 
 /// The span of the whole query, ms; a step of zero marks an instant query.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ pub(crate) fn resolve(expr: &mut Expr, span: &QuerySpan) -> Result<(), QueryErro
             resolve(&mut aggregate.expr, span)
         }
         ExprKind::Call(call) => {
-            if let Some(value) = span_function(call.function.name, span) {
+            if let Some(value) = span_function(call.function.id, span) {
                 expr.kind = ExprKind::Number(NumberLiteral { value, is_duration: false });
                 return Ok(());
             }
@@ -76,12 +77,12 @@ pub(crate) fn resolve(expr: &mut Expr, span: &QuerySpan) -> Result<(), QueryErro
 }
 
 /// Returns the value of the functions that only depend on the span.
-fn span_function(name: &str, span: &QuerySpan) -> Option<f64> {
-    match name {
-        "start" => Some(span.start_ms as f64 / 1000.0),
-        "end" => Some(span.end_ms as f64 / 1000.0),
-        "step" => Some(span.step_seconds()),
-        "range" => Some(span.range_seconds()),
+fn span_function(id: FunctionId, span: &QuerySpan) -> Option<f64> {
+    match id {
+        FunctionId::Start => Some(span.start_ms as f64 / 1000.0),
+        FunctionId::End => Some(span.end_ms as f64 / 1000.0),
+        FunctionId::Step => Some(span.step_seconds()),
+        FunctionId::Range => Some(span.range_seconds()),
         _ => None,
     }
 }
@@ -112,7 +113,10 @@ fn resolve_duration(duration: &mut DurationSpec, sign: Sign, span: &QuerySpan) -
     if !(seconds.abs() < i64::MAX as f64 / 1e9) {
         return Err(fault(expr, "duration is out of range"));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "durations are cut to whole milliseconds; the bound is above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "durations are cut to whole milliseconds; the bound is above"
+    )]
     let ms = (seconds * 1000.0) as i64;
     if sign == Sign::Positive && ms <= 0 {
         return Err(fault(expr, "duration must be greater than 0"));
@@ -126,7 +130,9 @@ fn evaluate(expr: &DurationExpr, span: &QuerySpan) -> Result<f64, QueryError> {
         DurationExprKind::Number(number) => number.value,
         DurationExprKind::Step => span.step_seconds(),
         DurationExprKind::Range => span.range_seconds(),
-        DurationExprKind::Paren(inner) | DurationExprKind::Unary(UnaryOp::Plus, inner) => evaluate(inner, span)?,
+        DurationExprKind::Paren(inner) | DurationExprKind::Unary(UnaryOp::Plus, inner) => {
+            evaluate(inner, span)?
+        }
         DurationExprKind::Unary(UnaryOp::Minus, inner) => -evaluate(inner, span)?,
         DurationExprKind::MinOf(a, b) => evaluate(a, span)?.min(evaluate(b, span)?),
         DurationExprKind::MaxOf(a, b) => evaluate(a, span)?.max(evaluate(b, span)?),
@@ -141,7 +147,12 @@ fn evaluate(expr: &DurationExpr, span: &QuerySpan) -> Result<f64, QueryError> {
                 BinaryOp::Div => lhs / rhs,
                 BinaryOp::Mod if rhs == 0.0 => return Err(fault(expr, "modulo by zero")),
                 BinaryOp::Mod => lhs % rhs,
-                other => return Err(fault(expr, &format!("operator {} is not allowed in durations", other.as_str()))),
+                other => {
+                    return Err(fault(
+                        expr,
+                        &format!("operator {} is not allowed in durations", other.as_str()),
+                    ));
+                }
             }
         }
     })

@@ -76,12 +76,15 @@ impl Notes<'_> {
 
     pub(crate) fn ignored_histograms(&mut self) {
         let name = wf_model::quote::GoQuoted(self.name);
-        self.info(format!("ignored histograms in a range containing both floats and histograms for metric name {name}"));
+        self.info(format!(
+            "ignored histograms in a range containing both floats and histograms for metric name {name}"
+        ));
     }
 
     pub(crate) fn overlapping_start_times(&mut self, n: u64) {
         let name = wf_model::quote::GoQuoted(self.name);
-        let text = format!("sample has start time that overlaps with previous sample timestamp for metric {name}");
+        let text =
+            format!("sample has start time that overlaps with previous sample timestamp for metric {name}");
         self.remarks.add(Severity::Warning, self.pos, text, Detail::Occurrences(n));
     }
 }

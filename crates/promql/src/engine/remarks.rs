@@ -130,7 +130,11 @@ fn format_2g(value: f64) -> String {
     }
     let rounded: f64 = format!("{value:.1e}").parse().unwrap_or(value);
     let exponent = rounded.abs().log10().floor();
-    if (-4.0..2.0).contains(&exponent) { wf_model::float::format_f(rounded) } else { wf_model::float::format_e(rounded) }
+    if (-4.0..2.0).contains(&exponent) {
+        wf_model::float::format_f(rounded)
+    } else {
+        wf_model::float::format_e(rounded)
+    }
 }
 
 /// Seconds precision, UTC, as Go's RFC 3339 layout.

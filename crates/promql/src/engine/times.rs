@@ -8,7 +8,10 @@ use wf_model::TimeRange;
 use super::context::{Env, Scan};
 use super::grid::Grid;
 use super::window::WindowSpec;
-use crate::ast::{AtModifier, Call, DurationSpec, Expr, ExprKind, RangeMode, RangeSelector, Subquery, VectorSelector};
+use crate::ast::{
+    AtModifier, Call, DurationSpec, Expr, ExprKind, RangeMode, RangeSelector, Subquery, VectorSelector,
+};
+use crate::functions::FunctionId;
 
 /// Returns the milliseconds of a duration that [`super::prepare::resolve`] has seen.
 pub(crate) fn fixed_ms(duration: &DurationSpec) -> i64 {
@@ -100,7 +103,7 @@ pub(crate) fn collect_scans(expr: &Expr, grid: Grid, env: &Env<'_>, scans: &mut 
             }
         }
         // The second argument of `info` is a set of conditions, not a selector of its own.
-        ExprKind::Call(call) if call.function.name == "info" => {
+        ExprKind::Call(call) if call.function.id == FunctionId::Info => {
             if let Some(first) = call.args.first() {
                 collect_scans(first, grid, env, scans);
             }
@@ -136,13 +139,21 @@ pub(crate) fn is_step_invariant(expr: &Expr) -> bool {
 }
 
 fn is_call_step_invariant(call: &Call) -> bool {
-    match call.function.name {
-        "time" | "minute" | "hour" | "day_of_week" | "day_of_month" | "day_of_year" | "days_in_month" | "month"
-        | "year" | "predict_linear" => false,
-        "timestamp" => call.args.first().is_some_and(|arg| {
-            matches!(&strip_parens(arg).kind, ExprKind::Selector(selector) if selector.at.is_some())
-        }),
-        "info" => call.args.first().is_some_and(is_step_invariant),
+    match call.function.id {
+        FunctionId::Time
+        | FunctionId::Minute
+        | FunctionId::Hour
+        | FunctionId::DayOfWeek
+        | FunctionId::DayOfMonth
+        | FunctionId::DayOfYear
+        | FunctionId::DaysInMonth
+        | FunctionId::Month
+        | FunctionId::Year
+        | FunctionId::PredictLinear => false,
+        FunctionId::Timestamp => call.args.first().is_some_and(
+            |arg| matches!(&strip_parens(arg).kind, ExprKind::Selector(selector) if selector.at.is_some()),
+        ),
+        FunctionId::Info => call.args.first().is_some_and(is_step_invariant),
         _ => call.args.iter().all(is_step_invariant),
     }
 }

@@ -226,7 +226,12 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn advance<'a, T>(&mut self, list: &'a SampleList<T>, after_ms: i64, up_to_ms: i64) -> SampleSlice<'a, T> {
+    fn advance<'a, T>(
+        &mut self,
+        list: &'a SampleList<T>,
+        after_ms: i64,
+        up_to_ms: i64,
+    ) -> SampleSlice<'a, T> {
         let times = &list.times_ms;
         while self.to < times.len() && times[self.to] <= up_to_ms {
             self.to += 1;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::Inputs;
@@ -238,7 +239,7 @@ fn run<C: Cell>(
 /// Sums or means of histograms, only where there are any.
 struct HistogramCells {
     kind: OnHistogram,
-    cells: HashMap<usize, (Accumulator, Seen)>,
+    cells: HashMap<usize, (Accumulator, Seen), FixedState>,
 }
 
 enum Accumulator {
@@ -257,7 +258,7 @@ enum Finished {
 
 impl HistogramCells {
     fn new(kind: OnHistogram) -> Self {
-        Self { kind, cells: HashMap::new() }
+        Self { kind, cells: HashMap::default() }
     }
 
     fn add(&mut self, cell: usize, histogram: &FloatHistogram) {

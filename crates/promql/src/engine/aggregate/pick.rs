@@ -30,7 +30,11 @@ fn counts(k: &Scalar, n_steps: usize) -> Result<Option<Vec<usize>>, QueryError> 
     if let Some(value) = values.iter().find(|value| **value >= range.end) {
         return Err(QueryError::Execution(format!("Scalar value {} overflows int64", format_g(*value))));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside i64; below 1 becomes 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "inside i64; below 1 becomes 0"
+    )]
     let counts = values.iter().map(|value| if *value < 1.0 { 0 } else { *value as usize }).collect();
     Ok(Some(counts))
 }

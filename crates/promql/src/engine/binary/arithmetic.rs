@@ -37,7 +37,9 @@ pub(crate) fn floats(op: BinaryOp, a: f64, b: f64) -> f64 {
         BinaryOp::GreaterEqual => f64::from(a >= b),
         BinaryOp::LessEqual => f64::from(a <= b),
         // Set operators never get here; trimming a float is refused by the caller.
-        BinaryOp::TrimUpper | BinaryOp::TrimLower | BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => f64::NAN,
+        BinaryOp::TrimUpper | BinaryOp::TrimLower | BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => {
+            f64::NAN
+        }
     }
 }
 
@@ -59,9 +61,10 @@ pub(crate) fn samples(
     match (a, b) {
         (Point::Float(a_value), Point::Float(b_value)) => match op {
             BinaryOp::TrimUpper | BinaryOp::TrimLower => incompatible(op, a, b, pos, remarks),
-            op if op.is_comparison() => {
-                Some(Outcome { value: SampleValue::Float(a_value), keep: floats(op, a_value, b_value) != 0.0 })
-            }
+            op if op.is_comparison() => Some(Outcome {
+                value: SampleValue::Float(a_value),
+                keep: floats(op, a_value, b_value) != 0.0,
+            }),
             op => Some(Outcome { value: SampleValue::Float(floats(op, a_value, b_value)), keep: true }),
         },
         (Point::Float(factor), Point::Histogram(histogram)) if op == BinaryOp::Mul => {
@@ -79,7 +82,9 @@ pub(crate) fn samples(
             _ => incompatible(op, a, b, pos, remarks),
         },
         (Point::Histogram(left), Point::Histogram(right)) => match op {
-            BinaryOp::Add | BinaryOp::Sub => add_or_subtract(op, left, right, pos, remarks).and_then(arithmetic),
+            BinaryOp::Add | BinaryOp::Sub => {
+                add_or_subtract(op, left, right, pos, remarks).and_then(arithmetic)
+            }
             BinaryOp::Equal | BinaryOp::NotEqual => Some(Outcome {
                 value: SampleValue::Histogram(Arc::clone(left)),
                 keep: histogram::equals(left, right) == (op == BinaryOp::Equal),
@@ -109,7 +114,8 @@ fn add_or_subtract(
         _ => (histogram::sub(&mut result, right), "subtraction"),
     };
     let Ok(outcome) = outcome else {
-        remarks.warn(pos, format!("incompatible bucket layout encountered for binary operator {}", op.as_str()));
+        remarks
+            .warn(pos, format!("incompatible bucket layout encountered for binary operator {}", op.as_str()));
         return None;
     };
     if outcome.conflicting_resets {
@@ -123,7 +129,13 @@ fn add_or_subtract(
     Some(result)
 }
 
-fn incompatible(op: BinaryOp, a: Point<'_>, b: Point<'_>, pos: Pos, remarks: &mut Remarks) -> Option<Outcome> {
+fn incompatible(
+    op: BinaryOp,
+    a: Point<'_>,
+    b: Point<'_>,
+    pos: Pos,
+    remarks: &mut Remarks,
+) -> Option<Outcome> {
     let noun = |point| match point {
         Point::Float(_) => "float",
         Point::Histogram(_) => "histogram",

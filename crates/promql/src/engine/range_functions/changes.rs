@@ -39,7 +39,8 @@ impl Kernel for Transition {
         let mut previous: Option<Sample<'_>> = None;
         while float_idx < floats.len() || histogram_idx < histograms.len() {
             let is_float_next = histogram_idx >= histograms.len()
-                || float_idx < floats.len() && floats.times_ms[float_idx] < histograms.times_ms[histogram_idx];
+                || float_idx < floats.len()
+                    && floats.times_ms[float_idx] < histograms.times_ms[histogram_idx];
             let sample = if is_float_next {
                 float_idx += 1;
                 Sample::Float(float_idx - 1, floats.values[float_idx - 1])

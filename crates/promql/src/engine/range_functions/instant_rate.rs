@@ -25,7 +25,8 @@ impl Kernel for InstantRate {
         }
         let time_of = |times: &[i64], back: usize| times.len().checked_sub(back).map(|idx| times[idx]);
         let (last_float, before_float) = (time_of(floats.times_ms, 1), time_of(floats.times_ms, 2));
-        let (last_histogram, before_histogram) = (time_of(histograms.times_ms, 1), time_of(histograms.times_ms, 2));
+        let (last_histogram, before_histogram) =
+            (time_of(histograms.times_ms, 1), time_of(histograms.times_ms, 2));
         // `None` is less than any time: what is missing is never among the last two.
         if before_float > last_histogram {
             self.floats(window)

@@ -98,7 +98,9 @@ impl Kernel for AnySample {
             Self::Count => float(n as f64),
             Self::Present => float(1.0),
             Self::First | Self::FirstTime => match (floats.first(), histograms.first()) {
-                (Some((time, _)), h) if h.is_none_or(|(h_time, _)| time < h_time) && *self == Self::FirstTime => {
+                (Some((time, _)), h)
+                    if h.is_none_or(|(h_time, _)| time < h_time) && *self == Self::FirstTime =>
+                {
                     seconds(time)
                 }
                 (Some((time, value)), h) if h.is_none_or(|(h_time, _)| time < h_time) => float(*value),
@@ -107,7 +109,9 @@ impl Kernel for AnySample {
                 _ => None,
             },
             Self::Last | Self::LastTime => match (floats.last(), histograms.last()) {
-                (Some((time, _)), h) if h.is_none_or(|(h_time, _)| time > h_time) && *self == Self::LastTime => {
+                (Some((time, _)), h)
+                    if h.is_none_or(|(h_time, _)| time > h_time) && *self == Self::LastTime =>
+                {
                     seconds(time)
                 }
                 (Some((time, value)), h) if h.is_none_or(|(h_time, _)| time > h_time) => float(*value),

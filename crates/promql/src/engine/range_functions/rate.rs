@@ -102,7 +102,8 @@ impl Rate {
     fn usable_start<T>(self, samples: &SampleSlice<'_, T>, window: &Window<'_>) -> Option<i64> {
         let first_ms = *samples.times_ms.first()?;
         let start_ms = samples.start_ms(0);
-        (self.is_counter && start_ms != 0 && start_ms > window.start_ms && start_ms < first_ms).then_some(start_ms)
+        (self.is_counter && start_ms != 0 && start_ms > window.start_ms && start_ms < first_ms)
+            .then_some(start_ms)
     }
 
     /// Returns the factor from the change between the samples to the change (per second) over the window.
@@ -210,7 +211,11 @@ fn histogram_change(
 }
 
 /// Subtracts, remarking on bounds; conflicting resets are expected here and handled by the caller.
-pub(crate) fn subtract(from: &mut FloatHistogram, what: &FloatHistogram, notes: &mut Notes<'_>) -> Option<()> {
+pub(crate) fn subtract(
+    from: &mut FloatHistogram,
+    what: &FloatHistogram,
+    notes: &mut Notes<'_>,
+) -> Option<()> {
     match histogram::sub(from, what) {
         Ok(outcome) => {
             if outcome.bounds_reconciled {

@@ -1,12 +1,12 @@
 //! Functions over the floats of a window; histograms beside floats are ignored with a remark.
 
 use super::{Kernel, Notes, Output};
+use crate::ast::Pos;
 use crate::engine::compensated;
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::result::SampleValue;
 use crate::engine::scalar::Scalar;
 use crate::engine::window::{SampleSlice, Window};
-use crate::ast::Pos;
 
 /// Which extreme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
