@@ -21,6 +21,7 @@ pub mod stats;
 
 mod aggregate;
 mod binary;
+mod buckets;
 mod build;
 mod column;
 mod compensated;

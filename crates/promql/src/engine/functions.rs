@@ -12,6 +12,7 @@ mod histogram_quantile;
 mod info;
 mod label;
 mod math;
+mod native_quantile;
 mod order;
 mod range;
 

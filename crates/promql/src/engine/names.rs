@@ -5,7 +5,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use wf_model::Labels;
+use wf_model::{Labels, METRIC_NAME};
 use wf_series::LabelColumn;
 
 use super::column::Column;
@@ -45,6 +45,18 @@ pub(crate) fn drop_names_strictly(op: BoxVector, cx: &mut Cx<'_>) -> Result<BoxV
         return Ok(Box::new(collected));
     }
     Err(same_labelset())
+}
+
+/// Drops the metric name only; type and unit stay visible unless name removal is delayed.
+/// # Errors
+/// When equal series have a sample at the same step.
+pub(crate) fn drop_metric_name(op: BoxVector, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
+    if cx.env.features.delayed_name_removal {
+        return Ok(Box::new(NameFlagged { op }));
+    }
+    let labels = (0..op.len()).map(|idx| op.labels(idx).without(|name| name == METRIC_NAME)).collect();
+    let drops = vec![false; op.len()];
+    relabel(op, labels, drops, cx)
 }
 
 /// Gives the series new labels, one set per series; series that become equal merge.
