@@ -52,6 +52,7 @@ pub use stats::{QueryStats, SampleStats, StepCount, Timings};
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
+use crate::parser::{ParseOptions, parse};
 use execute::{When, execute};
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
@@ -84,7 +85,13 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Parse`].
     pub fn prepare(&self, query: &str) -> Result<PreparedQuery, QueryError> {
-        Err(QueryError::Parse(format!("the parser is not wired yet: {query}")))
+        let features = self.options.features;
+        let options = ParseOptions {
+            experimental_functions: features.experimental_functions,
+            extended_range_selectors: features.extended_range_selectors,
+            binop_fill_modifiers: features.binop_fill_modifiers,
+        };
+        Ok(PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? })
     }
 
     /// Evaluates `query` at one instant.

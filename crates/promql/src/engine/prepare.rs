@@ -4,10 +4,8 @@
 //! `spec/prometheus-query.md` §1.3.
 
 use super::error::QueryError;
-use crate::ast::{
-    AtModifier, BinaryOp, DurationExpr, DurationExprKind, DurationSpec, Expr, ExprKind, NumberLiteral,
-    UnaryOp, VectorSelector,
-};
+use crate::ast::{AtModifier, Expr, ExprKind, NumberLiteral};
+use crate::durations::{self, QueryTimes};
 use crate::functions::FunctionId;
 
 /// The span of the whole query, ms; a step of zero marks an instant query.
@@ -28,51 +26,42 @@ impl QuerySpan {
     }
 }
 
-/// Which durations are legal in a place.
-#[derive(Clone, Copy, PartialEq)]
-enum Sign {
-    Positive,
-    Any,
-}
-
 /// Resolves everything in `expr` that depends on the span of the query.
 /// # Errors
 /// [`QueryError::Invalid`] when a duration expression has no usable value.
 pub(crate) fn resolve(expr: &mut Expr, span: &QuerySpan) -> Result<(), QueryError> {
+    let range_ms = if span.step_ms == 0 { 0 } else { span.end_ms - span.start_ms };
+    let times = QueryTimes { step_ms: span.step_ms, range_ms };
+    durations::resolve(expr, times).map_err(|error| QueryError::Invalid(error.to_string()))?;
+    pin(expr, span);
+    Ok(())
+}
+
+/// Replaces `@ start()`, `@ end()` and the functions of the same kind by numbers.
+fn pin(expr: &mut Expr, span: &QuerySpan) {
     match &mut expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => Ok(()),
-        ExprKind::Selector(selector) => resolve_selector(selector, span),
-        ExprKind::Range(range) => {
-            resolve_duration(&mut range.range, Sign::Positive, span)?;
-            resolve_selector(&mut range.selector, span)
-        }
+        ExprKind::Number(_) | ExprKind::String(_) => {}
+        ExprKind::Selector(selector) => pin_at(&mut selector.at, span),
+        ExprKind::Range(range) => pin_at(&mut range.selector.at, span),
         ExprKind::Subquery(subquery) => {
-            resolve_duration(&mut subquery.range, Sign::Positive, span)?;
-            if let Some(step) = &mut subquery.step {
-                resolve_duration(step, Sign::Positive, span)?;
-            }
-            resolve_duration(&mut subquery.offset, Sign::Any, span)?;
-            resolve_at(&mut subquery.at, span);
-            resolve(&mut subquery.expr, span)
+            pin_at(&mut subquery.at, span);
+            pin(&mut subquery.expr, span);
         }
-        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => resolve(inner, span),
+        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => pin(inner, span),
         ExprKind::Binary(binary) => {
-            resolve(&mut binary.lhs, span)?;
-            resolve(&mut binary.rhs, span)
+            pin(&mut binary.lhs, span);
+            pin(&mut binary.rhs, span);
         }
         ExprKind::Aggregate(aggregate) => {
             if let Some(param) = &mut aggregate.param {
-                resolve(param, span)?;
+                pin(param, span);
             }
-            resolve(&mut aggregate.expr, span)
+            pin(&mut aggregate.expr, span);
         }
-        ExprKind::Call(call) => {
-            if let Some(value) = span_function(call.function.id, span) {
-                expr.kind = ExprKind::Number(NumberLiteral { value, is_duration: false });
-                return Ok(());
-            }
-            call.args.iter_mut().try_for_each(|arg| resolve(arg, span))
-        }
+        ExprKind::Call(call) => match span_function(call.function.id, span) {
+            Some(value) => expr.kind = ExprKind::Number(NumberLiteral { value, is_duration: false }),
+            None => call.args.iter_mut().for_each(|arg| pin(arg, span)),
+        },
     }
 }
 
@@ -87,13 +76,7 @@ fn span_function(id: FunctionId, span: &QuerySpan) -> Option<f64> {
     }
 }
 
-fn resolve_selector(selector: &mut VectorSelector, span: &QuerySpan) -> Result<(), QueryError> {
-    resolve_duration(&mut selector.offset, Sign::Any, span)?;
-    resolve_at(&mut selector.at, span);
-    Ok(())
-}
-
-fn resolve_at(at: &mut Option<AtModifier>, span: &QuerySpan) {
+fn pin_at(at: &mut Option<AtModifier>, span: &QuerySpan) {
     *at = at.map(|at| {
         AtModifier::Time(match at {
             AtModifier::Time(time_ms) => time_ms,
@@ -101,63 +84,4 @@ fn resolve_at(at: &mut Option<AtModifier>, span: &QuerySpan) {
             AtModifier::End => span.end_ms,
         })
     });
-}
-
-fn resolve_duration(duration: &mut DurationSpec, sign: Sign, span: &QuerySpan) -> Result<(), QueryError> {
-    let DurationSpec::Expr(expr) = duration else { return Ok(()) };
-    let seconds = evaluate(expr, span)?;
-    if sign == Sign::Positive && seconds <= 0.0 {
-        return Err(fault(expr, "duration must be greater than 0"));
-    }
-    // Durations are nanoseconds in 64 bits elsewhere: about 292 years. NaN fails the comparison too.
-    if !(seconds.abs() < i64::MAX as f64 / 1e9) {
-        return Err(fault(expr, "duration is out of range"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "durations are cut to whole milliseconds; the bound is above"
-    )]
-    let ms = (seconds * 1000.0) as i64;
-    if sign == Sign::Positive && ms <= 0 {
-        return Err(fault(expr, "duration must be greater than 0"));
-    }
-    *duration = DurationSpec::Fixed(ms);
-    Ok(())
-}
-
-fn evaluate(expr: &DurationExpr, span: &QuerySpan) -> Result<f64, QueryError> {
-    Ok(match &expr.kind {
-        DurationExprKind::Number(number) => number.value,
-        DurationExprKind::Step => span.step_seconds(),
-        DurationExprKind::Range => span.range_seconds(),
-        DurationExprKind::Paren(inner) | DurationExprKind::Unary(UnaryOp::Plus, inner) => {
-            evaluate(inner, span)?
-        }
-        DurationExprKind::Unary(UnaryOp::Minus, inner) => -evaluate(inner, span)?,
-        DurationExprKind::MinOf(a, b) => evaluate(a, span)?.min(evaluate(b, span)?),
-        DurationExprKind::MaxOf(a, b) => evaluate(a, span)?.max(evaluate(b, span)?),
-        DurationExprKind::Binary(op, a, b) => {
-            let (lhs, rhs) = (evaluate(a, span)?, evaluate(b, span)?);
-            match op {
-                BinaryOp::Add => lhs + rhs,
-                BinaryOp::Sub => lhs - rhs,
-                BinaryOp::Mul => lhs * rhs,
-                BinaryOp::Pow => lhs.powf(rhs),
-                BinaryOp::Div if rhs == 0.0 => return Err(fault(expr, "division by zero")),
-                BinaryOp::Div => lhs / rhs,
-                BinaryOp::Mod if rhs == 0.0 => return Err(fault(expr, "modulo by zero")),
-                BinaryOp::Mod => lhs % rhs,
-                other => {
-                    return Err(fault(
-                        expr,
-                        &format!("operator {} is not allowed in durations", other.as_str()),
-                    ));
-                }
-            }
-        }
-    })
-}
-
-fn fault(expr: &DurationExpr, message: &str) -> QueryError {
-    QueryError::Invalid(format!("{}:{}: {message}", expr.pos.start, expr.pos.end))
 }
