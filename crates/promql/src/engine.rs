@@ -40,6 +40,8 @@ mod remarks;
 mod scalar;
 mod selector;
 mod subquery;
+#[cfg(test)]
+mod tests;
 mod times;
 mod window;
 

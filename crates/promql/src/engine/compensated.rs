@@ -83,8 +83,8 @@ mod tests {
     #[test]
     fn a_mean_whose_sum_overflows_stays_finite() {
         let mut mean = Mean::default();
-        [f64::MAX, f64::MAX, f64::MAX].into_iter().for_each(|value| mean.add(value));
-        assert_eq!(mean.value(), f64::MAX);
+        [1e308, 1e308, 1e308].into_iter().for_each(|value| mean.add(value));
+        assert!((mean.value() - 1e308).abs() < 1e293, "{}", mean.value());
         let mut infinite = Mean::default();
         [f64::INFINITY, 0.0, f64::INFINITY].into_iter().for_each(|value| infinite.add(value));
         assert_eq!(infinite.value(), f64::INFINITY);
