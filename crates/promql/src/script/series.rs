@@ -63,8 +63,9 @@ fn push_numbers(item: &str, values: &mut Vec<Value>) -> Result<(), String> {
     let times = parse_times(times)?;
     // The operator is the first sign that is neither leading nor part of an exponent.
     let bytes = sequence.as_bytes();
-    let operator = (1..bytes.len())
-        .find(|at| matches!(bytes.get(*at), Some(b'+' | b'-')) && !matches!(bytes.get(at - 1), Some(b'e' | b'E')));
+    let operator = (1..bytes.len()).find(|at| {
+        matches!(bytes.get(*at), Some(b'+' | b'-')) && !matches!(bytes.get(at - 1), Some(b'e' | b'E'))
+    });
     let (first, increment) = match operator {
         None => (parse_number(sequence)?, 0.0),
         Some(at) => {
@@ -87,7 +88,8 @@ fn push_histograms<'a>(text: &'a str, values: &mut Vec<Value>) -> Result<&'a str
     let (first, rest) = parse_histogram(text)?;
     let (sequence, rest) = if rest.starts_with("+{{") || rest.starts_with("-{{") {
         let (increment, after) = parse_histogram(rest.get(1..).unwrap_or_default())?;
-        let sequence = if rest.starts_with('+') { Sequence::Add(increment) } else { Sequence::Sub(increment) };
+        let sequence =
+            if rest.starts_with('+') { Sequence::Add(increment) } else { Sequence::Sub(increment) };
         (sequence, after)
     } else {
         (Sequence::Constant, rest)
