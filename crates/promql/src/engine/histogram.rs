@@ -3,18 +3,8 @@
 use std::sync::Arc;
 
 use wf_model::FloatHistogram;
-use wf_model::histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint};
-
-/// Exponential and custom buckets do not mix.
-#[derive(Debug)]
-pub(crate) struct Incompatible;
-
-/// What adding or subtracting brought to light.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) conflicting_resets: bool,
-    pub(crate) bounds_reconciled: bool,
-}
+use wf_model::histogram::{self, CounterResetHint};
+pub(crate) use wf_model::histogram::{Incompatible, Outcome};
 
 /// What an aggregation has seen so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,77 +26,103 @@ impl Seen {
     }
 }
 
-pub(crate) struct HistogramSum(FloatHistogram);
+/// A running sum that remembers what it saw.
+pub(crate) struct HistogramSum(histogram::HistogramSum);
+
 impl HistogramSum {
     pub(crate) fn new(first: &FloatHistogram, seen: &mut Seen) -> Self {
         seen.look(first);
-        Self(first.clone())
+        Self(histogram::HistogramSum::new(first))
     }
+
     pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
         seen.look(other);
-        let outcome = add(&mut self.0, other)?;
-        seen.bounds_reconciled |= outcome.bounds_reconciled;
+        seen.bounds_reconciled |= self.0.add(other)?.bounds_reconciled;
         Ok(())
     }
+
     pub(crate) fn finish(self) -> FloatHistogram {
-        self.0
-    }
-}
-pub(crate) struct HistogramMean(FloatHistogram, f64);
-impl HistogramMean {
-    pub(crate) fn new(first: &FloatHistogram, seen: &mut Seen) -> Self {
-        seen.look(first);
-        Self(first.clone(), 1.0)
-    }
-    pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
-        seen.look(other);
-        self.1 += 1.0;
-        let outcome = add(&mut self.0, other)?;
-        seen.bounds_reconciled |= outcome.bounds_reconciled;
-        Ok(())
-    }
-    pub(crate) fn finish(mut self) -> FloatHistogram {
-        divide(&mut self.0, self.1);
-        self.0
+        compacted(self.0.finish())
     }
 }
 
-pub(crate) fn is_custom(histogram: &FloatHistogram) -> bool {
-    histogram.schema == CUSTOM_BUCKETS_SCHEMA
-}
-pub(crate) fn is_reset(_new: &FloatHistogram, _old: &FloatHistogram) -> bool {
-    false
-}
-pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
-    FloatHistogram {
-        schema: other.schema,
-        custom_values: other.custom_values.clone(),
-        ..FloatHistogram::default()
+/// A running mean that remembers what it saw.
+pub(crate) struct HistogramMean(histogram::HistogramMean);
+
+impl HistogramMean {
+    pub(crate) fn new(first: &FloatHistogram, seen: &mut Seen) -> Self {
+        seen.look(first);
+        Self(histogram::HistogramMean::new(first))
+    }
+
+    pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
+        seen.look(other);
+        seen.bounds_reconciled |= self.0.add(other)?.bounds_reconciled;
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> FloatHistogram {
+        compacted(self.0.finish())
     }
 }
-pub(crate) fn copy_to_schema(histogram: &FloatHistogram, _schema: i32) -> FloatHistogram {
-    histogram.clone()
+
+fn compacted(mut histogram: FloatHistogram) -> FloatHistogram {
+    histogram.compact();
+    histogram
 }
-pub(crate) fn add(_to: &mut FloatHistogram, _other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    Ok(Outcome::default())
+
+pub(crate) fn is_custom(histogram: &FloatHistogram) -> bool {
+    histogram.is_custom()
 }
-pub(crate) fn sub(_to: &mut FloatHistogram, _other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    Ok(Outcome::default())
+
+pub(crate) fn is_reset(new: &FloatHistogram, old: &FloatHistogram) -> bool {
+    new.detect_reset(old)
 }
-pub(crate) fn scale(_h: &mut FloatHistogram, _factor: f64) {}
-pub(crate) fn divide(_h: &mut FloatHistogram, _by: f64) {}
-pub(crate) fn compact(_h: &mut FloatHistogram) {}
-pub(crate) fn equals(_a: &FloatHistogram, _b: &FloatHistogram) -> bool {
-    false
+
+pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
+    other.empty_like()
 }
-pub(crate) fn text(_h: &FloatHistogram) -> String {
-    String::new()
+
+pub(crate) fn copy_to_schema(histogram: &FloatHistogram, schema: i32) -> FloatHistogram {
+    let mut copy = histogram.clone();
+    copy.reduce_to_schema(schema);
+    copy
 }
-pub(crate) fn trim_upper(h: &FloatHistogram, _n: f64) -> FloatHistogram {
-    h.clone()
+
+pub(crate) fn add(to: &mut FloatHistogram, other: &FloatHistogram) -> Result<Outcome, Incompatible> {
+    to.add(other)
 }
-pub(crate) fn trim_lower(h: &FloatHistogram, _n: f64) -> FloatHistogram {
-    h.clone()
+
+pub(crate) fn sub(from: &mut FloatHistogram, other: &FloatHistogram) -> Result<Outcome, Incompatible> {
+    from.sub(other)
+}
+
+pub(crate) fn scale(histogram: &mut FloatHistogram, factor: f64) {
+    histogram.scale(factor);
+}
+
+pub(crate) fn divide(histogram: &mut FloatHistogram, by: f64) {
+    histogram.divide(by);
+}
+
+pub(crate) fn compact(histogram: &mut FloatHistogram) {
+    histogram.compact();
+}
+
+pub(crate) fn equals(a: &FloatHistogram, b: &FloatHistogram) -> bool {
+    a.equals(b)
+}
+
+pub(crate) fn text(histogram: &FloatHistogram) -> String {
+    histogram.to_string()
+}
+
+pub(crate) fn trim_upper(histogram: &FloatHistogram, limit: f64) -> FloatHistogram {
+    histogram.trim_upper(limit)
+}
+
+pub(crate) fn trim_lower(histogram: &FloatHistogram, limit: f64) -> FloatHistogram {
+    histogram.trim_lower(limit)
 }
 
 /// Replaces an unknown hint by what a comparison with the histogram before says.
