@@ -23,6 +23,8 @@ pub mod disk;
 pub mod encoding;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod head_chunks;
+mod mmap;
 pub mod record;
 pub mod wal;
 
