@@ -31,6 +31,7 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
+        warn_of_blocks(dir);
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
         let head = Self::new(options, chunk_files);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
@@ -51,6 +52,8 @@ impl Head {
     /// Refuses batches from now on, writes what is queued and full chunks, and forces both to the disk.
     pub(crate) fn close(&self) -> Result<(), String> {
         self.commit.lock().is_closed = true;
+        // Upkeep that is under way writes the same chunks: one of us at a time.
+        let _upkeep = self.upkeep.lock();
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
@@ -77,6 +80,21 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
         );
     }
     Ok((chunk_files, found))
+}
+
+/// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
+fn warn_of_blocks(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let n_blocks = entries.filter(|entry| entry.path().join("meta.json").exists()).count();
+    let has_wbl = dir.join("wbl").exists();
+    if n_blocks > 0 || has_wbl {
+        warn!(
+            dir = %dir.display(),
+            n_blocks,
+            has_wbl,
+            "blocks and the out-of-order log are left in place, but this version does not read them"
+        );
+    }
 }
 
 /// Reads the log into the head up to its end or its first damage, which is repaired.

@@ -404,6 +404,51 @@ fn churn_within_the_window_does_not_grow_memory_for_ever() {
 }
 
 #[test]
+fn a_series_costs_less_than_its_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    let n_series = 20_000;
+    let series = |n: usize| {
+        let metric = format!("metric_{}_total", n % 500);
+        let instance = format!("10.0.0.{}:9100", n / 500);
+        let pod = format!("app-{:08x}", n / 500 * 7919);
+        let constant = [("cluster", "production"), ("job", "node"), ("container", "app"), ("region", "east")];
+        let own = [
+            ("__name__", &*metric),
+            ("instance", &*instance),
+            ("pod", &*pod),
+            ("mode", ["user", "idle"][n % 2]),
+        ];
+        Labels::from_pairs(constant.into_iter().chain(own))
+    };
+    let refs: Vec<SeriesRef> = (0..n_series).map(|n| tsdb.resolve(&series(n)).unwrap()).collect();
+    let mut batch = WriteBatch::default();
+    for round in 0..130 {
+        batch.clear();
+        for (n, series) in refs.iter().enumerate() {
+            let value = if n % 2 == 0 { 1.0 } else { (round * 30) as f64 };
+            batch.push(*series, START + round * 15_000, value);
+        }
+        tsdb.append(&batch, Acknowledge::Queued).unwrap();
+    }
+    tsdb.maintain(START + HOUR);
+    let bytes = tsdb.stats().memory_bytes / n_series as u64;
+    assert!((100..350).contains(&bytes), "{bytes} bytes a series");
+}
+
+#[test]
+fn a_batch_too_large_for_the_log_is_refused_before_it_is_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    let series = tsdb.resolve(&labels(1)).unwrap();
+    let mut batch = WriteBatch::default();
+    (0..400_000).for_each(|n| batch.push(series, START + n, 1.0));
+    let error = tsdb.append(&batch, Acknowledge::Written).unwrap_err();
+    assert!(error.to_string().contains("400000 samples"), "{error}");
+    assert_eq!(append_one(&tsdb, &labels(1), START, 1.0).n_appended, 1);
+}
+
+#[test]
 fn a_repeated_sample_is_still_no_conflict_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
