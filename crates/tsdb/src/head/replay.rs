@@ -173,6 +173,7 @@ impl<'a> Replay<'a> {
                 "parts of the log were passed over"
             );
         }
+        head.index.write().postings.optimize();
         head.walk();
         self.n_samples
     }
