@@ -12,8 +12,9 @@ use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SampleSink, 
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
-use crate::ingest::{Counts, Ingest, PageMemory};
+use crate::ingest::{Counts, Ingest, PageMemory, Scratch};
 use crate::metadata::FamilyMetadata;
+use crate::slots::Slots;
 
 /// A page as fetched, uncompressed.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct ScrapeContext<'a> {
     pub(crate) sink: &'a dyn SampleSink,
     /// Time of the scrape, ms.
     pub(crate) time_ms: i64,
+    /// How long the scrape may take.
+    pub(crate) timeout: Duration,
     /// Tells how long the scrape has taken so far.
     pub(crate) elapsed: &'a dyn Fn() -> Duration,
 }
@@ -60,31 +63,30 @@ impl TargetMemory {
     pub(crate) fn commit(
         &mut self,
         ctx: &ScrapeContext<'_>,
+        scratch: &mut Scratch,
         page: Result<Page<'_>, ScrapeError>,
     ) -> ScrapeOutcome {
         let memory = &mut self.memory;
         memory.slots.begin();
         memory.metadata.begin();
-        memory.batch.clear();
-        memory.origins.clear();
+        scratch.discard_samples();
         let &ScrapeContext { target, settings, sink, time_ms, .. } = ctx;
-        let mut ingest =
-            Ingest { memory, target, settings, sink, time_ms, counts: Counts::default(), refusal: None };
+        let (counts, refusal) = (Counts::default(), None);
+        let mut ingest = Ingest { memory, scratch, target, settings, sink, time_ms, counts, refusal };
         let (body, result) = match page {
             Ok(Page { body, format }) => (body, ingest.run(body, format)),
             Err(error) => (&[][..], Err(error)),
         };
-        let n_samples = if result.is_ok() { ingest.memory.batch.len() } else { 0 };
+        let n_samples = if result.is_ok() { ingest.scratch.batch.len() } else { 0 };
         if result.is_err() {
-            ingest.memory.batch.clear();
-            ingest.memory.origins.clear();
+            ingest.scratch.discard_samples();
         }
-        push_stale(ingest.memory, time_ms);
-        let n_before_report = ingest.memory.batch.len();
+        push_stale(&ingest.memory.slots, &mut ingest.scratch.batch, time_ms);
+        let n_before_report = ingest.scratch.batch.len();
         let duration = (ctx.elapsed)();
         let values = report_values(ctx, &result, &ingest.counts, duration, body.len());
-        self.report.push(&mut ingest.memory.batch, ctx, &values);
-        let appended = sink.append(&ingest.memory.batch, Acknowledge::Queued);
+        self.report.push(&mut ingest.scratch.batch, ctx, &values);
+        let appended = sink.append(&ingest.scratch.batch, Acknowledge::Queued);
         let error = match appended {
             Ok(outcome) => {
                 let unknown = count_rejections(&outcome, n_samples, &mut ingest.counts);
@@ -127,26 +129,25 @@ impl TargetMemory {
     /// Marks everything stale, the report series too: the target is gone. Storage refuses markers for series that
     /// another target continues; that is as it should be.
     pub(crate) fn commit_removal(&mut self, sink: &dyn SampleSink, time_ms: i64) -> Result<(), AppendError> {
-        let memory = &mut self.memory;
-        memory.slots.begin();
-        memory.batch.clear();
-        push_stale(memory, time_ms);
+        let mut batch = WriteBatch::default();
+        self.memory.slots.begin();
+        push_stale(&self.memory.slots, &mut batch, time_ms);
         for series in self.report.known() {
-            memory.batch.push(series, time_ms, STALE_NAN);
+            batch.push(series, time_ms, STALE_NAN);
         }
-        sink.append(&memory.batch, Acknowledge::Queued).map(|_| ())
+        sink.append(&batch, Acknowledge::Queued).map(|_| ())
     }
 }
 
 /// Adds a stale marker for each series that vanished.
-fn push_stale(memory: &mut PageMemory, time_ms: i64) {
-    if memory.slots.stale().next().is_none() {
+fn push_stale(slots: &Slots, batch: &mut WriteBatch, time_ms: i64) {
+    if slots.stale().next().is_none() {
         return;
     }
     // A series may be exposed under two texts, only one of which vanished.
-    let present: HashSet<SeriesRef> = memory.batch.refs.iter().copied().collect();
-    for series in memory.slots.stale().filter(|series| !present.contains(series)) {
-        memory.batch.push(series, time_ms, STALE_NAN);
+    let present: HashSet<SeriesRef> = batch.refs.iter().copied().collect();
+    for series in slots.stale().filter(|series| !present.contains(series)) {
+        batch.push(series, time_ms, STALE_NAN);
     }
 }
 
@@ -175,9 +176,9 @@ fn append_again(
 ) -> Option<ScrapeError> {
     let mut again = WriteBatch::default();
     for position in unknown {
-        let batch = &ingest.memory.batch;
+        let batch = &ingest.scratch.batch;
         let sample = batch.times_ms.get(*position).copied().zip(batch.values.get(*position).copied());
-        let (Some((time_ms, value)), Some(origin)) = (sample, ingest.memory.origins.get(*position).copied())
+        let (Some((time_ms, value)), Some(origin)) = (sample, ingest.scratch.origins.get(*position).copied())
         else {
             continue;
         };
@@ -233,7 +234,7 @@ fn report_values(
         counts.n_scraped as f64,
         counts.n_kept as f64,
         counts.n_added as f64,
-        ctx.settings.timeout.as_secs_f64(),
+        ctx.timeout.as_secs_f64(),
         ctx.settings.limits.n_samples_max as f64,
         body_bytes,
     ]

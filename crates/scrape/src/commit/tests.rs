@@ -33,9 +33,10 @@ impl Site {
             settings: &self.settings,
             sink: &self.sink,
             time_ms: 1000 * self.n,
+            timeout: self.settings.timeout,
             elapsed: &|| Duration::from_millis(250),
         };
-        self.memory.commit(&ctx, page)
+        self.memory.commit(&ctx, &mut Scratch::default(), page)
     }
 
     fn scrape(&mut self, page: &str) -> ScrapeOutcome {
