@@ -77,40 +77,18 @@ impl TargetMemory {
             Ok(Page { body, format }) => (body, ingest.run(body, format)),
             Err(error) => (&[][..], Err(error)),
         };
-        let n_samples = if result.is_ok() { ingest.scratch.batch.len() } else { 0 };
         if result.is_err() {
             ingest.scratch.discard_samples();
         }
+        let n_samples = ingest.scratch.batch.len();
         push_stale(&ingest.memory.slots, &mut ingest.scratch.batch, time_ms);
         let n_before_report = ingest.scratch.batch.len();
         let duration = (ctx.elapsed)();
         let values = report_values(ctx, &result, &ingest.counts, duration, body.len());
         self.report.push(&mut ingest.scratch.batch, ctx, &values);
-        let appended = sink.append(&ingest.scratch.batch, Acknowledge::Queued);
-        let error = match appended {
-            Ok(outcome) => {
-                let unknown = count_rejections(&outcome, n_samples, &mut ingest.counts);
-                let forgotten_report = outcome.rejected.iter().any(|(position, rejection)| {
-                    *position >= n_before_report && *rejection == Rejection::UnknownSeries
-                });
-                if forgotten_report {
-                    self.report.forget();
-                }
-                if forgotten_report || !unknown.is_empty() {
-                    append_again(
-                        &mut ingest,
-                        body,
-                        &unknown,
-                        &mut self.report,
-                        ctx,
-                        forgotten_report.then_some(&values),
-                    )
-                } else {
-                    result.err()
-                }
-            }
-            Err(error) => Some(result.err().unwrap_or(ScrapeError::Append(error))),
-        };
+        let parts = BatchParts { body, n_samples, n_before_report, values };
+        let appended = append(&mut ingest, &mut self.report, ctx, &parts);
+        let error = result.err().or_else(|| appended.err().map(ScrapeError::Append));
         let (counts, refusal) = (ingest.counts, ingest.refusal);
         self.settle(ScrapeOutcome { error, refusal, counts, duration, ..ScrapeOutcome::default() })
     }
@@ -165,40 +143,49 @@ fn count_rejections(outcome: &AppendOutcome, n_samples: usize, counts: &mut Coun
     unknown
 }
 
-/// Resolves series that storage has forgotten and appends their samples again.
-fn append_again(
+/// What the batch is made of: samples of the page, stale markers, report series.
+struct BatchParts<'a> {
+    body: &'a [u8],
+    /// Where the stale markers begin.
+    n_samples: usize,
+    /// Where the report series begin.
+    n_before_report: usize,
+    values: ReportValues,
+}
+
+/// Appends the batch; samples whose series storage has forgotten are appended again once it knows them.
+fn append(
     ingest: &mut Ingest<'_>,
-    body: &[u8],
-    unknown: &[usize],
     report: &mut Report,
     ctx: &ScrapeContext<'_>,
-    values: Option<&ReportValues>,
-) -> Option<ScrapeError> {
+    parts: &BatchParts<'_>,
+) -> Result<(), AppendError> {
+    let outcome = ctx.sink.append(&ingest.scratch.batch, Acknowledge::Queued)?;
     let mut again = WriteBatch::default();
-    for position in unknown {
+    for position in count_rejections(&outcome, parts.n_samples, &mut ingest.counts) {
         let batch = &ingest.scratch.batch;
-        let sample = batch.times_ms.get(*position).copied().zip(batch.values.get(*position).copied());
-        let (Some((time_ms, value)), Some(origin)) = (sample, ingest.scratch.origins.get(*position).copied())
-        else {
-            continue;
-        };
-        match ingest.resolve_again(body, origin) {
+        let sample = batch.times_ms.get(position).copied().zip(batch.values.get(position).copied());
+        let origin = ingest.scratch.origins.get(position).copied();
+        let (Some((time_ms, value)), Some(origin)) = (sample, origin) else { continue };
+        match ingest.resolve_again(parts.body, origin) {
             Some(series) => again.push(series, time_ms, value),
             None => ingest.counts.n_refused += 1,
         }
     }
     let n_samples = again.len();
-    if let Some(values) = values {
-        report.push(&mut again, ctx, values);
+    let is_forgotten = |(position, rejection): &(usize, Rejection)| {
+        *position >= parts.n_before_report && *rejection == Rejection::UnknownSeries
+    };
+    if outcome.rejected.iter().any(is_forgotten) {
+        report.forget();
+        report.push(&mut again, ctx, &parts.values);
     }
-    match ctx.sink.append(&again, Acknowledge::Queued) {
-        Ok(outcome) => {
-            let still_unknown = count_rejections(&outcome, n_samples, &mut ingest.counts);
-            ingest.counts.n_refused += still_unknown.len();
-            None
-        }
-        Err(error) => Some(ScrapeError::Append(error)),
+    if again.is_empty() {
+        return Ok(());
     }
+    let outcome = ctx.sink.append(&again, Acknowledge::Queued)?;
+    ingest.counts.n_refused += count_rejections(&outcome, n_samples, &mut ingest.counts).len();
+    Ok(())
 }
 
 /// Names of the report series: those always written, then the extra ones.

@@ -225,6 +225,15 @@ fn series_that_storage_forgot_are_resolved_again_in_the_same_scrape() {
 }
 
 #[test]
+fn a_failed_scrape_stays_failed_when_storage_forgot_its_report_series() {
+    let mut site = Site::plain();
+    site.scrape("a 1\n");
+    site.sink.forget_all();
+    assert!(site.fail().error.is_some());
+    site.check("up", &["2000=0"]);
+}
+
+#[test]
 fn new_series_that_storage_refuses_do_not_harm_the_known_ones() {
     let mut site = Site::plain();
     site.scrape("a 1\n");
