@@ -2,4 +2,5 @@
 #![warn(missing_docs)]
 
 pub mod ast;
+pub mod engine;
 pub mod functions;
