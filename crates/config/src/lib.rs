@@ -19,8 +19,7 @@ pub mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub use http_client::{Auth, HttpClientConfig, Secret, SecretSource, TlsConfig};
-pub use resolve::{Config, GlobalConfig, ScrapeConfig, StaticGroup};
+pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits, StaticGroup};
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 

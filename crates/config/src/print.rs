@@ -1,11 +1,12 @@
 //! Writes a resolved configuration as YAML, the answer of `/api/v1/status/config`. Secrets are `<secret>`.
 
 use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
 
-use crate::http_client::{Auth, HttpClientConfig, SecretSource};
 use crate::resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 
 /// Returns the configuration with its defaults filled in.
@@ -82,7 +83,7 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     writeln!(out, "  scheme: {}", scrape.scheme)?;
     writeln!(out, "  enable_compression: {}", scrape.enable_compression)?;
     write_limits(out, "  ", &scrape.limits)?;
-    write_client(out, &scrape.http_client)?;
+    write_client(out, &scrape.client)?;
     if !scrape.static_groups.is_empty() {
         writeln!(out, "  static_configs:")?;
     }
@@ -99,59 +100,80 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     Ok(())
 }
 
-fn write_client(out: &mut String, client: &HttpClientConfig) -> fmt::Result {
-    match &client.auth {
-        None => {}
-        Some(Auth::Basic { username, password }) => {
-            writeln!(out, "  basic_auth:")?;
-            match username {
-                SecretSource::Inline(user) => writeln!(out, "    username: {}", quoted(user.expose()))?,
-                SecretSource::File(path) => {
-                    writeln!(out, "    username_file: {}", quoted(&path.to_string_lossy()))?
-                }
-            }
-            write_secret(out, "password", password)?;
-        }
-        Some(Auth::Header { scheme, credentials }) => {
-            writeln!(out, "  authorization:\n    type: {}", quoted(scheme))?;
-            write_secret(out, "credentials", credentials)?;
-        }
+fn write_client(out: &mut String, client: &ClientOptions) -> fmt::Result {
+    if let Some(BasicAuth { username, username_file, password, password_file }) = &client.basic_auth {
+        writeln!(out, "  basic_auth:")?;
+        write_text(out, "    username", Some(username).filter(|name| !name.is_empty()))?;
+        write_path(out, "    username_file", username_file.as_ref())?;
+        write_text(out, "    password", password.as_ref())?;
+        write_path(out, "    password_file", password_file.as_ref())?;
     }
-    let tls = &client.tls;
-    if *tls != crate::TlsConfig::default() {
+    if let Some(authorization) = &client.authorization {
+        writeln!(out, "  authorization:\n    type: {}", quoted(authorization.scheme()))?;
+        write_text(out, "    credentials", authorization.credentials.as_ref())?;
+        write_path(out, "    credentials_file", authorization.credentials_file.as_ref())?;
+    }
+    write_text(out, "  bearer_token", client.bearer_token.as_ref())?;
+    write_path(out, "  bearer_token_file", client.bearer_token_file.as_ref())?;
+    if client.tls_config != TlsOptions::default() {
         writeln!(out, "  tls_config:")?;
-        let (cert, key) = tls.client_cert.clone().unzip();
-        for (name, path) in [("ca_file", tls.ca_file.clone()), ("cert_file", cert), ("key_file", key)] {
-            if let Some(path) = path {
-                writeln!(out, "    {name}: {}", quoted(&path.to_string_lossy()))?;
-            }
-        }
-        if let Some(name) = &tls.server_name {
-            writeln!(out, "    server_name: {}", quoted(name))?;
-        }
-        writeln!(out, "    insecure_skip_verify: {}", tls.insecure_skip_verify)?;
+        write_tls(out, &client.tls_config)?;
     }
     writeln!(
         out,
         "  follow_redirects: {}\n  enable_http2: {}",
         client.follow_redirects, client.enable_http2
     )?;
-    if !client.headers.is_empty() {
+    if !client.http_headers.is_empty() {
         writeln!(out, "  http_headers:")?;
     }
-    for (name, values) in &client.headers {
+    for (name, header) in &client.http_headers {
         writeln!(out, "    {}:", quoted(name))?;
-        // Which of the values were secrets is not kept: none is shown.
-        writeln!(out, "      secrets: [{}]", vec!["<secret>"; values.len()].join(", "))?;
+        write_list(out, "values", &header.values)?;
+        write_list(out, "secrets", &header.secrets)?;
+        let files: Vec<_> = header.files.iter().map(|path| path.display()).collect();
+        write_list(out, "files", &files)?;
     }
     Ok(())
 }
 
-fn write_secret(out: &mut String, name: &str, secret: &SecretSource) -> fmt::Result {
-    match secret {
-        SecretSource::Inline(_) => writeln!(out, "    {name}: <secret>"),
-        SecretSource::File(path) => writeln!(out, "    {name}_file: {}", quoted(&path.to_string_lossy())),
+fn write_tls(out: &mut String, tls: &TlsOptions) -> fmt::Result {
+    write_text(out, "    ca", tls.ca.as_ref())?;
+    write_path(out, "    ca_file", tls.ca_file.as_ref())?;
+    write_text(out, "    cert", tls.cert.as_ref())?;
+    write_path(out, "    cert_file", tls.cert_file.as_ref())?;
+    write_text(out, "    key", tls.key.as_ref())?;
+    write_path(out, "    key_file", tls.key_file.as_ref())?;
+    write_text(out, "    server_name", tls.server_name.as_ref())?;
+    for (name, version) in [("min_version", tls.min_version), ("max_version", tls.max_version)] {
+        if let Some(version) = version {
+            let version = match version {
+                TlsVersion::Tls10 => "TLS10",
+                TlsVersion::Tls11 => "TLS11",
+                TlsVersion::Tls12 => "TLS12",
+                TlsVersion::Tls13 => "TLS13",
+            };
+            writeln!(out, "    {name}: {version}")?;
+        }
     }
+    writeln!(out, "    insecure_skip_verify: {}", tls.insecure_skip_verify)
+}
+
+/// Writes a text, or `<secret>` for what prints itself so.
+fn write_text(out: &mut String, name: &str, text: Option<&impl fmt::Display>) -> fmt::Result {
+    text.map_or(Ok(()), |text| writeln!(out, "{name}: {}", quoted(&text.to_string())))
+}
+
+fn write_path(out: &mut String, name: &str, path: Option<&PathBuf>) -> fmt::Result {
+    write_text(out, name, path.map(|path| path.display()).as_ref())
+}
+
+fn write_list(out: &mut String, name: &str, items: &[impl fmt::Display]) -> fmt::Result {
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "      {name}:")?;
+    items.iter().try_for_each(|item| writeln!(out, "      - {}", quoted(&item.to_string())))
 }
 
 fn shown(value: Duration) -> String {
@@ -164,6 +186,9 @@ fn quoted(text: &str) -> String {
     let starts_plain =
         text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_');
     let reserved = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    if text == wf_httpkit::secret::REDACTED {
+        return text.to_owned();
+    }
     let is_plain = starts_plain
         && text.bytes().all(is_word)
         && !text.ends_with(':')

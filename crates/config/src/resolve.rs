@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use wf_httpkit::ClientOptions;
 use wf_model::Labels;
 use wf_model::labels::METRIC_NAME;
 use wf_model::quote::GoQuoted;
 
 use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile, StaticConfigFile};
-use crate::http_client::{self, HttpClientConfig};
 use crate::yaml::Position;
 use crate::yaml::reader::{At, Bytes, Reader};
 
@@ -94,7 +94,7 @@ pub struct ScrapeConfig {
     /// Targets written down in the file.
     pub static_groups: Vec<StaticGroup>,
     /// Credentials, TLS, redirects.
-    pub http_client: HttpClientConfig,
+    pub client: ClientOptions,
 }
 
 impl ScrapeConfig {
@@ -113,7 +113,7 @@ impl ScrapeConfig {
             enable_compression: true,
             limits: global.limits,
             static_groups: Vec::new(),
-            http_client: HttpClientConfig::default(),
+            client: ClientOptions::default(),
         }
     }
 }
@@ -259,7 +259,7 @@ fn resolve_scrape(
         enable_compression: file.enable_compression.unwrap_or(base.enable_compression),
         limits: resolve_limits(file, &global.limits),
         static_groups: resolve_groups(&file.static_configs, reader),
-        http_client: http_client::resolve(&file.http_client, directory, reader),
+        client: file.http_client.resolve(at.position, directory, reader),
         job_name: base.job_name,
     }
 }

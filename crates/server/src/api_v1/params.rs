@@ -39,7 +39,8 @@ impl Params {
 
     /// Returns the first value of `name`; an empty one is as good as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next().filter(|value| !value.is_empty())
+        let first = self.pairs.iter().find(|(key, _)| key == name);
+        first.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Returns all values of `name`.

@@ -103,6 +103,7 @@ fn seconds_to_ms(seconds: f64) -> i64 {
 
 async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Response, ApiError> {
     let started = Instant::now();
+    let _running = state.metrics().begin_query();
     let slot = state.query_pool().slot(common.timeout).await?;
     // Dropped with this future when the client goes away: the query then ends at its next check.
     let guard = CancelOnDrop::default();
@@ -113,7 +114,7 @@ async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Respons
         clock: Some(Arc::new(move || started.elapsed())),
         per_step_stats: common.stats.as_deref() == Some("all"),
     };
-    let query = common.query;
+    let (query, queued) = (common.query, slot.queued);
     let evaluating = Arc::clone(&state);
     let result = block(move || {
         let source = evaluating.source()?;
@@ -122,7 +123,7 @@ async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Respons
             When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
             When::Range(span) => engine.range(source, &query, span, &options),
         };
-        evaluating.metrics().on_query(&result, started.elapsed());
+        evaluating.metrics().on_query(&result, queued);
         Ok(result?)
     });
     let mut result = result.await?;
