@@ -3,9 +3,9 @@
 //! # Reading order: this file (routes), `params`, `error`, `query`, `encode`, `select`, then the rest.
 //! # Source: `spec/prometheus-query.md` §4.
 
+mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
-mod empty;
 mod format;
 pub(crate) mod params;
 mod parse;

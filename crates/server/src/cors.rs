@@ -76,7 +76,8 @@ mod tests {
             let mut headers = HeaderMap::new();
             let origin = HeaderValue::from_static(origin);
             add_headers(&AllowedOrigins::new(pattern).unwrap(), Some(&origin), &mut headers);
-            let answer = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap());
+            let answer =
+                headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap());
             assert_eq!((answer, &headers[header::VARY]), (want, &HeaderValue::from_static("Origin")));
         };
         check(".*", "http://a.example", Some("*"));

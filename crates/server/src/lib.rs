@@ -31,3 +31,14 @@ pub use state::{Clock, Facts};
 
 /// The version clients see: what they may ask of a Prometheus of this version, they may ask of us.
 pub const PROMETHEUS_VERSION: &str = "3.14.0";
+
+/// Ends of paths that only read although they are posted to: pages of other origins may ask them.
+pub const READ_ONLY_POSTS: [&str; 7] = [
+    "/api/v1/query",
+    "/api/v1/query_range",
+    "/api/v1/query_exemplars",
+    "/api/v1/format_query",
+    "/api/v1/parse_query",
+    "/api/v1/series",
+    "/api/v1/labels",
+];

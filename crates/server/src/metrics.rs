@@ -27,7 +27,8 @@ const OBJECTIVES: [Objective; 3] = [Objective(0.5), Objective(0.9), Objective(0.
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry, n_query_slots: usize) -> Self {
-        let max = registry.gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.");
+        let max = registry
+            .gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.");
         max.set(n_query_slots as f64);
         let durations = registry.summary_vec(
             "prometheus_engine_query_duration_seconds",
@@ -101,26 +102,43 @@ pub(crate) fn register_tsdb(registry: &Registry, tsdb: &Arc<Tsdb>) {
 }
 
 fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
-    let mut push = |name: &str, help: &'static str, kind: MetricType, labels: &[(&'static str, &str)], value: f64| {
-        let mut family = MetricFamily::new(format!("prometheus_tsdb_{name}"), help, kind);
-        family.push(labels, value);
-        families.push(family);
-    };
+    let mut push =
+        |name: &str, help: &'static str, kind: MetricType, labels: &[(&'static str, &str)], value: f64| {
+            let mut family = MetricFamily::new(format!("prometheus_tsdb_{name}"), help, kind);
+            family.push(labels, value);
+            families.push(family);
+        };
     let float = [("type", "float")];
     let counters: [(&str, &'static str, u64); 16] = [
         ("head_series_created_total", "Total number of series created in the head.", stats.series_created),
         ("head_series_removed_total", "Total number of series removed in the head.", stats.series_removed),
         ("head_chunks_created_total", "Total number of chunks created in the head.", stats.chunks_created),
         ("head_chunks_removed_total", "Total number of chunks removed in the head.", stats.chunks_removed),
-        ("out_of_bound_samples_total", "Total number of out of bound samples refused.", stats.samples_out_of_bounds),
+        (
+            "out_of_bound_samples_total",
+            "Total number of out of bound samples refused.",
+            stats.samples_out_of_bounds,
+        ),
         ("head_truncations_total", "Total number of head truncations attempted.", stats.truncations),
-        ("head_truncations_failed_total", "Total number of head truncations that failed.", stats.truncations_failed),
+        (
+            "head_truncations_failed_total",
+            "Total number of head truncations that failed.",
+            stats.truncations_failed,
+        ),
         ("wal_truncations_total", "Total number of write log truncations attempted.", stats.wal_truncations),
         ("wal_corruptions_total", "Total number of write log corruptions.", stats.wal_corruptions),
         ("wal_writes_failed_total", "Total number of write log writes that failed.", stats.append_errors),
-        ("mmap_chunk_corruptions_total", "Total number of head chunk corruptions.", stats.head_chunk_corruptions),
+        (
+            "mmap_chunk_corruptions_total",
+            "Total number of head chunk corruptions.",
+            stats.head_chunk_corruptions,
+        ),
         ("checkpoint_creations_total", "Total number of checkpoint creations attempted.", stats.checkpoints),
-        ("checkpoint_creations_failed_total", "Total number of checkpoint creations that failed.", stats.checkpoints_failed),
+        (
+            "checkpoint_creations_failed_total",
+            "Total number of checkpoint creations that failed.",
+            stats.checkpoints_failed,
+        ),
         // There are no blocks yet, so there is nothing that could fail; alerts ask all the same.
         ("compactions_total", "Total number of compactions that were executed.", 0),
         ("compactions_failed_total", "Total number of compactions that failed.", 0),
@@ -157,7 +175,11 @@ fn push_tsdb_gauges(
         ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
         ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),
         ("head_chunks_storage_size_bytes", "Size of the head chunk files.", stats.head_chunks_bytes as f64),
-        ("head_active_appenders", "Number of currently active appender transactions.", stats.batches_in_flight as f64),
+        (
+            "head_active_appenders",
+            "Number of currently active appender transactions.",
+            stats.batches_in_flight as f64,
+        ),
         ("head_min_time", "Minimum time of the head, ms.", min_ms as f64),
         ("head_min_time_seconds", "Minimum time of the head.", min_ms as f64 / 1000.0),
         ("head_max_time", "Maximum time of the head, ms.", max_ms as f64),
@@ -168,7 +190,11 @@ fn push_tsdb_gauges(
         ("wal_segment_current", "Write log segment that is being written to.", stats.wal_segment as f64),
         ("wal_storage_size_bytes", "Size of the write log directory.", stats.wal_bytes as f64),
         ("data_replay_duration_seconds", "Time taken to replay the data on disk.", stats.replay_seconds),
-        ("clean_start", "1 if the last process closed the directory itself, 0 if not.", f64::from(u8::from(stats.clean_start))),
+        (
+            "clean_start",
+            "1 if the last process closed the directory itself, 0 if not.",
+            f64::from(u8::from(stats.clean_start)),
+        ),
         ("blocks_loaded", "Number of currently loaded data blocks.", 0.0),
     ];
     for (name, help, value) in gauges {

@@ -74,7 +74,10 @@ mod tests {
         let pool = QueryPool::new(1);
         let first = pool.slot(Duration::from_secs(1)).await.unwrap();
         let error = pool.slot(Duration::from_secs(1)).await.unwrap_err();
-        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Timeout, "query timed out in query queue"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Timeout, "query timed out in query queue")
+        );
         drop(first);
         assert!(pool.slot(Duration::from_secs(1)).await.is_ok());
     }

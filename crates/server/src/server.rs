@@ -276,7 +276,8 @@ impl Chores {
             }
         };
         let thread = std::thread::Builder::new().name("tsdb-chores".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| ServerError::Thread(format!("start the storage thread: {error}")))?;
+        let thread =
+            thread.map_err(|error| ServerError::Thread(format!("start the storage thread: {error}")))?;
         Ok(Self { stop, thread })
     }
 

@@ -18,11 +18,18 @@ fn answer(data: &str) -> Response {
 }
 
 /// No exemplars are stored. A query is required, and one without selectors has no content, as in the original.
-pub(crate) async fn exemplars(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn exemplars(
+    State(state): State<Arc<ApiState>>,
+    params: Params,
+) -> Result<Response, ApiError> {
     params.time_or("start", 0)?;
     params.time_or("end", 0)?;
     let prepared = super::parse::query(&state.engine(), params.get("query").unwrap_or(""))?;
-    Ok(if super::parse::has_selector(&prepared.expr) { answer("[]") } else { StatusCode::NO_CONTENT.into_response() })
+    Ok(if super::parse::has_selector(&prepared.expr) {
+        answer("[]")
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    })
 }
 
 pub(crate) async fn rules() -> Response {

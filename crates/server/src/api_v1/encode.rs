@@ -155,7 +155,9 @@ fn buckets(histogram: &FloatHistogram) -> Vec<Bucket> {
         all
     };
     let is_custom = histogram.schema == CUSTOM_BUCKETS_SCHEMA;
-    let bound = |idx: i32| if is_custom { custom_bound(histogram, idx) } else { exponential_bound(histogram.schema, idx) };
+    let bound = |idx: i32| {
+        if is_custom { custom_bound(histogram, idx) } else { exponential_bound(histogram.schema, idx) }
+    };
     let negative = indexes(&histogram.negative_spans).into_iter().zip(&histogram.negative_buckets);
     let mut found: Vec<Bucket> = negative
         .map(|(idx, count)| Bucket { rule: 1, lower: -bound(idx), upper: -bound(idx - 1), count: *count })
@@ -185,7 +187,11 @@ fn custom_bound(histogram: &FloatHistogram, idx: i32) -> f64 {
 fn exponential_bound(schema: i32, idx: i32) -> f64 {
     let bound = (f64::from(idx) * f64::from(-schema).exp2()).exp2();
     // The bucket below +Inf ends at the largest number, as in the original.
-    if bound == f64::INFINITY && f64::from(idx - 1) * f64::from(-schema).exp2() < 1024.0 { f64::MAX } else { bound }
+    if bound == f64::INFINITY && f64::from(idx - 1) * f64::from(-schema).exp2() < 1024.0 {
+        f64::MAX
+    } else {
+        bound
+    }
 }
 
 fn write_stats(json: &mut JsonWriter, stats: &QueryStats, queued: std::time::Duration) {
@@ -246,7 +252,8 @@ mod tests {
             r#"{"resultType":"string","result":[0,"a\nb"]}"#,
         );
         check(QueryValue::Vector(Vec::new()), r#"{"resultType":"vector","result":[]}"#);
-        let sample = InstantSample { labels: labels.clone(), time_ms: 1_000, value: SampleValue::Float(f64::NAN) };
+        let sample =
+            InstantSample { labels: labels.clone(), time_ms: 1_000, value: SampleValue::Float(f64::NAN) };
         check(
             QueryValue::Vector(vec![sample]),
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\"b"},"value":[1,"NaN"]}]}"#,

@@ -47,7 +47,10 @@ enum When {
     Range(RangeSpan),
 }
 
-pub(crate) async fn instant(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn instant(
+    State(state): State<Arc<ApiState>>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let time_ms = params.time_or("time", state.now_ms())?;
     let common = common(&params, limit, &state)?;
@@ -96,7 +99,10 @@ fn range_span(params: &Params) -> Result<RangeSpan, ApiError> {
     Ok(RangeSpan { start_ms, end_ms, step_ms })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the parser bounds durations to the range of i64 nanoseconds")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the parser bounds durations to the range of i64 nanoseconds"
+)]
 fn seconds_to_ms(seconds: f64) -> i64 {
     (seconds * 1000.0) as i64
 }
@@ -132,7 +138,8 @@ async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Respons
         warnings.push("results truncated due to limit");
     }
     if common.stats.as_deref().is_some_and(|stats| !matches!(stats, "true" | "all")) {
-        warnings.push("the stats parameter knows true and all; another value acts like true and is deprecated");
+        warnings
+            .push("the stats parameter knows true and all; another value acts like true and is deprecated");
     }
     let stats = common.stats.is_some().then_some(slot.queued);
     Ok(answer(result, stats, warnings, slot))

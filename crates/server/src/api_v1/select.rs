@@ -34,8 +34,10 @@ fn scope(state: &ApiState, params: &Params) -> Result<Scope, ApiError> {
     if end_ms < start_ms {
         return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
     }
-    let matcher_sets =
-        params.all("match[]").map(|text| super::parse::selector(&state.engine(), text)).collect::<Result<_, _>>()?;
+    let matcher_sets = params
+        .all("match[]")
+        .map(|text| super::parse::selector(&state.engine(), text))
+        .collect::<Result<_, _>>()?;
     Ok(Scope { matcher_sets, range: TimeRange { start_ms, end_ms }, limit })
 }
 

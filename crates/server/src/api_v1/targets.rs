@@ -10,7 +10,10 @@ use super::error::ApiError;
 use super::params::Params;
 use super::select::{envelope, reply};
 
-pub(crate) async fn targets(State(_state): State<Arc<ApiState>>, _params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn targets(
+    State(_state): State<Arc<ApiState>>,
+    _params: Params,
+) -> Result<Response, ApiError> {
     Ok(reply(envelope(false, |json| {
         json.raw(r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#);
     })))
@@ -31,7 +34,10 @@ pub(crate) async fn scrape_pools(State(_state): State<Arc<ApiState>>) -> Respons
     }))
 }
 
-pub(crate) async fn metadata(State(_state): State<Arc<ApiState>>, _params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn metadata(
+    State(_state): State<Arc<ApiState>>,
+    _params: Params,
+) -> Result<Response, ApiError> {
     Ok(reply(envelope(false, |json| {
         json.raw("{}");
     })))

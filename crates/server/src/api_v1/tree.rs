@@ -166,7 +166,8 @@ fn write_matching(json: &mut JsonWriter, matching: &VectorMatching) {
     json.raw(r#","on":"#).boolean(matching.on);
     json.raw(r#","include":"#).strings(&matching.include);
     json.raw(r#","fillValues":{"#);
-    for (idx, (name, fill)) in [("lhs", matching.fill_left), ("rhs", matching.fill_right)].iter().enumerate() {
+    for (idx, (name, fill)) in [("lhs", matching.fill_left), ("rhs", matching.fill_right)].iter().enumerate()
+    {
         json.item(idx == 0).key(name);
         match fill {
             Some(value) => json.raw(&format_f(*value)),
