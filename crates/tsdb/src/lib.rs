@@ -18,6 +18,14 @@
 //! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod chunk;
+pub mod disk;
+pub mod encoding;
+#[doc(hidden)]
+pub mod fuzz;
+pub mod record;
+pub mod wal;
+
 pub mod options;
 pub mod stats;
 pub mod tsdb;
