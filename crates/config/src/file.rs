@@ -33,6 +33,12 @@ yaml_struct! {
         pub evaluation_interval: Option<Duration>,
         /// Labels added to what leaves this server (federation, remote write, alerts). `$VAR` is expanded.
         pub external_labels: BTreeMap<String, At<String>>,
+        /// Formats to ask for, in order of preference. Default: all that are known.
+        pub scrape_protocols: Vec<At<String>>,
+        /// `utf8` or `legacy`: which metric and label names are accepted. Default: utf8.
+        pub metric_name_validation_scheme: Option<At<String>>,
+        /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
+        pub extra_scrape_metrics: Option<bool>,
         /// Largest uncompressed page a target may give, such as `10MB`. Default: 0, no limit.
         pub body_size_limit: Option<Bytes>,
         /// Most samples per scrape after relabeling. Default: 0, no limit.
@@ -48,9 +54,8 @@ yaml_struct! {
     }
     flatten {}
     not_yet {
-        "rule_query_offset", "scrape_protocols", "query_log_file", "scrape_failure_log_file", "keep_dropped_targets",
-        "metric_name_validation_scheme", "metric_name_escaping_scheme", "scrape_native_histograms",
-        "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms", "extra_scrape_metrics",
+        "rule_query_offset", "query_log_file", "scrape_failure_log_file", "keep_dropped_targets",
+        "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
     }
     null("global section")
 }
@@ -78,6 +83,14 @@ yaml_struct! {
         pub track_timestamps_staleness: Option<bool>,
         /// Whether compressed pages are asked for. Default: true.
         pub enable_compression: Option<bool>,
+        /// Formats to ask for, in order of preference. Default: those of `global`.
+        pub scrape_protocols: Vec<At<String>>,
+        /// `utf8` or `legacy`: which metric and label names are accepted.
+        pub metric_name_validation_scheme: Option<At<String>>,
+        /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
+        pub extra_scrape_metrics: Option<bool>,
+        /// Format of pages whose content type says nothing useful. Default: such a scrape fails.
+        pub fallback_scrape_protocol: Option<At<String>>,
         /// As in `global`.
         pub body_size_limit: Option<Bytes>,
         /// As in `global`.
@@ -95,10 +108,10 @@ yaml_struct! {
     }
     flatten { http_client: HttpClientFile, }
     not_yet {
-        "scrape_protocols", "fallback_scrape_protocol", "scrape_failure_log_file", "keep_dropped_targets",
-        "native_histogram_bucket_limit", "native_histogram_min_bucket_factor", "metric_name_validation_scheme",
+        "scrape_failure_log_file", "keep_dropped_targets",
+        "native_histogram_bucket_limit", "native_histogram_min_bucket_factor",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-        "always_scrape_classic_histograms", "extra_scrape_metrics", "relabel_configs", "metric_relabel_configs",
+        "always_scrape_classic_histograms", "relabel_configs", "metric_relabel_configs",
         "oauth2", "azure_sd_configs", "consul_sd_configs", "digitalocean_sd_configs", "docker_sd_configs",
         "dockerswarm_sd_configs", "dns_sd_configs", "ec2_sd_configs", "ecs_sd_configs", "elasticache_sd_configs",
         "eureka_sd_configs", "file_sd_configs", "gce_sd_configs", "hetzner_sd_configs", "http_sd_configs",

@@ -19,7 +19,9 @@ pub mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits, StaticGroup};
+pub use resolve::{
+    Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
+};
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
 
-use crate::resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
+use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits};
 
 /// Returns the configuration with its defaults filled in.
 pub fn to_yaml(config: &Config) -> String {
@@ -35,7 +35,26 @@ fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {
             writeln!(out, "    {}: {}", quoted(name), quoted(value))?;
         }
     }
+    write_format(out, &global.format)?;
     write_limits(out, "  ", &global.limits)
+}
+
+fn write_format(out: &mut String, format: &FormatConfig) -> fmt::Result {
+    let FormatConfig { protocols, fallback, legacy_names, extra_metrics } = format;
+    if !protocols.is_empty() {
+        writeln!(out, "  scrape_protocols:")?;
+        protocols.iter().try_for_each(|protocol| writeln!(out, "  - {}", protocol.as_str()))?;
+    }
+    if let Some(fallback) = fallback {
+        writeln!(out, "  fallback_scrape_protocol: {}", fallback.as_str())?;
+    }
+    if *legacy_names {
+        writeln!(out, "  metric_name_validation_scheme: legacy")?;
+    }
+    if *extra_metrics {
+        writeln!(out, "  extra_scrape_metrics: true")?;
+    }
+    Ok(())
 }
 
 fn write_limits(out: &mut String, indent: &str, limits: &ScrapeLimits) -> fmt::Result {
@@ -82,6 +101,7 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     writeln!(out, "  metrics_path: {}", quoted(&scrape.metrics_path))?;
     writeln!(out, "  scheme: {}", scrape.scheme)?;
     writeln!(out, "  enable_compression: {}", scrape.enable_compression)?;
+    write_format(out, &scrape.format)?;
     write_limits(out, "  ", &scrape.limits)?;
     write_client(out, &scrape.client)?;
     if !scrape.static_groups.is_empty() {

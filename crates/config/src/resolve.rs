@@ -33,6 +33,8 @@ pub struct GlobalConfig {
     pub evaluation_interval: Duration,
     /// Labels added to what leaves this server.
     pub external_labels: Labels,
+    /// Formats that scrape configurations inherit.
+    pub format: FormatConfig,
     /// Limits that scrape configurations inherit.
     pub limits: ScrapeLimits,
 }
@@ -44,8 +46,61 @@ impl Default for GlobalConfig {
             scrape_timeout: Duration::from_secs(10),
             evaluation_interval: Duration::from_secs(60),
             external_labels: Labels::empty(),
+            format: FormatConfig::default(),
             limits: ScrapeLimits::default(),
         }
+    }
+}
+
+/// Which pages are asked for, and how their names are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FormatConfig {
+    /// Formats to ask for, in order of preference; none stands for all that are known.
+    pub protocols: Vec<ScrapeProtocol>,
+    /// Format of pages whose content type says nothing useful; `None` fails them.
+    pub fallback: Option<ScrapeProtocol>,
+    /// Whether names must be of the legacy scheme: letters, digits, `_` and `:`.
+    pub legacy_names: bool,
+    /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
+    pub extra_metrics: bool,
+}
+
+/// A format that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScrapeProtocol {
+    /// `OpenMetricsText0.0.1`
+    OpenMetrics0_0_1,
+    /// `OpenMetricsText1.0.0`
+    OpenMetrics1_0_0,
+    /// `PrometheusText0.0.4`
+    Text0_0_4,
+    /// `PrometheusText1.0.0`
+    Text1_0_0,
+}
+
+impl ScrapeProtocol {
+    const ALL: [Self; 4] = [Self::OpenMetrics0_0_1, Self::OpenMetrics1_0_0, Self::Text0_0_4, Self::Text1_0_0];
+
+    /// Returns the name in configuration files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenMetrics0_0_1 => "OpenMetricsText0.0.1",
+            Self::OpenMetrics1_0_0 => "OpenMetricsText1.0.0",
+            Self::Text0_0_4 => "PrometheusText0.0.4",
+            Self::Text1_0_0 => "PrometheusText1.0.0",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self, String> {
+        if name == "PrometheusProto" {
+            return Err("scrape protocol PrometheusProto is not supported yet: name a text format".to_owned());
+        }
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == name).ok_or_else(|| {
+            format!(
+                "unknown scrape protocol {name}, supported: [OpenMetricsText0.0.1 OpenMetricsText1.0.0 \
+                 PrometheusProto PrometheusText0.0.4 PrometheusText1.0.0]"
+            )
+        })
     }
 }
 
@@ -89,6 +144,8 @@ pub struct ScrapeConfig {
     pub track_timestamps_staleness: bool,
     /// Whether compressed pages are asked for.
     pub enable_compression: bool,
+    /// Formats.
+    pub format: FormatConfig,
     /// Bounds.
     pub limits: ScrapeLimits,
     /// Targets written down in the file.
@@ -111,6 +168,7 @@ impl ScrapeConfig {
             honor_timestamps: true,
             track_timestamps_staleness: false,
             enable_compression: true,
+            format: global.format.clone(),
             limits: global.limits,
             static_groups: Vec::new(),
             client: ClientOptions::default(),
@@ -165,6 +223,12 @@ fn resolve_global(file: &GlobalFile, reader: &mut Reader) -> GlobalConfig {
             .filter(|interval| !interval.is_zero())
             .unwrap_or(default.evaluation_interval),
         external_labels: resolve_external_labels(&file.external_labels, reader),
+        format: FormatConfig {
+            protocols: resolve_protocols(&file.scrape_protocols, "in global config", reader),
+            fallback: None,
+            legacy_names: is_legacy(file.metric_name_validation_scheme.as_ref(), reader).unwrap_or(false),
+            extra_metrics: file.extra_scrape_metrics.unwrap_or(false),
+        },
         limits: ScrapeLimits {
             body_bytes_max: file.body_size_limit.unwrap_or_default().0,
             n_samples_max: file.sample_limit.unwrap_or(0),
@@ -257,6 +321,7 @@ fn resolve_scrape(
             .track_timestamps_staleness
             .unwrap_or(base.track_timestamps_staleness),
         enable_compression: file.enable_compression.unwrap_or(base.enable_compression),
+        format: resolve_format(file, global, reader),
         limits: resolve_limits(file, &global.limits),
         static_groups: resolve_groups(&file.static_configs, reader),
         client: file.http_client.resolve(at.position, directory, reader),
@@ -282,6 +347,60 @@ fn resolve_times(
         reader.report(position, message);
     }
     (interval, timeout)
+}
+
+fn resolve_format(file: &ScrapeConfigFile, global: &GlobalConfig, reader: &mut Reader) -> FormatConfig {
+    let job = GoQuoted(file.job_name.as_ref().map_or("", |at| at.value.as_str())).to_string();
+    let context = format!("for scrape config with job name {job}");
+    let own = resolve_protocols(&file.scrape_protocols, &context, reader);
+    let fallback = file.fallback_scrape_protocol.as_ref().filter(|at| !at.value.is_empty());
+    let fallback = fallback.and_then(|at| match ScrapeProtocol::parse(&at.value) {
+        Ok(protocol) => Some(protocol),
+        Err(cause) => {
+            reader.report(at.position, format!("invalid fallback_scrape_protocol {context}: {cause}"));
+            None
+        }
+    });
+    let legacy_names = is_legacy(file.metric_name_validation_scheme.as_ref(), reader);
+    FormatConfig {
+        protocols: if own.is_empty() { global.format.protocols.clone() } else { own },
+        fallback,
+        legacy_names: legacy_names.unwrap_or(global.format.legacy_names),
+        extra_metrics: file.extra_scrape_metrics.unwrap_or(global.format.extra_metrics),
+    }
+}
+
+fn resolve_protocols(names: &[At<String>], context: &str, reader: &mut Reader) -> Vec<ScrapeProtocol> {
+    let mut protocols = Vec::with_capacity(names.len());
+    for at in names {
+        match ScrapeProtocol::parse(&at.value) {
+            Ok(protocol) if protocols.contains(&protocol) => {
+                let all: Vec<&str> = names.iter().map(|at| at.value.as_str()).collect();
+                let message =
+                    format!("duplicated protocol in scrape_protocols, got [{}] {context}", all.join(" "));
+                reader.report(at.position, message);
+            }
+            Ok(protocol) => protocols.push(protocol),
+            Err(cause) => reader.report(at.position, format!("scrape_protocols: {cause} {context}")),
+        }
+    }
+    protocols
+}
+
+fn is_legacy(scheme: Option<&At<String>>, reader: &mut Reader) -> Option<bool> {
+    let at = scheme?;
+    match at.value.as_str() {
+        "" => None,
+        "utf8" => Some(false),
+        "legacy" => Some(true),
+        other => {
+            reader.report(
+                at.position,
+                format!("unrecognized ValidationScheme: {}; use utf8 or legacy", GoQuoted(other)),
+            );
+            None
+        }
+    }
 }
 
 fn resolve_limits(file: &ScrapeConfigFile, global: &ScrapeLimits) -> ScrapeLimits {

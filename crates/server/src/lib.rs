@@ -22,6 +22,7 @@ mod lifecycle;
 mod metrics;
 mod query_pool;
 mod router;
+mod scraping;
 pub mod server;
 pub mod state;
 

@@ -12,6 +12,8 @@ use tracing::{error, info};
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
+use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
+use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
 use crate::control::{Command, ControlHandle};
@@ -19,6 +21,7 @@ use crate::cors::AllowedOrigins;
 use crate::metrics::{self, Metrics};
 use crate::query_pool::QueryPool;
 use crate::router;
+use crate::scraping::scrape_config;
 use crate::state::{Clock, Facts, Parts, ServerState};
 
 /// How often the database does its chores.
@@ -86,8 +89,8 @@ pub enum ServerError {
     #[error(transparent)]
     Config(#[from] wf_config::ConfigError),
     /// A scrape job cannot be set up.
-    #[error("set up scraping: {0}")]
-    Scrape(String),
+    #[error("set up scraping")]
+    Scrape(#[from] wf_scrape::ReloadError),
     /// `--web.cors.origin` is not an expression.
     #[error("--web.cors.origin")]
     Cors(#[from] wf_model::RegexError),
@@ -174,7 +177,8 @@ impl Server {
         let tsdb = self.open().await?;
         metrics::register_tsdb(&self.registry, &tsdb);
         let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
-        self.state.set_tsdb(Arc::clone(&tsdb));
+        let scrape = self.start_scraping(&tsdb)?;
+        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape));
         self.state.metrics().set_ready(true);
         info!("server is ready to receive web requests");
         loop {
@@ -197,6 +201,8 @@ impl Server {
         }
         self.state.begin_stopping();
         self.state.metrics().set_ready(false);
+        // Its token is cancelled already: this waits for scrapes that are being stored.
+        scrape.run(stop).await;
         blocking_step("close the data directory", move || {
             chores.stop();
             tsdb.close()
@@ -223,12 +229,24 @@ impl Server {
         Ok(tsdb)
     }
 
+    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
+        let options =
+            ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
+        let sink: Arc<dyn SampleSink> = Arc::clone(tsdb) as _;
+        let scrape = ScrapeManager::new(sink, &self.registry, options);
+        scrape.reload(&scrape_config(&self.state.loaded_config().config))?;
+        Ok(Arc::new(scrape))
+    }
+
     /// Takes over the configuration as it is now, or keeps the old one and says why.
     fn reload(&self) -> Result<(), String> {
         let outcome = self.source.load().map_err(|error| error.to_string());
-        let outcome = outcome.map(|config| {
+        let outcome = outcome.and_then(|config| {
+            let scrape = self.state.scrape().map_err(|error| error.message)?;
+            scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
             self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
             self.state.set_config(config);
+            Ok(())
         });
         self.state.set_reload_outcome(outcome.is_ok());
         self.state.metrics().on_reload(outcome.is_ok(), self.state.now_ms());

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use wf_httpkit::process::BuildInfo;
 use wf_promql::engine::Engine;
+use wf_scrape::ScrapeManager;
 use wf_series::SeriesSource;
 use wf_tsdb::{ReplayProgress, Tsdb};
 
@@ -50,6 +51,7 @@ pub(crate) struct ServerState {
     engine: ArcSwap<Engine>,
     query_pool: QueryPool,
     tsdb: OnceLock<Arc<Tsdb>>,
+    scrape: OnceLock<Arc<ScrapeManager>>,
     replay: Arc<ReplayProgress>,
     config: ArcSwap<LoadedConfig>,
     is_last_reload_successful: AtomicBool,
@@ -79,6 +81,7 @@ impl ServerState {
             engine: ArcSwap::from_pointee(parts.engine),
             query_pool: parts.query_pool,
             tsdb: OnceLock::new(),
+            scrape: OnceLock::new(),
             replay: Arc::new(ReplayProgress::default()),
             config: ArcSwap::from_pointee(LoadedConfig { config: parts.config, loaded_ms: started_ms }),
             is_last_reload_successful: AtomicBool::new(true),
@@ -114,11 +117,16 @@ impl ServerState {
         self.tsdb().map(|tsdb| tsdb.as_ref() as &dyn SeriesSource)
     }
 
-    /// Opens the doors: queries find `tsdb` from now on.
-    pub(crate) fn set_tsdb(&self, tsdb: Arc<Tsdb>) {
-        // Called once, by the one task that runs the server; a second database would be a bug and is dropped.
-        let is_first = self.tsdb.set(tsdb).is_ok();
-        debug_assert!(is_first, "the database was set twice");
+    /// Returns what scrapes, once storage is open.
+    pub(crate) fn scrape(&self) -> Result<&Arc<ScrapeManager>, ApiError> {
+        self.scrape.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "scraping has not begun"))
+    }
+
+    /// Opens the doors: requests find both from now on.
+    pub(crate) fn open(&self, tsdb: Arc<Tsdb>, scrape: Arc<ScrapeManager>) {
+        // Called once, by the one task that runs the server; storage last, as it is what makes the server ready.
+        let is_first = self.scrape.set(scrape).is_ok() && self.tsdb.set(tsdb).is_ok();
+        debug_assert!(is_first, "the server was opened twice");
     }
 
     pub(crate) fn replay(&self) -> &Arc<ReplayProgress> {

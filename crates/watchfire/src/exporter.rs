@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+use wf_httpkit::component::Group;
+use wf_httpkit::server::{Listener, ServerOptions, serve};
+
 use crate::logging::LogOptions;
 
 /// Options of the host exporter.
@@ -18,4 +22,10 @@ pub(crate) fn main(options: &ExporterOptions) -> ExitCode {
     crate::logging::start(options.log);
     crate::complain("the host exporter is not wired yet");
     ExitCode::FAILURE
+}
+
+/// Starts the host exporter on `listener`.
+pub(crate) fn spawn(group: &mut Group, listener: Listener) -> Result<()> {
+    group.spawn("exporter", |stop| serve(listener, axum::Router::new(), stop, ServerOptions::default()));
+    Ok(())
 }

@@ -23,7 +23,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let arguments = match cli::arguments_for(&arguments) {
-        cli::Invocation::Version(text) => return print(&text),
+        cli::Invocation::Version(text) => {
+            say(&text);
+            return ExitCode::SUCCESS;
+        }
         cli::Invocation::Command(arguments) => arguments,
     };
     if let Some(flag) = not_yet::find(&arguments) {
@@ -38,10 +41,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a text for whoever called; a closed pipe is theirs to know.
-fn print(text: &str) -> ExitCode {
+/// Prints a line for whoever called; a closed pipe is theirs to know.
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-    ExitCode::SUCCESS
 }
 
 /// Prints an error in front of everything else there is: the log may not have begun.

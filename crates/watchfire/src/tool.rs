@@ -1,10 +1,10 @@
 //! `watchfire tool`: checks and tests.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::{CheckCommand, PromqlCommand, ToolCommand, ToolOptions};
+use crate::say;
 
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
@@ -30,9 +30,4 @@ fn check_configs(files: &[PathBuf]) -> ExitCode {
 fn test_scripts(_files: &[PathBuf]) -> ExitCode {
     say("0 passed, 0 failed");
     ExitCode::FAILURE
-}
-
-/// Prints a line; a closed pipe is the caller's to know.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
