@@ -26,7 +26,7 @@ impl HttpClientFile {
             "bearer_token_file" => options.bearer_token_file = reader.read(node),
             "tls_config" => options.tls_config = section(node, reader, read_tls).unwrap_or_default(),
             "follow_redirects" => {
-                options.follow_redirects = reader.read::<Option<bool>>(node).unwrap_or(true)
+                options.follow_redirects = reader.read::<Option<bool>>(node).unwrap_or(true);
             }
             "enable_http2" => options.enable_http2 = reader.read::<Option<bool>>(node).unwrap_or(true),
             "http_headers" => options.http_headers = read_headers(node, reader),

@@ -43,11 +43,6 @@ impl JsonWriter {
         }
     }
 
-    /// Returns whether the reader went away: the writer may stop.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.is_abandoned
-    }
-
     /// Writes text that is JSON already.
     #[inline]
     pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
@@ -267,7 +262,7 @@ mod tests {
         json.list(0..1_000_000, |json, number: i32| {
             json.integer(number);
         });
-        assert!(json.is_abandoned());
+        assert!(json.is_abandoned);
         json.finish();
         assert_eq!(chunks.lock().unwrap().len(), 1);
     }

@@ -20,8 +20,6 @@ pub(crate) enum ErrorKind {
     Timeout,
     /// Something broke here.
     Internal,
-    /// There is no such thing.
-    NotFound,
     /// Switched off or not there yet.
     Unavailable,
 }
@@ -34,7 +32,6 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::Timeout => "timeout",
             Self::Internal => "internal",
-            Self::NotFound => "not_found",
             Self::Unavailable => "unavailable",
         }
     }
@@ -47,7 +44,6 @@ impl ErrorKind {
             Self::Canceled => StatusCode::from_u16(499).expect("499 is in the range of status codes"),
             Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal | Self::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 }
