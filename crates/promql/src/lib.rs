@@ -3,4 +3,8 @@
 
 pub mod ast;
 pub mod engine;
+pub mod durations;
 pub mod functions;
+mod lexer;
+pub mod parser;
+pub mod printer;
