@@ -173,39 +173,4 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
-    use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_bomb_is_unpacked_to_the_limit_only() {
-        let bomb = gzip(&vec![b'#'; 64 << 20]);
-        let mut page = Vec::new();
-        assert!(matches!(
-            gunzip(&bomb, &mut page, 1 << 20),
-            Err(ScrapeError::BodyTooLarge { limit_bytes: 1_048_576 })
-        ));
-        assert!(page.capacity() <= 4 << 20, "{}", page.capacity());
-    }
-
-    #[test]
-    fn several_members_are_one_page_and_broken_ones_are_told() {
-        let mut page = Vec::new();
-        let two = [gzip(b"a 1\n"), gzip(b"b 2\n")].concat();
-        gunzip(&two, &mut page, 100).unwrap();
-        assert_eq!(page, b"a 1\nb 2\n");
-        assert!(matches!(gunzip(&two[..two.len() - 9], &mut page, 100), Err(ScrapeError::Gzip(_))));
-        assert!(matches!(gunzip(b"a 1\n", &mut page, 100), Err(ScrapeError::Gzip(_))));
-        assert!(matches!(gunzip(&gzip(b"1234"), &mut page, 4), Err(ScrapeError::BodyTooLarge { .. })));
-    }
-}
+mod tests;

@@ -20,6 +20,8 @@
 //! `spec/prometheus-core.md` §6, `spec/performance-design.md` §3.
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod bench;
 pub mod clock;
 mod commit;
 pub mod config;
