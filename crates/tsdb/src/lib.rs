@@ -19,19 +19,24 @@
 #![warn(missing_docs)]
 
 pub mod chunk;
+mod dirlock;
 pub mod disk;
 pub mod encoding;
 #[doc(hidden)]
 pub mod fuzz;
+mod head;
 pub mod head_chunks;
+mod index;
 mod mmap;
-pub mod record;
-pub mod wal;
-
 pub mod options;
+pub mod record;
 pub mod stats;
 pub mod tsdb;
+pub mod wal;
 
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};
+
+/// A hash map for keys that nobody outside chooses, or that are only numbers of ours.
+pub(crate) type FastMap<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;

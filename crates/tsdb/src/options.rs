@@ -1,5 +1,7 @@
 //! What an owner of the database can choose.
 
+use crate::tsdb::OpenError;
+
 /// When the write-ahead log is forced to the disk. A killed process loses nothing acknowledged in any mode; the modes
 /// differ in what a power cut may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,5 +70,31 @@ impl Default for TsdbOptions {
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
         }
+    }
+}
+
+/// Chunks up to this long fit the head's index of chunks, ms: 24 bits.
+const CHUNK_RANGE_MAX_MS: i64 = 4 * 3_600_000;
+
+impl TsdbOptions {
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let refuse = |option, reason: String| Err(OpenError::Option { option, reason });
+        if !(1000..=CHUNK_RANGE_MAX_MS).contains(&self.chunk_range_ms) {
+            return refuse("chunk_range_ms", format!("{} is not between 1 s and 4 h", self.chunk_range_ms));
+        }
+        let window_min = self.chunk_range_ms + self.chunk_range_ms / 2;
+        if self.head_window_ms < window_min {
+            let reason =
+                format!("{} is less than 1.5 times chunk_range_ms: {window_min}", self.head_window_ms);
+            return refuse("head_window_ms", reason);
+        }
+        let segment_range = 10 << 20..=256 << 20;
+        if !segment_range.contains(&self.wal_segment_bytes) {
+            return refuse(
+                "wal_segment_bytes",
+                format!("{} is not between 10 and 256 MiB", self.wal_segment_bytes),
+            );
+        }
+        Ok(())
     }
 }

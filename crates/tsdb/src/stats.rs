@@ -40,7 +40,7 @@ pub struct TsdbStats {
     pub samples_unknown_series: u64,
     /// Native histogram samples refused: this version stores float samples only.
     pub histograms_refused: u64,
-    /// Batches or series refused because the log could not be written: `wal_writes_failed_total`.
+    /// Batches or series refused because the log could not be written.
     pub append_errors: u64,
     /// Batches appended but not yet visible: `head_active_appenders`.
     pub batches_in_flight: u64,
@@ -60,6 +60,8 @@ pub struct TsdbStats {
     pub wal_fsyncs: u64,
     /// Time spent in them, seconds: `wal_fsync_duration_seconds_sum`.
     pub wal_fsync_seconds: f64,
+    /// Writes of the log that failed; they are repeated: `wal_writes_failed_total`.
+    pub wal_write_errors: u64,
     /// Corruptions found in the log at start: `wal_corruptions_total`.
     pub wal_corruptions: u64,
     /// Corruptions found in head-chunk files: `mmap_chunk_corruptions_total`.
@@ -142,14 +144,12 @@ impl ReplayProgress {
         self.done.load(Ordering::Relaxed) != 0
     }
 
-    #[expect(dead_code, reason = "used by the replay, which comes next")]
     pub(crate) fn begin(&self, first: u64, last: u64) {
         self.first_segment.store(first, Ordering::Relaxed);
         self.last_segment.store(last, Ordering::Relaxed);
         self.current_segment.store(first, Ordering::Relaxed);
     }
 
-    #[expect(dead_code, reason = "used by the replay, which comes next")]
     pub(crate) fn reach(&self, segment: u64) {
         self.current_segment.store(segment, Ordering::Relaxed);
     }

@@ -1,18 +1,18 @@
-//! The database as its owner sees it. This first cut keeps everything in memory.
+//! The database as its owner sees it: a directory, opened and locked, with a head in it.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use wf_model::Labels;
-use wf_series::memory::MemoryStorage;
 use wf_series::{
-    Acknowledge, AppendError, AppendOutcome, LabelQuery, Rejection, SampleSink, SelectError, SelectRequest,
-    Selection, SeriesRef, SeriesSource, WriteBatch,
+    Acknowledge, AppendError, AppendOutcome, LabelQuery, SampleSink, SelectError, SelectRequest, Selection,
+    SeriesRef, SeriesSource, WriteBatch,
 };
 
+use crate::dirlock::DirLock;
+use crate::head::Head;
 use crate::{Cardinality, ReplayProgress, TsdbOptions, TsdbStats};
 
 /// Why a data directory could not be opened.
@@ -65,9 +65,11 @@ pub struct CloseError {
 /// One open data directory.
 #[derive(Debug)]
 pub struct Tsdb {
-    storage: MemoryStorage,
-    refs: Mutex<HashMap<Labels, SeriesRef>>,
-    labels: Mutex<Vec<Labels>>,
+    dir: PathBuf,
+    head: Arc<Head>,
+    /// `None` once closed.
+    lock: Mutex<Option<DirLock>>,
+    was_clean: bool,
 }
 
 impl Tsdb {
@@ -83,86 +85,76 @@ impl Tsdb {
     /// See [`OpenError`].
     pub fn open_observed(
         dir: &Path,
-        _options: TsdbOptions,
-        _now_ms: i64,
+        options: TsdbOptions,
+        now_ms: i64,
         progress: &ReplayProgress,
     ) -> Result<Arc<Self>, OpenError> {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| OpenError::Unwritable { dir: dir.to_owned(), source })?;
+        options.check()?;
+        let lock = DirLock::acquire(dir)?;
+        let head = Head::open(dir, options, now_ms, progress)?;
         progress.finish();
-        Ok(Arc::new(Self { storage: MemoryStorage::new(), refs: Mutex::default(), labels: Mutex::default() }))
+        let was_clean = lock.was_clean;
+        Ok(Arc::new(Self {
+            dir: dir.to_owned(),
+            head: Arc::new(head),
+            lock: Mutex::new(Some(lock)),
+            was_clean,
+        }))
     }
 
     /// Does what is due at `now_ms`: writes full chunks to their files, truncates the head and the log. Call it about
     /// once a second, from a thread that may block. Errors are logged, counted in [`TsdbStats`] and tried again.
-    pub fn maintain(&self, _now_ms: i64) {}
+    pub fn maintain(&self, now_ms: i64) {
+        self.head.maintain(now_ms);
+    }
 
-    /// Flushes everything to the disk and releases the directory. Appends are refused from now on; selections that
-    /// exist stay readable. Closing twice is fine.
+    /// Flushes everything to the disk and releases the directory. Appends are refused from now on; selections stay
+    /// readable. What is in open chunks comes back from the log. Closing twice is fine.
     /// # Errors
     /// When the log cannot be written or synced.
     pub fn close(&self) -> Result<(), CloseError> {
-        Ok(())
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        let closed = self.head.close();
+        lock.release();
+        closed.map_err(|message| CloseError { dir: self.dir.clone(), message })
     }
 
     /// Returns gauges and counters.
     pub fn stats(&self) -> TsdbStats {
-        TsdbStats { n_series: self.labels.lock().len() as u64, ..TsdbStats::default() }
+        TsdbStats { clean_start: self.was_clean, ..self.head.stats() }
     }
 
     /// Returns the largest contributors to cardinality, at most `limit` in each list.
-    pub fn cardinality(&self, _limit: usize) -> Cardinality {
-        Cardinality::default()
+    pub fn cardinality(&self, limit: usize) -> Cardinality {
+        self.head.cardinality(limit)
     }
 }
 
 impl SampleSink for Tsdb {
     fn resolve(&self, labels: &Labels) -> Result<SeriesRef, AppendError> {
-        if labels.is_empty() {
-            return Err(AppendError::EmptyLabels);
-        }
-        let mut refs = self.refs.lock();
-        if let Some(series) = refs.get(labels) {
-            return Ok(*series);
-        }
-        let mut all = self.labels.lock();
-        all.push(labels.clone());
-        let series = SeriesRef::new(all.len() as u64).ok_or(AppendError::EmptyLabels)?;
-        refs.insert(labels.clone(), series);
-        Ok(series)
+        self.head.resolve(labels)
     }
 
-    fn append(&self, batch: &WriteBatch, _acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
-        let all = self.labels.lock();
-        let mut outcome = AppendOutcome::default();
-        for (idx, series) in batch.refs.iter().enumerate() {
-            let Some(labels) = usize::try_from(series.get() - 1).ok().and_then(|at| all.get(at)) else {
-                outcome.rejected.push((idx, Rejection::UnknownSeries));
-                continue;
-            };
-            let mut samples = self.storage.get(labels).map(|s| (*s).clone()).unwrap_or_default();
-            if samples.times_ms.last().is_some_and(|last| *last >= batch.times_ms[idx]) {
-                outcome.rejected.push((idx, Rejection::OutOfOrder));
-                continue;
-            }
-            samples.push(batch.times_ms[idx], batch.values[idx]);
-            self.storage.insert(labels.clone(), samples);
-            outcome.n_appended += 1;
-        }
-        Ok(outcome)
+    /// Native histograms and metadata are not stored by this version; the former are counted in
+    /// [`TsdbStats::histograms_refused`].
+    fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
+        self.head.append(batch, acknowledge)
     }
 }
 
 impl SeriesSource for Tsdb {
     fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
-        self.storage.select(request)
+        Ok(self.head.select(request))
     }
 
     fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        self.storage.label_names(query)
+        Ok(self.head.label_names(query))
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        self.storage.label_values(name, query)
+        Ok(self.head.label_values(name, query))
     }
 }
+
+#[cfg(test)]
+mod tests;
