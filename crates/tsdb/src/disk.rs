@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A file open for writing.
-pub trait DiskFile: Send + fmt::Debug {
+pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Writes all of `bytes` at `offset`. After an error any prefix of them may have been written.
     /// # Errors
     /// Those of write(2).

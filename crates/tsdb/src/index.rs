@@ -126,11 +126,6 @@ impl Index {
         self.by_labels.len()
     }
 
-    /// Returns one more than the highest id ever given out.
-    pub(crate) fn n_ids(&self) -> u32 {
-        self.identities.n_items()
-    }
-
     /// Estimates the memory of everything here, bytes. Postings are estimated at their design budget of 8 B a series
     /// and 48 B a label pair: measuring them means walking them.
     pub(crate) fn bytes(&self) -> usize {

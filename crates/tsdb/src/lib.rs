@@ -27,6 +27,7 @@ pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod mmap;
 pub mod options;
 pub mod record;
 pub mod stats;

@@ -2,6 +2,8 @@
 
 use wf_model::TimeRange;
 
+use crate::head_chunks::ChunkRef;
+
 /// First and last time stamp of a chunk, ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkSpan {
@@ -27,7 +29,7 @@ const START_MAX: u64 = (1 << (64 - LENGTH_BITS)) - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkPlace {
     /// In a head-chunk file.
-    File(u64),
+    File(ChunkRef),
     /// Still in memory, in this slot of the shard.
     Pending(u32),
 }
@@ -54,8 +56,8 @@ pub(crate) struct ChunkList {
 impl ChunkList {
     /// Adds a chunk in a file after the others. Returns whether its span can be stored: longer than four hours, or
     /// before the first chunk, cannot. Chunks more than 34 years older than the new one are forgotten.
-    pub(crate) fn push(&mut self, span: ChunkSpan, file_ref: u64) -> bool {
-        self.push_raw(span, file_ref & !PENDING)
+    pub(crate) fn push(&mut self, span: ChunkSpan, file_ref: ChunkRef) -> bool {
+        self.push_raw(span, file_ref.0 & !PENDING)
     }
 
     /// As [`ChunkList::push`], for a chunk that is in slot `slot` of the shard.
@@ -88,12 +90,12 @@ impl ChunkList {
     }
 
     /// Replaces a slot by the place in a file, once the chunk is there.
-    pub(crate) fn settle(&mut self, slot: u32, file_ref: u64) {
+    pub(crate) fn settle(&mut self, slot: u32, file_ref: ChunkRef) {
         let Some(list) = &mut self.list else { return };
         if let Some(entry) =
             list.entries.iter_mut().rev().find(|entry| entry.place == PENDING | u64::from(slot))
         {
-            entry.place = file_ref & !PENDING;
+            entry.place = file_ref.0 & !PENDING;
         }
     }
 
@@ -147,7 +149,7 @@ impl Entry {
         if self.place & PENDING != 0 {
             ChunkPlace::Pending(self.place as u32)
         } else {
-            ChunkPlace::File(self.place)
+            ChunkPlace::File(ChunkRef(self.place))
         }
     }
 }
@@ -165,27 +167,27 @@ mod tests {
         let mut list = ChunkList::default();
         let far = 850_000_000_000;
         let spans = [span(-5, 0), span(1, 7_200_000), span(far, far + 5)];
-        assert!(list.push(spans[0], 8));
+        assert!(list.push(spans[0], ChunkRef(8)));
         assert!(list.push_pending(spans[1], 3));
-        assert!(list.push(spans[2], 1 << 40 | 8));
-        list.settle(3, 99);
-        let want = [(spans[0], 8), (spans[1], 99), (spans[2], 1 << 40 | 8)];
+        assert!(list.push(spans[2], ChunkRef(1 << 40 | 8)));
+        list.settle(3, ChunkRef(99));
+        let want = [(spans[0], ChunkRef(8)), (spans[1], ChunkRef(99)), (spans[2], ChunkRef(1 << 40 | 8))];
         assert!(list.iter().eq(want.map(|(span, place)| (span, ChunkPlace::File(place)))));
         assert_eq!((list.first_time(), list.truncate_before(1), list.first_time()), (Some(-5), 1, Some(1)));
         assert_eq!(list.truncate_before(i64::MAX), 2);
-        assert!(list.push(span(0, 1), 8), "an empty list finds a new anchor");
+        assert!(list.push(span(0, 1), ChunkRef(8)), "an empty list finds a new anchor");
     }
 
     #[test]
     fn a_span_that_cannot_be_stored_is_refused() {
         let mut list = ChunkList::default();
-        assert!(!list.push(span(0, 1 << 24), 8));
-        assert!(!list.push(span(i64::MIN, i64::MAX), 8));
-        assert!(list.push(span(0, 5), 8));
-        assert!(!list.push(span(-10, -6), 9));
+        assert!(!list.push(span(0, 1 << 24), ChunkRef(8)));
+        assert!(!list.push(span(i64::MIN, i64::MAX), ChunkRef(8)));
+        assert!(list.push(span(0, 5), ChunkRef(8)));
+        assert!(!list.push(span(-10, -6), ChunkRef(9)));
         assert_eq!(list.len(), 1);
         let much_later = span(i64::MAX - 5, i64::MAX);
-        assert!(list.push(much_later, 9));
-        assert!(list.iter().eq([(much_later, ChunkPlace::File(9))]));
+        assert!(list.push(much_later, ChunkRef(9)));
+        assert!(list.iter().eq([(much_later, ChunkPlace::File(ChunkRef(9)))]));
     }
 }

@@ -17,6 +17,7 @@ use std::time::Instant;
 use roaring::RoaringBitmap;
 use tracing::{info, warn};
 
+use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
 use super::shard::shard_of;
 use super::{Chain, Head};
@@ -97,31 +98,24 @@ impl Head {
     fn flush_chunks(&self) -> Result<(), UpkeepError> {
         for shard in &self.shards {
             let pending = shard.read().pending_chunks();
-            let mut written = Vec::with_capacity(pending.len());
+            let mut taken = Vec::with_capacity(pending.len());
             let mut result = Ok(());
             for chunk in pending {
                 let series_ref = self.index.read().series_ref(chunk.id);
-                match self.chunk_files.append(
-                    series_ref,
-                    chunk.span.min_time,
-                    chunk.span.max_time,
-                    Encoding::Xor,
-                    &chunk.data,
-                ) {
-                    Ok(file_ref) => written.push((chunk, file_ref)),
+                let ChunkSpan { min_time, max_time } = chunk.span;
+                match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+                    Ok(file_ref) => taken.push((chunk, file_ref)),
                     Err(error) => {
                         result = Err(UpkeepError::Chunks(error));
                         break;
                     }
                 }
             }
-            // Readers are sent to the file only once it holds the bytes.
-            self.chunk_files.flush().map_err(UpkeepError::Chunks)?;
             let mut shard = shard.write();
-            written.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
+            taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
             result?;
         }
-        Ok(())
+        self.chunk_files.flush().map_err(UpkeepError::Chunks)
     }
 
     /// As [`Head::flush_chunks`]; after an error the chunks stay in memory and are tried again.
@@ -217,9 +211,10 @@ impl Head {
     fn truncate(&self, upkeep: &mut Upkeep, truncation: Truncation) -> Result<u64, UpkeepError> {
         self.cut_before(truncation.frozen_before);
         self.flush_chunks()?;
-        self.chunk_files.sync().map_err(UpkeepError::Chunks)?;
+        // A file per truncation: it can go as a whole when its turn comes.
+        self.chunk_files.close().map_err(UpkeepError::Chunks)?;
         let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files.truncate(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
         self.shorten_log(upkeep, truncation.frozen_before)?;
         self.walk();
         Ok(n_dropped)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use super::replay::{FoundChunk, Replay};
+use super::replay::{FoundChunks, Replay};
 use super::{Chain, Head};
 use crate::disk::OsDisk;
 use crate::head_chunks::HeadChunks;
@@ -29,9 +29,10 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        let chunk_files = HeadChunks::default();
+        let (chunk_files, found) = open_chunk_files(&dir.join("chunks_head"))?;
         let head = Self::new(options, chunk_files);
-        let mut replay = Replay::new(&head);
+        head.counters.head_chunk_corruptions.add(found.n_corruptions);
+        let mut replay = Replay::new(&head, found);
         replay_log(&wal_dir, &head, &mut replay, progress)?;
         let n_samples = replay.finish();
         let log = Wal::open(&wal_dir, wal_options).map_err(|error| replay_error(&wal_dir, &error))?;
@@ -48,10 +49,30 @@ impl Head {
     pub(crate) fn close(&self) -> Result<(), String> {
         self.commit.lock().is_closed = true;
         self.flush_or_report();
-        let synced = self.chunk_files.sync().map_err(|error| Chain(&error).to_string());
+        let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
         synced.and(closed)
     }
+}
+
+/// Opens the head-chunk files and lists what is in them by series.
+fn open_chunk_files(dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> {
+    let mut found = FoundChunks::default();
+    let opened = HeadChunks::open(dir, &mut |chunk| found.add(chunk));
+    let (chunk_files, report) = opened.map_err(|error| replay_error(dir, &error))?;
+    if let Some(damage) = report.corruption {
+        found.n_corruptions += 1;
+        warn!(
+            dir = %dir.display(),
+            file = damage.file,
+            offset = damage.offset,
+            reason = damage.reason,
+            n_files_removed = damage.n_files_removed,
+            bytes_removed = damage.bytes_removed,
+            "head chunks were damaged; what the log still holds of them comes back from there"
+        );
+    }
+    Ok((chunk_files, found))
 }
 
 /// Reads the log into the head up to its end or its first damage, which is repaired.

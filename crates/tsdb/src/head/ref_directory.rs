@@ -71,10 +71,6 @@ impl RefDirectory {
             page.n_used > 0
         });
     }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.pages.len() * (PAGE_REFS * 4 + 48)
-    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only the low bits are wanted")]

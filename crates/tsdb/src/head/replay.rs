@@ -12,23 +12,39 @@ use super::series::Verdict;
 use super::shard::shard_of;
 use super::{Head, Seen};
 use crate::FastMap;
+use crate::chunk::Encoding;
+use crate::head_chunks::{ChunkMeta, ChunkRef};
 use crate::record::{self, Record, RecordError, SampleEntry, SeriesEntry};
 
 /// Full chunks that pile up during replay go to their files when they are this many bytes.
 const FLUSH_BYTES: usize = 4 << 20;
 
-/// A chunk found in a file, until its series is known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FoundChunk {
-    pub(crate) span: ChunkSpan,
-    pub(crate) file_ref: u64,
+/// The chunks found in files, by series reference, until their series are known.
+#[derive(Debug, Default)]
+pub(crate) struct FoundChunks {
+    by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
+    max_ref: u64,
+    pub(crate) n_corruptions: u64,
+    /// Chunks of another kind than this version writes: native histograms, out-of-order ones.
+    n_foreign: u64,
+}
+
+impl FoundChunks {
+    pub(crate) fn add(&mut self, chunk: ChunkMeta) {
+        self.max_ref = self.max_ref.max(chunk.series);
+        if chunk.is_out_of_order || chunk.encoding != Encoding::Xor {
+            self.n_foreign += 1;
+            return;
+        }
+        let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
+        self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
+    }
 }
 
 /// Rebuilds a head from records.
 pub(crate) struct Replay<'a> {
     head: &'a Head,
-    /// Chunks of series whose record has not come yet.
-    chunks: FastMap<u64, Vec<FoundChunk>>,
+    found: FoundChunks,
     max_ref: u64,
     seen: Seen,
     n_samples: u64,
@@ -38,23 +54,17 @@ pub(crate) struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    pub(crate) fn new(head: &'a Head) -> Self {
+    pub(crate) fn new(head: &'a Head, found: FoundChunks) -> Self {
         Self {
             head,
-            chunks: FastMap::default(),
-            max_ref: 0,
+            max_ref: found.max_ref,
+            found,
             seen: Seen::default(),
             n_samples: 0,
             n_unknown: 0,
             n_histograms: 0,
             n_tombstones: 0,
         }
-    }
-
-    /// Takes a chunk found in a head-chunk file.
-    pub(crate) fn chunk(&mut self, series_ref: u64, chunk: FoundChunk) {
-        self.max_ref = self.max_ref.max(series_ref);
-        self.chunks.entry(series_ref).or_default().push(chunk);
     }
 
     /// Takes a record of the log.
@@ -102,10 +112,10 @@ impl<'a> Replay<'a> {
         drop((index, commit));
         let mut shard = self.head.shards[shard_of(id)].write();
         let series = shard.series_mut(id);
-        for chunk in self.chunks.remove(&entry.series).unwrap_or_default() {
-            if series.restore_chunk(chunk.span, chunk.file_ref) {
-                self.seen.add(chunk.span.min_time);
-                self.seen.add(chunk.span.max_time);
+        for (span, chunk) in self.found.by_series.remove(&entry.series).unwrap_or_default() {
+            if series.restore_chunk(span, chunk) {
+                self.seen.add(span.min_time);
+                self.seen.add(span.max_time);
             } else {
                 self.head.counters.head_chunk_corruptions.add(1);
             }
@@ -145,12 +155,14 @@ impl<'a> Replay<'a> {
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
         head.counters.replay_unknown_refs.set(self.n_unknown);
-        let n_orphans: usize = self.chunks.values().map(Vec::len).sum();
-        if self.n_unknown + self.n_histograms + self.n_tombstones > 0 || n_orphans > 0 {
+        let n_orphans: usize = self.found.by_series.values().map(Vec::len).sum();
+        if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
+        {
             info!(
                 n_samples_of_unknown_series = self.n_unknown,
                 n_histogram_records = self.n_histograms,
                 n_tombstones = self.n_tombstones,
+                n_chunks_of_other_kinds = self.found.n_foreign,
                 n_chunks_of_unknown_series = n_orphans,
                 "parts of the log were passed over"
             );

@@ -14,6 +14,7 @@ use super::series::NO_TIME;
 use super::shard::shard_of;
 use crate::FastMap;
 use crate::chunk::{self, Encoding};
+use crate::head_chunks::ChunkRef;
 use crate::index::Index;
 use crate::index::label_sets::Place;
 use crate::index::matching::select_ids;
@@ -35,7 +36,7 @@ struct Selected {
 
 /// A full chunk to decode.
 enum FullChunk {
-    File(u64),
+    File(ChunkRef),
     Memory(Arc<[u8]>),
 }
 
@@ -165,10 +166,11 @@ impl Selection for HeadSelection {
         for chunk in full {
             match chunk {
                 FullChunk::File(chunk) => {
-                    self.head.chunk_files.decode(chunk, range, out).map_err(storage_error)?
+                    let bytes = self.head.chunk_files.chunk(chunk).map_err(storage_error)?;
+                    chunk::decode(bytes.encoding, &bytes, range, out).map_err(storage_error)?;
                 }
                 FullChunk::Memory(bytes) => {
-                    chunk::decode(Encoding::Xor, &bytes, range, out).map_err(storage_error)?
+                    chunk::decode(Encoding::Xor, &bytes, range, out).map_err(storage_error)?;
                 }
             }
         }

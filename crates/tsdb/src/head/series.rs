@@ -2,6 +2,7 @@
 
 use super::chunk_list::{ChunkList, ChunkSpan};
 use super::open_chunk::{OpenChunk, OpenView};
+use crate::head_chunks::ChunkRef;
 
 /// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
 const SAMPLES_PER_CHUNK: u16 = 120;
@@ -177,11 +178,11 @@ impl Series {
     }
 
     /// Adds a chunk found in a head-chunk file at start. Returns whether it fits after what is there.
-    pub(crate) fn restore_chunk(&mut self, span: ChunkSpan, chunk_ref: u64) -> bool {
+    pub(crate) fn restore_chunk(&mut self, span: ChunkSpan, chunk: ChunkRef) -> bool {
         if span.min_time <= self.max_time && self.max_time != NO_TIME {
             return false;
         }
-        let fits = self.full.push(span, chunk_ref);
+        let fits = self.full.push(span, chunk);
         if fits {
             self.max_time = span.max_time;
         }

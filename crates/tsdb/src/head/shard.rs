@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chunk_list::{ChunkPlace, ChunkSpan};
 use super::series::{CutChunk, Series};
+use crate::head_chunks::ChunkRef;
 use crate::index::slabs::Slabs;
 
 /// Number of shards; the shard of a series is its id modulo this.
@@ -102,7 +103,7 @@ impl Shard {
     }
 
     /// Records that a waiting chunk is in its file now.
-    pub(crate) fn settle(&mut self, chunk: &PendingChunk, file_ref: u64) {
+    pub(crate) fn settle(&mut self, chunk: &PendingChunk, file_ref: ChunkRef) {
         self.series_mut(chunk.id).full_chunks_mut().settle(chunk.slot, file_ref);
         self.release(chunk.slot);
     }

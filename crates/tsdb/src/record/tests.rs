@@ -73,7 +73,9 @@ fn a_claimed_label_count_reserves_nothing() {
     assert!(entries.next().is_none());
 }
 
-fn entries() -> impl Strategy<Value = Vec<(u64, i64, Vec<(String, String)>)>> {
+type Entry = (u64, i64, Vec<(String, String)>);
+
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let labels = prop::collection::vec(("\\PC{0,12}", "\\PC{0,12}"), 0..6);
     prop::collection::vec((any::<u64>(), any::<i64>(), labels), 0..12)
 }
