@@ -34,7 +34,6 @@ struct Cli {
 
 /// The roles.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value in the life of the process")]
 pub(crate) enum Command {
     /// Watch this machine: exporter, server and UI in one process, no configuration needed
     Up(UpOptions),

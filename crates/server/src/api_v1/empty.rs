@@ -24,12 +24,8 @@ pub(crate) async fn exemplars(
 ) -> Result<Response, ApiError> {
     params.time_or("start", 0)?;
     params.time_or("end", 0)?;
-    let prepared = super::parse::query(&state.engine(), params.get("query").unwrap_or(""))?;
-    Ok(if super::parse::has_selector(&prepared.expr) {
-        answer("[]")
-    } else {
-        StatusCode::NO_CONTENT.into_response()
-    })
+    let expr = super::parse::expression(&state.engine(), &params)?;
+    Ok(if super::parse::has_selector(&expr) { answer("[]") } else { StatusCode::NO_CONTENT.into_response() })
 }
 
 pub(crate) async fn rules() -> Response {

@@ -252,8 +252,7 @@ mod tests {
             r#"{"resultType":"string","result":[0,"a\nb"]}"#,
         );
         check(QueryValue::Vector(Vec::new()), r#"{"resultType":"vector","result":[]}"#);
-        let sample =
-            InstantSample { labels: labels.clone(), time_ms: 1_000, value: SampleValue::Float(f64::NAN) };
+        let sample = InstantSample { labels, time_ms: 1_000, value: SampleValue::Float(f64::NAN) };
         check(
             QueryValue::Vector(vec![sample]),
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\"b"},"value":[1,"NaN"]}]}"#,

@@ -14,9 +14,9 @@ pub(crate) async fn format_query(
     State(state): State<Arc<ApiState>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let prepared = super::parse::query(&state.engine(), params.get("query").unwrap_or(""))?;
+    let expr = super::parse::expression(&state.engine(), &params)?;
     Ok(reply(envelope(false, |json| {
-        json.string(&prepared.text);
+        json.string(&expr.to_string());
     })))
 }
 
@@ -24,6 +24,6 @@ pub(crate) async fn parse_query(
     State(state): State<Arc<ApiState>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let prepared = super::parse::query(&state.engine(), params.get("query").unwrap_or(""))?;
-    Ok(reply(envelope(false, |json| super::tree::write(json, &prepared.expr))))
+    let expr = super::parse::expression(&state.engine(), &params)?;
+    Ok(reply(envelope(false, |json| super::tree::write(json, &expr))))
 }

@@ -1,30 +1,31 @@
 //! Selectors and expressions out of parameters.
 
 use wf_model::Matcher;
-use wf_promql::ast::{DurationSpec, Expr, ExprKind};
-use wf_promql::engine::{Engine, PreparedQuery};
+use wf_promql::ast::{Expr, ExprKind};
+use wf_promql::engine::Engine;
+use wf_promql::parser::{ParseOptions, parse, parse_selector};
 
 use super::error::ApiError;
+use super::params::Params;
 
 /// Reads one series selector of `match[]`.
-pub(crate) fn selector(engine: &Engine, text: &str) -> Result<Vec<Matcher>, ApiError> {
-    let failed = |cause: String| ApiError::parameter("match[]", cause);
-    let expr = engine.prepare(text).map_err(|error| failed(error.to_string()))?.expr;
-    let ExprKind::Selector(selector) = expr.kind else {
-        return Err(failed("expected a series selector such as up or {job=\"node\"}".to_owned()));
-    };
-    if selector.at.is_some() || !matches!(selector.offset, DurationSpec::Fixed(0)) {
-        return Err(failed("a series selector takes neither offset nor @".to_owned()));
+pub(crate) fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+    let matchers = parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+    if matchers.iter().all(Matcher::matches_empty) {
+        return Err(ApiError::parameter("match[]", "match[] must contain at least one non-empty matcher"));
     }
-    if selector.matchers.iter().all(Matcher::matches_empty) {
-        return Err(failed("match[] must contain at least one non-empty matcher".to_owned()));
-    }
-    Ok(selector.matchers)
+    Ok(matchers)
 }
 
-/// Reads the parameter `query`.
-pub(crate) fn query(engine: &Engine, text: &str) -> Result<PreparedQuery, ApiError> {
-    Ok(engine.prepare(text)?)
+/// Reads the parameter `query` under the features of `engine`.
+pub(crate) fn expression(engine: &Engine, params: &Params) -> Result<Expr, ApiError> {
+    let features = &engine.options().features;
+    let options = ParseOptions {
+        experimental_functions: features.experimental_functions,
+        extended_range_selectors: features.extended_range_selectors,
+        binop_fill_modifiers: features.binop_fill_modifiers,
+    };
+    parse(params.get("query").unwrap_or(""), &options).map_err(|error| ApiError::parameter("query", error))
 }
 
 /// Returns whether `expr` reads any series.

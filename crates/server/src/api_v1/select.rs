@@ -27,17 +27,14 @@ struct Scope {
     limit: Option<usize>,
 }
 
-fn scope(state: &ApiState, params: &Params) -> Result<Scope, ApiError> {
+fn scope(params: &Params) -> Result<Scope, ApiError> {
     let limit = params.limit()?;
     let start_ms = params.time_or("start", MIN_TIME_MS)?;
     let end_ms = params.time_or("end", MAX_TIME_MS)?;
     if end_ms < start_ms {
         return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
     }
-    let matcher_sets = params
-        .all("match[]")
-        .map(|text| super::parse::selector(&state.engine(), text))
-        .collect::<Result<_, _>>()?;
+    let matcher_sets = params.all("match[]").map(super::parse::selector).collect::<Result<_, _>>()?;
     Ok(Scope { matcher_sets, range: TimeRange { start_ms, end_ms }, limit })
 }
 
@@ -45,7 +42,7 @@ pub(crate) async fn series(State(state): State<Arc<ApiState>>, params: Params) -
     if params.all("match[]").next().is_none() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
-    let scope = scope(&state, &params)?;
+    let scope = scope(&params)?;
     let text = block(move || {
         let (found, is_cut) = find_series(state.source()?, &scope)?;
         Ok(envelope(is_cut, |json| {
@@ -74,7 +71,7 @@ fn find_series(source: &dyn SeriesSource, scope: &Scope) -> Result<(BTreeSet<Lab
 }
 
 pub(crate) async fn labels(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
-    let scope = scope(&state, &params)?;
+    let scope = scope(&params)?;
     let text = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
         let names = state.source()?.label_names(&query)?;
@@ -92,7 +89,7 @@ pub(crate) async fn label_values(
     if name.is_empty() {
         return Err(ApiError::bad_data(format!("invalid label name: {}", GoQuoted(&name))));
     }
-    let scope = scope(&state, &params)?;
+    let scope = scope(&params)?;
     let text = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
         let values = state.source()?.label_values(&name, &query)?;

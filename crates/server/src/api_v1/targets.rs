@@ -87,7 +87,7 @@ pub(crate) async fn target_metadata(
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?.unwrap_or(usize::MAX);
     let matchers = match params.get("match_target") {
-        Some(text) => super::parse::selector(&state.engine(), text)?,
+        Some(text) => super::parse::selector(text)?,
         None => Vec::new(),
     };
     let metric = params.get("metric");
