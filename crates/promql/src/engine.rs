@@ -19,6 +19,32 @@ pub mod options;
 pub mod result;
 pub mod stats;
 
+mod aggregate;
+mod binary;
+mod buckets;
+mod build;
+mod column;
+mod compensated;
+mod context;
+mod execute;
+mod extended;
+mod functions;
+mod grid;
+mod histogram;
+mod names;
+mod operator;
+mod prepare;
+mod quantile;
+mod range_functions;
+mod remarks;
+mod scalar;
+mod selector;
+mod subquery;
+#[cfg(test)]
+mod tests;
+mod times;
+mod window;
+
 pub use annotations::Annotations;
 pub use error::{QueryError, Stage};
 pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
@@ -28,6 +54,8 @@ pub use stats::{QueryStats, SampleStats, StepCount, Timings};
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
+use crate::parser::{ParseOptions, parse};
+use execute::{When, execute};
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -59,7 +87,13 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Parse`].
     pub fn prepare(&self, query: &str) -> Result<PreparedQuery, QueryError> {
-        Err(QueryError::Parse(format!("the parser is not wired yet: {query}")))
+        let features = self.options.features;
+        let options = ParseOptions {
+            experimental_functions: features.experimental_functions,
+            extended_range_selectors: features.extended_range_selectors,
+            binop_fill_modifiers: features.binop_fill_modifiers,
+        };
+        Ok(PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? })
     }
 
     /// Evaluates `query` at one instant.
@@ -93,12 +127,12 @@ impl Engine {
     /// See [`QueryError`].
     pub fn instant_prepared(
         &self,
-        _source: &dyn SeriesSource,
+        source: &dyn SeriesSource,
         query: &PreparedQuery,
-        _time_ms: i64,
-        _options: &QueryOptions,
+        time_ms: i64,
+        options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        Err(QueryError::Execution(format!("not evaluated yet: {}", query.text)))
+        execute(&self.options, source, query, When::Instant(time_ms), options)
     }
 
     /// Evaluates a prepared query over a range of time.
@@ -106,12 +140,12 @@ impl Engine {
     /// See [`QueryError`].
     pub fn range_prepared(
         &self,
-        _source: &dyn SeriesSource,
+        source: &dyn SeriesSource,
         query: &PreparedQuery,
-        _span: RangeSpan,
-        _options: &QueryOptions,
+        span: RangeSpan,
+        options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        Err(QueryError::Execution(format!("not evaluated yet: {}", query.text)))
+        execute(&self.options, source, query, When::Range(span), options)
     }
 }
 

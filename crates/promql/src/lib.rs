@@ -2,8 +2,8 @@
 #![warn(missing_docs)]
 
 pub mod ast;
-pub mod engine;
 pub mod durations;
+pub mod engine;
 pub mod functions;
 mod lexer;
 pub mod parser;

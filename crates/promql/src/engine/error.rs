@@ -2,6 +2,8 @@
 
 use wf_series::SelectError;
 
+use crate::parser::ParseError;
+
 /// Where a query was when its time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -24,8 +26,8 @@ impl Stage {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum QueryError {
     /// The text is not PromQL; rendered with its position. API: `bad_data`.
-    #[error("{0}")]
-    Parse(String),
+    #[error(transparent)]
+    Parse(#[from] ParseError),
     /// The query cannot be built: a duration expression without a value, a root of the wrong type. API: `bad_data`.
     #[error("{0}")]
     Invalid(String),
