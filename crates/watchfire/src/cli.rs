@@ -128,7 +128,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Command {
 }
 
 /// Version text in the form that the original prints under its own name.
-fn version(program: &str) -> String {
+pub(crate) fn version(program: &str) -> String {
     let own = env!("CARGO_PKG_VERSION");
     let version = if program == "watchfire" { own } else { wf_server::PROMETHEUS_VERSION };
     let revision = crate::server::build_info().revision;

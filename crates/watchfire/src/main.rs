@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         }
         cli::Invocation::Command(arguments) => arguments,
     };
-    if let Some(flag) = not_yet::find(&arguments) {
+    let is_server = arguments.get(1).is_some_and(|role| role == "server");
+    if let Some(flag) = not_yet::find(&arguments).filter(|_| is_server) {
         complain(&format!("flag {flag} has no effect yet: remove it"));
         return ExitCode::from(2);
     }

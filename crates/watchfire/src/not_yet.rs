@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-/// Names without dashes, of every role.
+/// Names without dashes, of the server.
 const FLAGS: &[&str] = &[
     "agent",
     "alertmanager.drain-notification-queue-on-shutdown",

@@ -105,16 +105,15 @@ pub(crate) fn main(options: &ServerOptions) -> ExitCode {
 }
 
 fn run(options: &ServerOptions) -> Result<()> {
-    prepare()?;
+    prepare();
     runtime()?.block_on(serve_forever(options))
 }
 
 /// What every role does before it starts.
-pub(crate) fn prepare() -> Result<()> {
+pub(crate) fn prepare() {
     // Fails only when one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     crate::limits::raise_open_files();
-    Ok(())
 }
 
 /// Builds the runtime: two threads for the network; queries and storage have their own.

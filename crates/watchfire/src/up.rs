@@ -31,7 +31,7 @@ pub(crate) fn main(options: &UpOptions) -> ExitCode {
 }
 
 fn run(options: &UpOptions) -> Result<()> {
-    prepare()?;
+    prepare();
     runtime()?.block_on(watch(options))
 }
 
