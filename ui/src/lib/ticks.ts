@@ -50,3 +50,14 @@ export function niceRange(min: number, max: number, unit: Unit, floor: number): 
   const step = niceStep(high - low, 4, unit);
   return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
+
+/** Returns the range of a y axis that fits its data: both ends on ticks, a flat line in the middle. */
+export function fittedRange(min: number, max: number, unit: Unit): readonly [number, number] {
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
+  if (min === max) {
+    const half = min === 0 ? 1 : Math.abs(min) * 0.1;
+    return fittedRange(min - half, max + half, unit);
+  }
+  const step = niceStep(max - min, 4, unit);
+  return [Math.floor(min / step + 1e-9) * step, Math.ceil(max / step - 1e-9) * step];
+}

@@ -48,12 +48,11 @@ export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartP
   const dark = isDark();
   const zoom = useRef(onZoom);
   zoom.current = onZoom;
-  // Hidden series leave the plot, so that a stack closes over them; so do layers without height, whose
-  // outlines would lie on the one below.
-  const visible = useMemo(() => data.series.filter((one) => !hidden.has(one.id) && !(look.stacked && one.values.every((value) => value === null || value === 0))), [data, hidden, look.stacked]);
+  // Hidden series leave the plot, so that a stack closes over them.
+  const visible = useMemo(() => data.series.filter((one) => !hidden.has(one.id)), [data, hidden]);
   const drawn = useMemo(() => plotData(data.times, visible, look.stacked), [data, visible, look.stacked]);
   // What forces a new plot; data alone does not.
-  const shape = [look.unit, look.stacked, look.floor, look.ceiling, language, dark, syncKey, ...visible.map((one) => `${one.id} ${one.color}`)].join("|");
+  const shape = [look.unit, look.stacked, look.floor, look.ceiling, look.fitted, language, dark, syncKey, ...visible.map((one) => `${one.id} ${one.color}`)].join("|");
 
   useEffect(() => {
     const element = host.current;

@@ -30,6 +30,8 @@ export interface ChartLook {
   readonly floor: number;
   /** A ceiling that the axis always shows, such as 1 for shares of a whole. */
   readonly ceiling?: number;
+  /** Fits the axis to the data instead of starting at zero. */
+  readonly fitted?: boolean;
 }
 
 export const SERIES_COLORS = 8;

@@ -4,7 +4,7 @@ import type { Column } from "../../lib/frames";
 import { stackColumns } from "../../lib/frames";
 import type { Locale, Unit } from "../../lib/format";
 import { formatTick } from "../../lib/format";
-import { niceRange, niceTicks } from "../../lib/ticks";
+import { fittedRange, niceRange, niceTicks } from "../../lib/ticks";
 import { formatAxisTime } from "../../lib/time";
 import type { ChartData, ChartLook, ChartSeries } from "./model";
 
@@ -74,11 +74,12 @@ function xAxis(locale: Locale, color: string, grid: string, font: string): uPlot
 }
 
 function plotSeries(one: ChartSeries, look: ChartLook, color: string): uPlot.Series {
-  const fill = one.reference === true ? {} : { fill: withAlpha(color, one.faint === true ? 0.12 : look.stacked ? 0.42 : 0.1) };
+  const fill = one.reference === true ? {} : { fill: withAlpha(color, one.faint === true ? 0.14 : look.stacked ? 0.72 : look.fitted === true ? 0 : 0.1) };
   return {
     label: one.name,
     stroke: color,
-    width: look.stacked ? 1 : 1.5,
+    // Outlines of a stack would lie on the layer below wherever a layer has no height.
+    width: look.stacked ? 0 : 1.5,
     spanGaps: false,
     ...fill,
     ...(one.reference === true ? { dash: [6, 4] } : {}),
@@ -118,7 +119,7 @@ export function plotOptions(series: readonly ChartSeries[], look: ChartLook, ctx
       x: { time: true },
       y: {
         range: (_u, min, max) => {
-          const [low, high] = niceRange(min ?? 0, max ?? 0, look.unit, look.floor);
+          const [low, high] = look.fitted === true ? fittedRange(min ?? 0, max ?? 0, look.unit) : niceRange(min ?? 0, max ?? 0, look.unit, look.floor);
           return [low, Math.max(high, look.ceiling ?? high)];
         },
       },
