@@ -31,9 +31,12 @@ export function ErrorNote({ error, children }: { readonly error: ApiError; reado
         {error.message !== "" && <p class="mono">{error.message}</p>}
         {children}
       </div>
-      <button type="button" class="button" onClick={() => (retries.value += 1)}>
-        {t("common.retry")}
-      </button>
+      {/* A refused query is refused again: only what may pass by itself is worth another try. */}
+      {error.kind !== "refused" && (
+        <button type="button" class="button" onClick={() => (retries.value += 1)}>
+          {t("common.retry")}
+        </button>
+      )}
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { t } from "../../i18n";
 import { lastOf } from "../../lib/frames";
 import { ChartLegend } from "./ChartLegend";
 import { ChartTooltip } from "./ChartTooltip";
+import { nextHidden } from "./hidden";
 import type { ChartData, ChartLook } from "./model";
 import { makeResolver, plotData, plotOptions } from "./plot";
 
@@ -25,17 +26,6 @@ export interface CursorState {
   readonly index: number;
   readonly left: number;
   readonly top: number;
-}
-
-/** Returns the next set of hidden series: a plain click isolates or shows all, a modified one toggles. */
-export function nextHidden(hidden: ReadonlySet<string>, all: readonly string[], clicked: string, toggle: boolean): ReadonlySet<string> {
-  if (toggle) {
-    const next = new Set(hidden);
-    if (!next.delete(clicked)) next.add(clicked);
-    return next.size === all.length ? new Set() : next;
-  }
-  const isolated = !hidden.has(clicked) && hidden.size === all.length - 1;
-  return isolated ? new Set() : new Set(all.filter((id) => id !== clicked));
 }
 
 export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartProps) {

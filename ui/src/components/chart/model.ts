@@ -34,7 +34,7 @@ export interface ChartLook {
   readonly fitted?: boolean;
 }
 
-export const SERIES_COLORS = 8;
+export const SERIES_COLORS = 16;
 
 /** Returns the colour token of the `index`-th series. */
 export function seriesColor(index: number): string {

@@ -1,6 +1,6 @@
 // The PromQL editor. It lives in a shadow tree: there CodeMirror's styles are constructed style sheets, which the
 // page's Content-Security-Policy allows, where <style> elements would need a nonce.
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap, setDiagnostics } from "@codemirror/lint";
@@ -29,8 +29,26 @@ function promql() {
   });
 }
 
+/**
+ * Replaces a selection in the editor's state instead of letting the browser do it: Chromium copies the look of the
+ * replaced text into a style attribute, which the page's policy refuses (and reports).
+ */
+const replaceInState = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { data } = event;
+    const { from, to, empty } = view.state.selection.main;
+    if (empty || data === null || event.isComposing || event.inputType !== "insertText") return false;
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    const handled = view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, data, insert));
+    if (!handled) view.dispatch(insert());
+    return true;
+  },
+});
+
 function setup(props: { readonly current: EditorProps }, look: Compartment) {
   const run = (view: EditorView): boolean => {
+    // Also drops completions still on their way: they would open over the result.
+    closeCompletion(view);
     props.current.onRun(view.state.doc.toString());
     return true;
   };
@@ -38,7 +56,8 @@ function setup(props: { readonly current: EditorProps }, look: Compartment) {
     history(),
     closeBrackets(),
     bracketMatching(),
-    autocompletion(),
+    // The default icons are letters from rare fonts; the detail already says what each is.
+    autocompletion({ icons: false }),
     EditorView.lineWrapping,
     syntaxHighlighting(highlightStyle),
     editorTheme,
@@ -46,6 +65,7 @@ function setup(props: { readonly current: EditorProps }, look: Compartment) {
     placeholder(props.current.hint),
     EditorView.contentAttributes.of({ "aria-label": props.current.label, spellcheck: "false", autocapitalize: "off" }),
     promql().asExtension(),
+    replaceInState,
     // Enter runs, as in a search box; Tab only takes a completion, so that the keyboard can leave.
     Prec.high(
       keymap.of([

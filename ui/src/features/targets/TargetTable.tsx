@@ -83,6 +83,13 @@ export function TargetTable({ pool, nowMs, open, onToggle }: Props) {
       </summary>
       <div class="table-scroll" tabIndex={0} role="region" aria-label={pool.name}>
         <table class="table target-table">
+          <colgroup>
+            <col class="col-endpoint" />
+            <col class="col-health" />
+            <col />
+            <col class="col-scrape" />
+            <col class="col-duration" />
+          </colgroup>
           <thead>
             <tr>
               <th scope="col">{t("targets.endpoint")}</th>
