@@ -107,7 +107,8 @@ export function plotOptions(series: readonly ChartSeries[], look: ChartLook, ctx
   return {
     width: ctx.width,
     height: ctx.height,
-    padding: [8, 8, 0, 0],
+    // On the right half a time label fits.
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -120,7 +121,9 @@ export function plotOptions(series: readonly ChartSeries[], look: ChartLook, ctx
       y: {
         range: (_u, min, max) => {
           const [low, high] = look.fitted === true ? fittedRange(min ?? 0, max ?? 0, look.unit) : niceRange(min ?? 0, max ?? 0, look.unit, look.floor);
-          return [low, Math.max(high, look.ceiling ?? high)];
+          // Shares of a whole add up to 100.3 % now and then: rounding must not cost half the height.
+          const whole = look.ceiling !== undefined && (max ?? 0) <= look.ceiling * 1.02;
+          return [low, whole ? look.ceiling : high];
         },
       },
     },

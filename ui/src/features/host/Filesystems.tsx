@@ -47,7 +47,7 @@ export function Filesystems({ scope, subject, tick }: { readonly scope: HostScop
   const { state } = useLoad(`filesystems ${subject}`, tick, async (stop) => filesystemRows(await fetchVector(filesystemQuery(scope), stop)));
   const rows = lastGood(state);
   return (
-    <section class="card" aria-label={t("panel.filesystems")}>
+    <section class="card filesystems" aria-label={t("panel.filesystems")}>
       <header class="card-head">
         <h3>{t("panel.filesystems")}</h3>
       </header>

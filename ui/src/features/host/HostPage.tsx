@@ -1,5 +1,5 @@
 // The first page: how this machine does, without a query typed.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { api } from "../../api/client";
 import { lastGood, useLoad } from "../../api/useLoad";
 import { href, search, updateParams } from "../../app/router";
@@ -170,9 +170,8 @@ function HostBody({ host, facts, range, nowMs, intervalS, onZoom }: BodyProps) {
   const tileScope = useMemo(() => scopeOf(host, gridOf(range, nowMs, TILE_POINTS, intervalS), intervalS), [host, range, nowMs, intervalS]);
   const { fromMs, toMs } = boundsOf(range, nowMs);
   const subject = range.kind === "live" ? `${host.instance} ${range.lengthMs}` : `${host.instance} ${fromMs} ${toMs}`;
-  const [startedMs] = useState(nowMs);
   return (
-    <div class="host-body" data-started={startedMs}>
+    <div class="host-body">
       <div class="tile-groups">
         {GROUPS.map((group) => (
           <section key={group} class={`tile-group tile-group-${group}`} aria-label={t(`host.${group}`)}>
@@ -190,8 +189,8 @@ function HostBody({ host, facts, range, nowMs, intervalS, onZoom }: BodyProps) {
         {PANELS.map((panel) => (
           <HostChart key={panel.id} spec={panel} scope={chartScope} subject={subject} tick={nowMs} onZoom={onZoom} />
         ))}
+        <Filesystems scope={tileScope} subject={host.instance} tick={nowMs} />
       </div>
-      <Filesystems scope={tileScope} subject={host.instance} tick={nowMs} />
     </div>
   );
 }

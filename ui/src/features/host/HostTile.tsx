@@ -68,15 +68,15 @@ export function HostTile({ spec, scope, facts, subject, tick }: Props) {
   const noisy = status === "warn" || status === "bad";
   return (
     <article class={`tile tile-${spec.group} is-${status}`} data-tile={spec.id} data-value={value ?? ""} aria-busy={state.kind === "loading"}>
-      <div class="tile-head">
-        <h3>{t(spec.title)}</h3>
-        {noisy && <span class={`badge is-${status}`}>{t(`status.${status}`)}</span>}
-      </div>
+      <h3>{t(spec.title)}</h3>
       <div class="tile-value">
         {state.kind === "loading" ? <span class="skeleton skeleton-text" /> : parts.text}
         {parts.unit !== "" && <span class="tile-unit">{parts.unit}</span>}
       </div>
-      <p class="tile-note">{state.kind === "loading" ? "\u00a0" : value === null ? t("status.none") : noteText(spec.note(loaded?.labels ?? {}, facts))}</p>
+      <p class="tile-note">
+        {noisy && <strong>{t(`status.${status}`)} · </strong>}
+        {state.kind === "loading" ? "\u00a0" : value === null ? t("status.none") : noteText(spec.note(loaded?.labels ?? {}, facts))}
+      </p>
       {loaded !== undefined && value !== null && <Sparkline values={loaded.column} floor={spec.floor} />}
     </article>
   );
