@@ -133,14 +133,16 @@ export const targets: Decoder<Targets> = (input, path) => {
 };
 
 export interface BuildInfo {
+  /** The Prometheus version that the API is compatible with. */
   readonly version: string;
-  readonly revision: string;
+  /** Our own version; empty when another server answers. */
+  readonly watchfireVersion: string;
 }
 
 /** Decodes the `data` of `/status/buildinfo`. */
-export const buildInfo: Decoder<BuildInfo> = object<{ version: string; revision: string }>({
+export const buildInfo: Decoder<BuildInfo> = object<{ version: string; watchfireVersion: string }>({
   version: string,
-  revision: optional(string, ""),
+  watchfireVersion: optional(string, ""),
 });
 
 export const strings: Decoder<string[]> = list(string);

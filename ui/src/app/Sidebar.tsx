@@ -60,7 +60,7 @@ export function Sidebar() {
             locale.value = value === "ko" ? "ko" : "en";
           }}
         />
-        {build !== undefined && <p class="version">{t("app.version", { version: build.version })}</p>}
+        {build !== undefined && <p class="version">{t("app.version", { version: build.watchfireVersion === "" ? build.version : build.watchfireVersion })}</p>}
       </div>
       </div>
     </header>

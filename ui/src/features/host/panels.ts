@@ -48,6 +48,19 @@ function cpu(scope: HostScope): PanelQuery[] {
   }));
 }
 
+const LOADS = ["node_load1", "node_load5", "node_load15"] as const;
+const PROCESSES = ["node_procs_running", "node_procs_blocked"] as const;
+
+/** One gauge out of several that are asked for together: one round trip instead of one each. */
+function gauge(scope: HostScope, all: readonly string[], name: string, title: PlainKey, color: string): PanelQuery {
+  return {
+    expr: select(scope, "", `__name__=~"${all.join("|")}"`),
+    keep: (labels) => labels["__name__"] === name,
+    name: () => t(title),
+    color,
+  };
+}
+
 function memory(scope: HostScope): PanelQuery[] {
   const of = (field: string): string => select(scope, `node_memory_${field}_bytes`);
   const cached = `${of("Cached")} + ${of("SReclaimable")}`;
@@ -74,9 +87,9 @@ export const PANELS: readonly PanelSpec[] = [
     title: "panel.load",
     look: { unit: "none", stacked: false, floor: 1 },
     queries: (scope) => [
-      { expr: select(scope, "node_load1"), name: () => t("series.load1"), color: "--series-2" },
-      { expr: select(scope, "node_load5"), name: () => t("series.load5"), color: "--series-1" },
-      { expr: select(scope, "node_load15"), name: () => t("series.load15"), color: "--series-4" },
+      gauge(scope, LOADS, "node_load1", "series.load1", "--series-2"),
+      gauge(scope, LOADS, "node_load5", "series.load5", "--series-1"),
+      gauge(scope, LOADS, "node_load15", "series.load15", "--series-4"),
       {
         expr: `count(count by (cpu) (${select(scope, "node_cpu_seconds_total")}))`,
         name: () => t("series.cpus"),
@@ -129,8 +142,8 @@ export const PANELS: readonly PanelSpec[] = [
     title: "panel.processes",
     look: { unit: "none", stacked: false, floor: 1 },
     queries: (scope) => [
-      { expr: select(scope, "node_procs_running"), name: () => t("series.running"), color: "--series-7" },
-      { expr: select(scope, "node_procs_blocked"), name: () => t("series.blocked"), color: "--series-5" },
+      gauge(scope, PROCESSES, "node_procs_running", "series.running", "--series-7"),
+      gauge(scope, PROCESSES, "node_procs_blocked", "series.blocked", "--series-5"),
     ],
   },
   {
