@@ -43,6 +43,23 @@ test("too many series are cut with a word, and warnings are shown", async ({ pag
   await expect(query.rows.first()).toContainText("11999");
 });
 
+test("what could not be refreshed stays, marked as old", async ({ page, complaints }) => {
+  complaints.allow(/503/);
+  const host = new HostPage(page);
+  await host.open("?range=5m&refresh=2s");
+  await host.settled();
+  await page.route("**/api/v1/query_range**", (route) => route.fulfill({ status: 503, contentType: "application/json", body: JSON.stringify({ status: "error", errorType: "timeout", error: "query timed out" }) }));
+  await expect(page.getByText("Old data").first()).toBeVisible();
+  await expect(host.chart("cpu")).toBeVisible();
+});
+
+test("a browser whose clock is off still sees the newest samples", async ({ page }) => {
+  await page.clock.install({ time: Date.now() + 3 * 3_600_000 });
+  const host = new HostPage(page);
+  await host.open("?range=5m&refresh=2s");
+  await expect.poll(async () => (await page.clock.runFor(2_000), host.newest("memory")), { timeout: 20_000 }).toBeGreaterThan(Date.now() / 1000 - 120);
+});
+
 test("an answer that cannot be read is a message, not a blank page", async ({ page }) => {
   await page.route(/\/api\/v1\/query\?query=odd/, (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<html>a proxy's login page</html>" }));
   const query = new QueryPage(page);

@@ -99,6 +99,7 @@ export async function request<T>(path: string, params: Params, decoder: Decoder<
       if (stop.aborted) throw error;
       throw new ApiError("offline", error instanceof Error ? error.message : String(error), "network");
     });
+    skewMs = readSkew(response.headers.get("Date"), Date.now());
     const reply = readReply(response.status, await response.text(), decoder);
     outage.value = null;
     return reply;
@@ -106,6 +107,24 @@ export async function request<T>(path: string, params: Params, decoder: Decoder<
     if (error instanceof ApiError) outage.value = error.kind === "offline" || error.kind === "starting" ? error : null;
     throw error;
   }
+}
+
+let skewMs = 0;
+
+/**
+ * Returns now by the server's clock (ms), as its answers' `Date` told it: a browser whose clock is off would ask for
+ * a time that the server has no samples of.
+ */
+export function serverNow(): number {
+  return Date.now() + skewMs;
+}
+
+/** Returns how far the server's clock is ahead; within the header's coarseness and a slow network it counts as equal. */
+export function readSkew(dateHeader: string | null, nowMs: number): number {
+  const serverMs = Date.parse(dateHeader ?? "");
+  // The header has whole seconds, so on average it is half a second old.
+  const skew = serverMs + 500 - nowMs;
+  return Number.isNaN(skew) || Math.abs(skew) < 3_000 ? 0 : skew;
 }
 
 export interface RangeQuery {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ApiError, readReply } from "./client";
+import { ApiError, readReply, readSkew } from "./client";
 import { queryResult, targets } from "./types";
 
 const reply = (data: unknown, extra: object = {}): string => JSON.stringify({ status: "success", data, ...extra });
@@ -51,6 +51,17 @@ describe("failures", () => {
     expect(failure(502, "<html>").kind).toBe("offline");
     expect(failure(200, "<html>").kind).toBe("garbled");
     expect(failure(500, "").kind).toBe("garbled");
+  });
+});
+
+describe("the server's clock", () => {
+  const noon = Date.parse("2026-11-21T12:00:00Z");
+  it("counts only when it differs by more than the header can tell", () => {
+    expect(readSkew("Sat, 21 Nov 2026 12:00:01 GMT", noon)).toBe(0);
+    expect(readSkew("Sat, 21 Nov 2026 12:05:00 GMT", noon)).toBe(300_500);
+    expect(readSkew("Sat, 21 Nov 2026 11:00:00 GMT", noon)).toBe(-3_599_500);
+    expect(readSkew(null, noon)).toBe(0);
+    expect(readSkew("soon", noon)).toBe(0);
   });
 });
 

@@ -41,6 +41,15 @@ export function ErrorNote({ error, children }: { readonly error: ApiError; reado
   );
 }
 
+/** Marks what stays on screen although newer data could not be had, and says why. */
+export function Stale({ error }: { readonly error: ApiError }) {
+  return (
+    <span class="badge is-warn" title={error.message}>
+      {t("common.stale")}
+    </span>
+  );
+}
+
 /** A page or area that has nothing to show and says why and what to do. */
 export function Empty({ title, text, children }: { readonly title: string; readonly text: string; readonly children?: ComponentChildren }) {
   return (

@@ -25,6 +25,7 @@ export const en = {
   "common.loading": "Loading…",
   "common.retry": "Try again",
   "common.noData": "No data in this time range",
+  "common.stale": "Old data",
   "common.close": "Close",
   "common.details": "Details",
   "common.total": "Total",

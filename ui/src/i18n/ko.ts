@@ -27,6 +27,7 @@ export const ko: Catalogue = {
   "common.loading": "불러오는 중…",
   "common.retry": "다시 시도",
   "common.noData": "이 기간에는 데이터가 없습니다",
+  "common.stale": "이전 데이터",
   "common.close": "닫기",
   "common.details": "자세히",
   "common.total": "합계",

@@ -1,7 +1,7 @@
 // The filesystem table: how full each mount is.
 import { lastGood, useLoad } from "../../api/useLoad";
 import { locale } from "../../app/settings";
-import { ErrorNote, NoData, Skeleton } from "../../components/States";
+import { ErrorNote, NoData, Skeleton, Stale } from "../../components/States";
 import { t } from "../../i18n";
 import { formatUnit } from "../../lib/format";
 import { filesystemQuery, filesystemRows, type FilesystemRow } from "./filesystems";
@@ -50,6 +50,7 @@ export function Filesystems({ scope, subject, tick }: { readonly scope: HostScop
     <section class="card filesystems" aria-label={t("panel.filesystems")}>
       <header class="card-head">
         <h3>{t("panel.filesystems")}</h3>
+        {state.kind === "failed" && rows !== undefined && <Stale error={state.error} />}
       </header>
       {state.kind === "loading" && <Skeleton height={120} />}
       {state.kind === "failed" && rows === undefined && <ErrorNote error={state.error} />}

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { lastGood, useLoad } from "../../api/useLoad";
 import { locale } from "../../app/settings";
 import { Chart } from "../../components/chart/Chart";
-import { ErrorNote, NoData, Skeleton } from "../../components/States";
+import { ErrorNote, NoData, Skeleton, Stale } from "../../components/States";
 import { t } from "../../i18n";
 import { buildChart, fetchFrames } from "./load";
 import type { PanelSpec } from "./panels";
@@ -38,6 +38,7 @@ export function HostChart({ spec, scope, subject, tick, onZoom }: Props) {
     <section class="card chart-card" aria-label={title}>
       <header class="card-head">
         <h3>{title}</h3>
+        {state.kind === "failed" && data !== null && <Stale error={state.error} />}
         {spec.note !== undefined && <span class="card-note">{t(spec.note)}</span>}
       </header>
       {state.kind === "loading" && <Skeleton height={HEIGHT + 28} />}

@@ -66,14 +66,16 @@ export function HostTile({ spec, scope, facts, subject, tick }: Props) {
   const status = statusOf(value, spec.limits);
   const parts = formatParts(value, spec.unit, locale.value);
   const noisy = status === "warn" || status === "bad";
+  const stale = state.kind === "failed" && loaded !== undefined;
   return (
-    <article class={`tile tile-${spec.group} is-${status}`} data-tile={spec.id} data-value={value ?? ""} aria-busy={state.kind === "loading"}>
+    <article class={`tile tile-${spec.group} is-${status}${stale ? " is-stale" : ""}`} data-tile={spec.id} data-value={value ?? ""} aria-busy={state.kind === "loading"}>
       <h3>{t(spec.title)}</h3>
       <div class="tile-value">
         {state.kind === "loading" ? <span class="skeleton skeleton-text" /> : parts.text}
         {parts.unit !== "" && <span class="tile-unit">{parts.unit}</span>}
       </div>
       <p class="tile-note">
+        {stale && <strong>{t("common.stale")} · </strong>}
         {noisy && <strong>{t(`status.${status}`)} · </strong>}
         {state.kind === "loading" ? "\u00a0" : value === null ? t("status.none") : noteText(spec.note(loaded?.labels ?? {}, facts))}
       </p>

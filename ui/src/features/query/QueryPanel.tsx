@@ -3,7 +3,7 @@ import { normalizeProps, useMachine } from "@zag-js/preact";
 import * as tabs from "@zag-js/tabs";
 import { lazy, Suspense } from "preact/compat";
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
-import type { Reply } from "../../api/client";
+import { type Reply, serverNow } from "../../api/client";
 import { lastGood, type Loaded, useLoad } from "../../api/useLoad";
 import { locale } from "../../app/settings";
 import { Icon } from "../../components/Icon";
@@ -62,14 +62,14 @@ function Notes({ reply }: { readonly reply: Reply<unknown> }) {
 
 export function QueryPanel({ panel, onChange, onRemove }: Props) {
   const [draft, setDraft] = useState(panel.expr);
-  const [ranAtMs, setRanAt] = useState(() => Date.now());
+  const [ranAtMs, setRanAt] = useState(serverNow);
   useEffect(() => setDraft(panel.expr), [panel.expr]);
   const { state, busy } = useAnswer(panel, ranAtMs);
   const loaded = panel.expr.trim() === "" ? undefined : lastGood(state);
   const failure = panel.expr.trim() !== "" && state.kind === "failed" ? state.error : null;
   const mistake = useMemo(() => (failure === null || failure.errorType !== "bad_data" ? null : readPosition(failure.message)), [failure]);
   const run = (text: string): void => {
-    setRanAt(Date.now());
+    setRanAt(serverNow());
     if (text !== panel.expr) onChange({ expr: text });
   };
   const service = useMachine(tabs.machine, {

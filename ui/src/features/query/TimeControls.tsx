@@ -1,5 +1,6 @@
 // When: the length and end of a graph, its resolution, or the instant of a table.
 import { useEffect, useState } from "preact/hooks";
+import { serverNow } from "../../api/client";
 import { Icon } from "../../components/Icon";
 import { Select } from "../../components/Select";
 import { locale } from "../../app/settings";
@@ -55,7 +56,7 @@ function RangeInput({ panel, onChange }: Props) {
 
 function EndInput({ panel, onChange }: Props) {
   const stepMs = panel.tab === "graph" ? panel.rangeMs / 2 : 5 * 60_000;
-  const move = (direction: 1 | -1): void => onChange({ endMs: Math.min((panel.endMs ?? Date.now()) + direction * stepMs, Date.now() + stepMs) });
+  const move = (direction: 1 | -1): void => onChange({ endMs: Math.min((panel.endMs ?? serverNow()) + direction * stepMs, serverNow() + stepMs) });
   const label = t(panel.tab === "graph" ? "query.end" : "query.at");
   return (
     <div class="button-group">
@@ -63,7 +64,7 @@ function EndInput({ panel, onChange }: Props) {
         <Icon name="left" />
       </button>
       {panel.endMs === null ? (
-        <button type="button" class="button" aria-label={`${label}: ${t("query.now")}`} title={label} onClick={() => onChange({ endMs: Math.floor(Date.now() / 1000) * 1000 })}>
+        <button type="button" class="button" aria-label={`${label}: ${t("query.now")}`} title={label} onClick={() => onChange({ endMs: Math.floor(serverNow() / 1000) * 1000 })}>
           <Icon name="clock" />
           {t("query.now")}
         </button>

@@ -1,10 +1,11 @@
 // The targets of one pool.
+import { useState } from "preact/hooks";
 import type { Health, Target } from "../../api/types";
 import { locale } from "../../app/settings";
 import { Icon } from "../../components/Icon";
 import { t } from "../../i18n";
 import { parseDuration } from "../../lib/duration";
-import { formatSpan, formatUnit } from "../../lib/format";
+import { formatNumber, formatSpan, formatUnit } from "../../lib/format";
 import { type Pool, scrapeAge } from "./targetView";
 
 const STATUS = { up: "ok", down: "bad", unknown: "none" } as const;
@@ -70,7 +71,13 @@ interface Props {
   readonly onToggle: (open: boolean) => void;
 }
 
+// A pool of thousands is searched, not read; drawing all of it on every refresh would only stall the page.
+const ROWS_AT_FIRST = 200;
+
 export function TargetTable({ pool, nowMs, open, onToggle }: Props) {
+  const [all, setAll] = useState(false);
+  const shown = all ? pool.targets : pool.targets.slice(0, ROWS_AT_FIRST);
+  const language = locale.value;
   const sick = pool.up < pool.total;
   return (
     <details class="card pool" open={open} data-pool={pool.name} onToggle={(event) => onToggle(event.currentTarget.open)}>
@@ -104,12 +111,20 @@ export function TargetTable({ pool, nowMs, open, onToggle }: Props) {
             </tr>
           </thead>
           <tbody>
-            {pool.targets.map((target) => (
+            {shown.map((target) => (
               <TargetRow key={`${target.scrapeUrl} ${JSON.stringify(target.labels)}`} target={target} nowMs={nowMs} />
             ))}
           </tbody>
         </table>
       </div>
+      {shown.length < pool.targets.length && (
+        <p class="notice">
+          {t("query.truncated", { shown: formatNumber(shown.length, language, 0), total: formatNumber(pool.targets.length, language, 0) })}{" "}
+          <button type="button" class="link-button" onClick={() => setAll(true)}>
+            {t("query.showMore", { count: formatNumber(pool.targets.length, language, 0) })}
+          </button>
+        </p>
+      )}
     </details>
   );
 }
