@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use wf_model::FloatHistogram;
 use wf_model::histogram::{self, CounterResetHint};
-pub(crate) use wf_model::histogram::{Incompatible, Outcome};
+
+pub(crate) use wf_model::histogram::Incompatible;
 
 /// What an aggregation has seen so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,54 +76,21 @@ pub(crate) fn is_custom(histogram: &FloatHistogram) -> bool {
     histogram.is_custom()
 }
 
+/// Returns whether a counter was reset between `old` and `new`.
 pub(crate) fn is_reset(new: &FloatHistogram, old: &FloatHistogram) -> bool {
     new.detect_reset(old)
 }
 
+/// Returns a histogram without observations that combines with `other`.
 pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
     other.empty_like()
 }
 
+/// Returns a copy in a coarser resolution.
 pub(crate) fn copy_to_schema(histogram: &FloatHistogram, schema: i32) -> FloatHistogram {
     let mut copy = histogram.clone();
     copy.reduce_to_schema(schema);
     copy
-}
-
-pub(crate) fn add(to: &mut FloatHistogram, other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    to.add(other)
-}
-
-pub(crate) fn sub(from: &mut FloatHistogram, other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    from.sub(other)
-}
-
-pub(crate) fn scale(histogram: &mut FloatHistogram, factor: f64) {
-    histogram.scale(factor);
-}
-
-pub(crate) fn divide(histogram: &mut FloatHistogram, by: f64) {
-    histogram.divide(by);
-}
-
-pub(crate) fn compact(histogram: &mut FloatHistogram) {
-    histogram.compact();
-}
-
-pub(crate) fn equals(a: &FloatHistogram, b: &FloatHistogram) -> bool {
-    a.equals(b)
-}
-
-pub(crate) fn text(histogram: &FloatHistogram) -> String {
-    histogram.to_string()
-}
-
-pub(crate) fn trim_upper(histogram: &FloatHistogram, limit: f64) -> FloatHistogram {
-    histogram.trim_upper(limit)
-}
-
-pub(crate) fn trim_lower(histogram: &FloatHistogram, limit: f64) -> FloatHistogram {
-    histogram.trim_lower(limit)
 }
 
 /// Replaces an unknown hint by what a comparison with the histogram before says.

@@ -12,7 +12,7 @@ use crate::ast::{AggregateExpr, Pos};
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
+use crate::engine::functions::label::{invalid_label_name, is_label_name};
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;
@@ -68,8 +68,8 @@ pub(crate) fn count_values(
     aggregate: &AggregateExpr,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
-    if label.is_empty() {
-        return Err(QueryError::Execution("invalid label name \"\"".into()));
+    if !is_label_name(label) {
+        return Err(invalid_label_name(label));
     }
     // The value's label takes part in the grouping, so a `by` that names it changes nothing.
     let _ = aggregate;
@@ -82,7 +82,7 @@ pub(crate) fn count_values(
         for step in column.steps().iter() {
             let text = match column.get(step) {
                 Some(Point::Float(value)) => format_f(value),
-                Some(Point::Histogram(histogram)) => histogram::text(histogram),
+                Some(Point::Histogram(histogram)) => histogram.to_string(),
                 None => continue,
             };
             let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));

@@ -36,7 +36,9 @@ pub(crate) fn quantile(q: f64, histogram: &FloatHistogram) -> (f64, NanEffect) {
     let Some((bucket, cumulative)) =
         (if is_reverse { reach(rank, buckets.iter().rev()) } else { reach(rank, buckets.iter()) })
     else {
-        return (f64::NAN, NanEffect::None);
+        // All observations were NaN: they are in no bucket.
+        let effect = if histogram.sum.is_nan() { NanEffect::Result } else { NanEffect::None };
+        return (f64::NAN, effect);
     };
     let effect = nan_effect(histogram, &buckets);
     let cumulative = cumulative.min(histogram.count);
