@@ -116,6 +116,21 @@ pub fn line_and_column(text: &str, at: u32) -> (usize, usize) {
     (line, column)
 }
 
+/// Parses and prints whatever bytes it is given: the entry for fuzzing.
+/// # Panics
+/// When what is printed does not parse to the same text again, which is a bug of ours.
+pub fn fuzz_parse(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = parse_selector(text);
+    let Ok(expr) = parse(text, &ParseOptions::all()) else { return };
+    let printed = expr.to_string();
+    let again = parse(&printed, &ParseOptions::all()).map(|again| again.to_string());
+    assert_eq!(again.as_ref(), Ok(&printed), "{text:?} does not survive printing");
+    let pretty = crate::printer::pretty(&expr);
+    let again = parse(&pretty, &ParseOptions::all()).map(|again| again.to_string());
+    assert_eq!(again, Ok(printed), "{text:?} does not survive pretty printing");
+}
+
 /// A message at a place; becomes a [`ParseError`] once at the end.
 #[derive(Debug)]
 struct Fault {
