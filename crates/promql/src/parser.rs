@@ -206,7 +206,7 @@ impl<'a> Parser<'a> {
         self.advance();
         let operand = self.nested(|parser| parser.binary(binary::POWER_LEVEL))?;
         let pos = join(start, operand.pos);
-        check::unary_operand(&operand)?;
+        check::unary_operand(&operand, pos)?;
         if let ExprKind::Number(number) = operand.kind {
             let value = if op == UnaryOp::Minus { -number.value } else { number.value };
             return Ok(Expr { pos, kind: ExprKind::Number(NumberLiteral { value, ..number }) });
@@ -266,7 +266,6 @@ impl<'a> Parser<'a> {
             self.word_at(1).eq_ignore_ascii_case("by") || self.word_at(1).eq_ignore_ascii_case("without");
         match aggregate::operator(&word) {
             Some(op) if followed_by_paren || has_clause => self.aggregation(op),
-            _ if followed_by_paren => self.call(),
             _ if matches!(
                 word.as_str(),
                 "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2"
@@ -274,6 +273,7 @@ impl<'a> Parser<'a> {
             {
                 Err(self.unexpected("", ""))
             }
+            _ if followed_by_paren => self.call(),
             _ => self.selector(),
         }
     }
