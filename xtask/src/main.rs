@@ -1,1 +1,41 @@
-fn main() {}
+//! `cargo xtask VERB`: see `make help`.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use xtask::build::{self, Profile, say};
+use xtask::suite::{self, Form};
+use xtask::workspace::root;
+use xtask::{peers, show};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["up", rest @ ..] => up(rest),
+        ["ui"] => build::ui(),
+        ["dist"] => build::binary(Profile::Dist).map(|path| say(&path.display().to_string())),
+        ["peers"] => peers::fetch(),
+        ["test"] => suite::run(Form::Short),
+        ["soak"] => suite::run(Form::Long),
+        ["show", name] => show::run(name),
+        _ => bail!("usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | show NAME"),
+    }
+}
+
+/// Builds and becomes `watchfire up`.
+fn up(arguments: &[&str]) -> Result<()> {
+    let binary = build::binary(Profile::Release)?;
+    Err(Command::new(binary).arg("up").args(arguments).current_dir(root()).exec().into())
+}

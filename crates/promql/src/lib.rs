@@ -2,4 +2,10 @@
 #![warn(missing_docs)]
 
 pub mod ast;
+pub mod durations;
+pub mod engine;
 pub mod functions;
+mod lexer;
+pub mod parser;
+pub mod printer;
+pub mod script;

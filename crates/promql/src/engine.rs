@@ -1,0 +1,161 @@
+//! Evaluation: a prepared query and a storage in, columns out.
+//!
+//! ```text
+//! text → PreparedQuery (parse) → plan (resolve times, fold constants, find shared scans) → operators → QueryResult
+//! ```
+//! An operator is a list of series known up front; each series is computed when asked for, as one column over all
+//! steps. Aggregations fold columns into accumulators, so memory follows the groups, not the series.
+//!
+//! # Invariants
+//! - A query sees one snapshot per selector and is synchronous; clock and cancellation are passed in.
+//! - Results do not depend on the iteration order of a hash table.
+//! # Reading order: `options`, `result`, `error`, `annotations`, then `plan`, `operator`, `build`.
+//! # Not here: concurrency slots, the query log and HTTP (`wf-server`).
+//! # Source: `spec/prometheus-query.md` §2, `spec/performance-design.md` §9.
+
+pub mod annotations;
+pub mod error;
+pub mod options;
+pub mod result;
+pub mod stats;
+
+mod aggregate;
+mod binary;
+mod buckets;
+mod build;
+mod column;
+mod compensated;
+mod context;
+mod execute;
+mod extended;
+mod functions;
+mod grid;
+pub(crate) mod histogram;
+mod names;
+mod operator;
+mod prepare;
+mod quantile;
+mod range_functions;
+mod remarks;
+mod scalar;
+mod selector;
+mod subquery;
+#[cfg(test)]
+mod tests;
+mod times;
+mod window;
+
+pub use annotations::Annotations;
+pub use error::{QueryError, Stage};
+pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
+pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
+pub use stats::{QueryStats, SampleStats, StepCount, Timings};
+
+use wf_series::SeriesSource;
+
+use crate::ast::Expr;
+use crate::parser::{ParseOptions, parse};
+use execute::{When, execute};
+
+/// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
+#[derive(Clone, Debug)]
+pub struct PreparedQuery {
+    /// As typed.
+    pub text: String,
+    /// What it means.
+    pub expr: Expr,
+}
+
+/// Evaluates queries. Stateless apart from its options; share it between threads.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    options: EngineOptions,
+}
+
+impl Engine {
+    /// Builds an engine.
+    pub fn new(options: EngineOptions) -> Self {
+        Self { options }
+    }
+
+    /// Returns the options the engine was built with.
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Parses `query` under the features of this engine.
+    /// # Errors
+    /// [`QueryError::Parse`].
+    pub fn prepare(&self, query: &str) -> Result<PreparedQuery, QueryError> {
+        let features = self.options.features;
+        let options = ParseOptions {
+            experimental_functions: features.experimental_functions,
+            extended_range_selectors: features.extended_range_selectors,
+            binop_fill_modifiers: features.binop_fill_modifiers,
+        };
+        Ok(PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? })
+    }
+
+    /// Evaluates `query` at one instant.
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn instant(
+        &self,
+        source: &dyn SeriesSource,
+        query: &str,
+        time_ms: i64,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
+        self.instant_prepared(source, &self.prepare(query)?, time_ms, options)
+    }
+
+    /// Evaluates `query` at `start_ms`, `start_ms + step_ms`, … up to and including `end_ms`.
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn range(
+        &self,
+        source: &dyn SeriesSource,
+        query: &str,
+        span: RangeSpan,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
+        self.range_prepared(source, &self.prepare(query)?, span, options)
+    }
+
+    /// Evaluates a prepared query at one instant.
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn instant_prepared(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        time_ms: i64,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
+        execute(&self.options, source, query, When::Instant(time_ms), options)
+    }
+
+    /// Evaluates a prepared query over a range of time.
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn range_prepared(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        span: RangeSpan,
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryError> {
+        execute(&self.options, source, query, When::Range(span), options)
+    }
+}
+
+/// The steps of a range query, all in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeSpan {
+    /// First step.
+    pub start_ms: i64,
+    /// No step lies after this instant.
+    pub end_ms: i64,
+    /// Distance of two steps, greater than zero.
+    pub step_ms: i64,
+}

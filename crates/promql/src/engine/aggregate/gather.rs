@@ -1,0 +1,117 @@
+//! Aggregations that look at all values of a group at once: `quantile`, `count_values`.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use wf_model::float::format_f;
+use wf_model::{Labels, LabelsBuilder};
+
+use super::Inputs;
+use crate::ast::{AggregateExpr, Pos};
+use crate::engine::column::{Column, Point};
+use crate::engine::context::Cx;
+use crate::engine::error::QueryError;
+use crate::engine::operator::{BoxVector, Materialized, Series};
+use crate::engine::quantile::{quantile_of, remark_on_quantile};
+use crate::engine::scalar::Scalar;
+
+/// `quantile`
+pub(crate) fn quantile(
+    inputs: Inputs,
+    quantile: &Scalar,
+    quantile_pos: Pos,
+    cx: &mut Cx<'_>,
+) -> Result<BoxVector, QueryError> {
+    let Inputs { op, groups, n_steps, pos } = inputs;
+    for step in 0..n_steps {
+        remark_on_quantile(quantile.at(step), quantile_pos, &mut cx.remarks);
+    }
+    let mut values: Vec<Vec<f64>> = vec![Vec::new(); groups.len() * n_steps];
+    let mut held = cx.hold(0)?;
+    let mut column = cx.take_column();
+    for (idx, group) in groups.of.iter().enumerate() {
+        cx.check()?;
+        op.read(idx, &mut column, cx)?;
+        held.grow(column.weight())?;
+        for step in column.floats.iter() {
+            values[*group as usize * n_steps + step].push(column.values[step]);
+        }
+        if !column.histograms.is_empty() {
+            cx.remarks.info(pos, "ignored histogram in quantile aggregation");
+        }
+    }
+    cx.give_column(column);
+    let mut series = Vec::with_capacity(groups.len());
+    for group in 0..groups.len() {
+        let mut column = Column::new(n_steps);
+        for step in 0..n_steps {
+            let values = &mut values[group * n_steps + step];
+            if !values.is_empty() {
+                column.set_float(step, quantile_of(quantile.at(step), values));
+            }
+        }
+        if !column.is_empty() {
+            let labels = groups.labels[group].clone();
+            series.push(Series { labels, drops_name: groups.drops_name[group], column });
+        }
+    }
+    drop(held);
+    Ok(Box::new(Materialized::new(series, cx)?))
+}
+
+/// `count_values`: one series per group and distinct value, counting its occurrences.
+pub(crate) fn count_values(
+    inputs: &Inputs,
+    label: &str,
+    aggregate: &AggregateExpr,
+    cx: &mut Cx<'_>,
+) -> Result<BoxVector, QueryError> {
+    if label.is_empty() {
+        return Err(QueryError::Execution("invalid label name \"\"".into()));
+    }
+    // The value's label takes part in the grouping, so a `by` that names it changes nothing.
+    let _ = aggregate;
+    let n_steps = inputs.n_steps;
+    let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
+    let mut column = cx.take_column();
+    for (idx, group) in inputs.groups.of.iter().enumerate() {
+        cx.check()?;
+        inputs.op.read(idx, &mut column, cx)?;
+        for step in column.steps().iter() {
+            let text = match column.get(step) {
+                Some(Point::Float(value)) => format_f(value),
+                Some(Point::Histogram(histogram)) => histogram.text(),
+                None => continue,
+            };
+            let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));
+            let before = if counts.floats.contains(step) { counts.values[step] } else { 0.0 };
+            counts.set_float(step, before + 1.0);
+        }
+    }
+    cx.give_column(column);
+    // Overwriting a label that distinguished two groups can make their series equal: their counts add up.
+    let mut by_labels: HashMap<Labels, usize, FixedState> = HashMap::default();
+    let mut series: Vec<Series> = Vec::new();
+    for ((group, text), counts) in counted {
+        let mut builder = LabelsBuilder::from_labels(&inputs.groups.labels[group as usize]);
+        builder.set(label, &text);
+        let labels = builder.build();
+        match by_labels.get(&labels) {
+            Some(&known) => add_counts(&mut series[known].column, &counts),
+            None => {
+                by_labels.insert(labels.clone(), series.len());
+                let drops_name = false;
+                series.push(Series { labels, drops_name, column: counts });
+            }
+        }
+    }
+    Ok(Box::new(Materialized::new(series, cx)?))
+}
+
+fn add_counts(to: &mut Column, counts: &Column) {
+    for step in counts.floats.iter() {
+        let before = if to.floats.contains(step) { to.values[step] } else { 0.0 };
+        to.set_float(step, before + counts.values[step]);
+    }
+}

@@ -1,0 +1,92 @@
+//! Sums that lose no small terms: Kahan's summation in Neumaier's form, as the reference adds.
+
+/// Adds `term` to the compensated sum (`sum`, `lost`) and returns the new one.
+#[inline]
+pub(crate) fn add(term: f64, sum: f64, lost: f64) -> (f64, f64) {
+    let total = sum + term;
+    let lost = if total.is_infinite() {
+        // A finite correction of an infinite sum would only turn it into NaN.
+        0.0
+    } else if sum.abs() >= term.abs() {
+        lost + ((sum - total) + term)
+    } else {
+        lost + ((term - total) + sum)
+    };
+    (total, lost)
+}
+
+/// A running compensated sum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    pub(crate) fn add(&mut self, term: f64) {
+        (self.sum, self.lost) = add(term, self.sum, self.lost);
+    }
+
+    /// Returns the corrected sum; an infinite sum needs no correction.
+    pub(crate) fn value(&self) -> f64 {
+        if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
+    }
+}
+
+/// A running mean: a plain sum until it would overflow, an incremental mean from then on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mean {
+    count: f64,
+    sum: f64,
+    lost: f64,
+    /// `sum` and `lost` hold the mean so far instead of the sum.
+    is_incremental: bool,
+}
+
+impl Mean {
+    pub(crate) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        if !self.is_incremental {
+            let (sum, lost) = add(value, self.sum, self.lost);
+            if self.count == 1.0 || !sum.is_infinite() {
+                (self.sum, self.lost) = (sum, lost);
+                return;
+            }
+            self.is_incremental = true;
+            self.sum /= self.count - 1.0;
+            self.lost /= self.count - 1.0;
+        }
+        let shrink = (self.count - 1.0) / self.count;
+        (self.sum, self.lost) = add(value / self.count, shrink * self.sum, shrink * self.lost);
+    }
+
+    pub(crate) fn value(&self) -> f64 {
+        if self.is_incremental {
+            if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
+        } else {
+            self.sum / self.count + self.lost / self.count
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_terms_survive_large_ones() {
+        let mut sum = Sum::default();
+        [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|term| sum.add(term));
+        assert_eq!(sum.value(), 2.0);
+    }
+
+    #[test]
+    fn a_mean_whose_sum_overflows_stays_finite() {
+        let mut mean = Mean::default();
+        [1e308, 1e308, 1e308].into_iter().for_each(|value| mean.add(value));
+        assert!((mean.value() - 1e308).abs() < 1e293, "{}", mean.value());
+        let mut infinite = Mean::default();
+        [f64::INFINITY, 0.0, f64::INFINITY].into_iter().for_each(|value| infinite.add(value));
+        assert_eq!(infinite.value(), f64::INFINITY);
+    }
+}

@@ -1,0 +1,245 @@
+//! Runs a prepared query: select, build, compute, collect.
+
+use std::time::Duration;
+
+use wf_model::Labels;
+use wf_series::{SelectRequest, SeriesSource};
+
+use super::build::{Site, Value, build, build_range};
+use super::column::Column;
+use super::context::{Cx, Env};
+use super::error::{QueryError, Stage};
+use super::grid::Grid;
+use super::operator::{Materialized, VectorOp, same_labelset, without_metadata};
+use super::options::{EngineOptions, QueryOptions};
+use super::prepare::{QuerySpan, resolve};
+use super::result::{InstantSample, QueryResult, QueryValue, RangeSeries};
+use super::scalar::Scalar;
+use super::selector::Detail;
+use super::stats::{QueryStats, Timings};
+use super::times::collect_scans;
+use super::window::{RangeVector, slide};
+use super::{PreparedQuery, RangeSpan};
+use crate::ast::{Expr, RangeMode, ValueType};
+
+/// When a query is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    /// At one instant, ms.
+    Instant(i64),
+    /// Over a range.
+    Range(RangeSpan),
+}
+
+impl When {
+    fn span(self) -> QuerySpan {
+        match self {
+            Self::Instant(time_ms) => QuerySpan { start_ms: time_ms, end_ms: time_ms, step_ms: 0 },
+            Self::Range(span) => {
+                QuerySpan { start_ms: span.start_ms, end_ms: span.end_ms, step_ms: span.step_ms }
+            }
+        }
+    }
+
+    fn grid(self) -> Grid {
+        match self {
+            Self::Instant(time_ms) => Grid::instant(time_ms),
+            Self::Range(span) => Grid::new(span.start_ms, span.end_ms, span.step_ms),
+        }
+    }
+}
+
+/// Evaluates a query.
+pub(crate) fn execute(
+    engine: &EngineOptions,
+    source: &dyn SeriesSource,
+    query: &PreparedQuery,
+    when: When,
+    options: &QueryOptions,
+) -> Result<QueryResult, QueryError> {
+    let now = || options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
+    let started = now();
+    let mut expr = query.expr.clone();
+    check_root(&expr, when)?;
+    resolve(&mut expr, &when.span())?;
+    let timeout = options.timeout.map_or(engine.timeout, |timeout| timeout.min(engine.timeout));
+    let grid = when.grid();
+    let mut env = Env {
+        source,
+        features: engine.features,
+        lookback_ms: options.lookback_delta_ms.unwrap_or(engine.lookback_delta_ms),
+        default_subquery_step_ms: engine.default_subquery_step_ms,
+        max_samples: engine.max_samples,
+        cancel: options.cancel.clone(),
+        clock: options.clock.clone(),
+        deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),
+        scans: Vec::new(),
+    };
+    env.check(Stage::Execution)?;
+    if grid.n_steps > 0 {
+        select(&expr, grid, &mut env)?;
+    }
+    let prepared = now();
+    let mut cx = Cx::new(&env);
+    let mut value = match when {
+        When::Instant(time_ms) => instant_value(&expr, time_ms, &mut cx)?,
+        When::Range(_) => QueryValue::Matrix(matrix(&expr, grid, &mut cx)?),
+    };
+    let evaluated = now();
+    if let QueryValue::Matrix(series) = &mut value {
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    }
+    let sorted = now();
+    let mut samples = std::mem::take(&mut cx.stats);
+    samples.peak = cx.peak();
+    let timings = Timings {
+        query_preparation: prepared.saturating_sub(started),
+        inner_eval: evaluated.saturating_sub(prepared),
+        result_sort: sorted.saturating_sub(evaluated),
+        eval_total: sorted.saturating_sub(started),
+    };
+    let annotations = cx.remarks.render(&query.text);
+    Ok(QueryResult { value, annotations, stats: QueryStats { samples, timings } })
+}
+
+fn check_root(expr: &Expr, when: When) -> Result<(), QueryError> {
+    let noun = match expr.value_type() {
+        ValueType::Scalar | ValueType::Vector => return Ok(()),
+        ValueType::String => "string",
+        ValueType::Matrix => "range vector",
+    };
+    match when {
+        When::Instant(_) => Ok(()),
+        When::Range(_) => Err(QueryError::Invalid(format!(
+            "invalid expression type \"{noun}\" for range query, must be Scalar or instant Vector"
+        ))),
+    }
+}
+
+/// Selects the series of all selectors, each set of matchers once.
+fn select(expr: &Expr, grid: Grid, env: &mut Env<'_>) -> Result<(), QueryError> {
+    let mut scans = Vec::new();
+    collect_scans(expr, grid, env, &mut scans);
+    for scan in &mut scans {
+        let request = SelectRequest { matchers: &scan.matchers, range: scan.range };
+        scan.selection = Some(env.source.select(&request)?);
+        env.check(Stage::Execution)?;
+    }
+    env.scans = scans;
+    Ok(())
+}
+
+fn instant_value(expr: &Expr, time_ms: i64, cx: &mut Cx<'_>) -> Result<QueryValue, QueryError> {
+    let site = Site { grid: Grid::instant(time_ms), detail: Detail::Full };
+    if expr.value_type() == ValueType::Matrix {
+        return Ok(QueryValue::Matrix(windows(&build_range(expr, site, cx)?, cx)?));
+    }
+    Ok(match build(expr, site, cx)? {
+        Value::Scalar(scalar) => QueryValue::Scalar { time_ms, value: scalar.at(0) },
+        Value::String(value) => QueryValue::String { time_ms, value },
+        Value::Vector(op) => {
+            let finished = finish(&*op, cx)?;
+            let samples = finished.series.into_iter().filter_map(|series| {
+                let value = series.column.get(0)?.to_value();
+                Some(InstantSample { labels: series.labels, time_ms, value })
+            });
+            QueryValue::Vector(samples.collect())
+        }
+    })
+}
+
+fn matrix(expr: &Expr, grid: Grid, cx: &mut Cx<'_>) -> Result<Vec<RangeSeries>, QueryError> {
+    if grid.n_steps == 0 {
+        return Ok(Vec::new());
+    }
+    match build(expr, Site { grid, detail: Detail::Full }, cx)? {
+        Value::Scalar(scalar) => Ok(vec![scalar_series(&scalar, grid)]),
+        Value::Vector(op) => {
+            let finished = finish(&*op, cx)?;
+            Ok(finished
+                .series
+                .into_iter()
+                .map(|series| range_series(series.labels, &series.column, grid))
+                .collect())
+        }
+        Value::String(_) => Err(QueryError::Execution("a string has no range".into())),
+    }
+}
+
+/// Computes the result and drops the names that were marked for it.
+fn finish(op: &dyn VectorOp, cx: &mut Cx<'_>) -> Result<Materialized, QueryError> {
+    let mut result = Materialized::collect(op, cx)?;
+    let mut is_changed = false;
+    for series in &mut result.series {
+        if series.drops_name {
+            series.labels = without_metadata(&series.labels);
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        result.merge_same_labels()?;
+    }
+    Ok(result)
+}
+
+fn scalar_series(scalar: &Scalar, grid: Grid) -> RangeSeries {
+    RangeSeries {
+        labels: Labels::empty(),
+        times_ms: (0..grid.n_steps).map(|step| grid.time_ms(step)).collect(),
+        values: (0..grid.n_steps).map(|step| scalar.at(step)).collect(),
+        histograms: Vec::new(),
+    }
+}
+
+fn range_series(labels: Labels, column: &Column, grid: Grid) -> RangeSeries {
+    let mut series = RangeSeries { labels, ..RangeSeries::default() };
+    for step in column.floats.iter() {
+        series.times_ms.push(grid.time_ms(step));
+        series.values.push(column.values[step]);
+    }
+    let histograms =
+        column.histograms.iter().map(|(step, histogram)| (grid.time_ms(*step), histogram.clone()));
+    series.histograms.extend(histograms);
+    series
+}
+
+/// Returns the samples of a range vector at one instant, with their own times.
+fn windows(range: &RangeVector, cx: &mut Cx<'_>) -> Result<Vec<RangeSeries>, QueryError> {
+    let mut result = Vec::new();
+    let mut held = cx.hold(0)?;
+    let mut samples = cx.take_samples();
+    for idx in 0..range.source.len() {
+        cx.check()?;
+        range.source.read(idx, &mut samples, cx)?;
+        let mut labels = range.source.labels(idx);
+        if range.source.drops_name(idx) {
+            labels = without_metadata(&labels);
+        }
+        let mut series = RangeSeries { labels, ..RangeSeries::default() };
+        if range.mode != RangeMode::Plain {
+            super::extended::raw_window(&samples, &range.spec, range.mode, &mut series)?;
+        } else {
+            slide(&samples, &range.spec, |window| {
+                series.times_ms.extend_from_slice(window.floats.times_ms);
+                series.values.extend_from_slice(window.floats.values);
+                let histograms = window.histograms.times_ms.iter().zip(window.histograms.values);
+                series.histograms.extend(histograms.map(|(time, histogram)| (*time, histogram.clone())));
+                Ok::<(), QueryError>(())
+            })?;
+        }
+        if series.times_ms.is_empty() && series.histograms.is_empty() {
+            continue;
+        }
+        let weight = samples.weight();
+        cx.stats.total_queryable += weight;
+        held.grow(weight)?;
+        result.push(series);
+    }
+    cx.give_samples(samples);
+    let mut labels: Vec<&Labels> = result.iter().map(|series| &series.labels).collect();
+    labels.sort();
+    if labels.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(same_labelset());
+    }
+    Ok(result)
+}

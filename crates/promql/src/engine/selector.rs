@@ -1,0 +1,161 @@
+//! Instant and range selectors: where stored samples enter a query.
+
+use std::sync::Arc;
+
+use wf_model::{FloatHistogram, Labels, is_stale_nan};
+use wf_series::{LabelColumn, SampleColumns, Selection};
+
+use super::column::{Column, histogram_weight};
+use super::context::Cx;
+use super::error::QueryError;
+use super::histogram;
+use super::operator::VectorOp;
+use super::window::{SampleSource, Samples, WindowSpec};
+
+/// Whether native histograms come with their buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Everything that is stored.
+    #[default]
+    Full,
+    /// Only count, sum and reset hints will be looked at; unknown hints are found out by comparison.
+    Statistics,
+}
+
+/// What an instant selector yields for a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yield {
+    /// Its value.
+    Value,
+    /// Its own time, seconds: `timestamp()`.
+    Time,
+    /// Its start timestamp, seconds: `start_timestamp()`.
+    StartTime,
+}
+
+/// `name{…}`: at each step the newest sample not older than the lookback, unless it marks staleness.
+pub(crate) struct InstantSelector {
+    pub(crate) selection: Arc<dyn Selection>,
+    /// `range_ms` is the lookback.
+    pub(crate) spec: WindowSpec,
+    pub(crate) detail: Detail,
+    pub(crate) yields: Yield,
+}
+
+impl VectorOp for InstantSelector {
+    fn len(&self) -> usize {
+        self.selection.len()
+    }
+
+    fn labels(&self, idx: usize) -> Labels {
+        self.selection.labels(idx)
+    }
+
+    fn label_column(&self, name: &str) -> LabelColumn {
+        self.selection.label_column(name)
+    }
+
+    fn read(&self, idx: usize, out: &mut Column, cx: &mut Cx<'_>) -> Result<(), QueryError> {
+        out.reset(self.spec.grid.n_steps);
+        let mut raw = cx.take_raw();
+        self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
+        if self.detail == Detail::Statistics {
+            find_out_hints(&mut raw.histograms);
+        }
+        let n_read = self.pick(&raw, out);
+        cx.stats.total_queryable += out.weight();
+        cx.stats.read += n_read;
+        cx.give_raw(raw);
+        Ok(())
+    }
+}
+
+impl InstantSelector {
+    /// Fills the column and returns the weight of the distinct samples that were used.
+    fn pick(&self, raw: &SampleColumns, out: &mut Column) -> u64 {
+        let (mut n_seen, mut histogram_idx, mut last_used, mut n_used) = (0, 0, usize::MAX, 0);
+        for step in 0..self.spec.grid.n_steps {
+            let time_ms = self.spec.end_ms(step);
+            while raw.times_ms.get(n_seen).is_some_and(|sample_ms| *sample_ms <= time_ms) {
+                n_seen += 1;
+            }
+            let Some(position) = n_seen.checked_sub(1) else { continue };
+            let (sample_ms, value) = (raw.times_ms[position], raw.values[position]);
+            if sample_ms <= time_ms.saturating_sub(self.spec.range_ms) || is_stale_nan(value) {
+                continue;
+            }
+            while raw.histograms.get(histogram_idx).is_some_and(|(at, _)| *at < position) {
+                histogram_idx += 1;
+            }
+            let histogram = raw.histograms.get(histogram_idx).filter(|(at, _)| *at == position);
+            if last_used != position {
+                last_used = position;
+                n_used += histogram.map_or(1, |(_, histogram)| histogram_weight(histogram));
+            }
+            match (self.yields, histogram) {
+                (Yield::Value, Some((_, histogram))) => out.push_histogram(step, Arc::clone(histogram)),
+                (Yield::Value, None) => out.set_float(step, value),
+                (Yield::Time, _) => out.set_float(step, sample_ms as f64 / 1000.0),
+                (Yield::StartTime, _) => {
+                    let start_ms = raw.start_times_ms.get(position).copied().unwrap_or(0);
+                    out.set_float(step, start_ms as f64 / 1000.0);
+                }
+            }
+        }
+        n_used
+    }
+}
+
+/// `name{…}[range]`: the samples of the selected series.
+pub(crate) struct SelectedSamples {
+    pub(crate) selection: Arc<dyn Selection>,
+    pub(crate) spec: WindowSpec,
+    pub(crate) detail: Detail,
+    /// Whether functions may see start timestamps.
+    pub(crate) with_starts: bool,
+}
+
+impl SampleSource for SelectedSamples {
+    fn len(&self) -> usize {
+        self.selection.len()
+    }
+
+    fn labels(&self, idx: usize) -> Labels {
+        self.selection.labels(idx)
+    }
+
+    fn drops_name(&self, _idx: usize) -> bool {
+        false
+    }
+
+    fn label_column(&self, name: &str) -> LabelColumn {
+        self.selection.label_column(name)
+    }
+
+    fn read(&self, idx: usize, out: &mut Samples, cx: &mut Cx<'_>) -> Result<(), QueryError> {
+        let mut raw = cx.take_raw();
+        self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
+        if self.detail == Detail::Statistics {
+            find_out_hints(&mut raw.histograms);
+        }
+        if !self.with_starts {
+            raw.start_times_ms.clear();
+        }
+        out.take_from(&mut raw);
+        cx.give_raw(raw);
+        cx.stats.read += out.weight();
+        Ok(())
+    }
+}
+
+/// Replaces unknown reset hints by what a comparison with the histogram before says.
+fn find_out_hints(histograms: &mut [(usize, Arc<FloatHistogram>)]) {
+    let mut previous: Option<Arc<FloatHistogram>> = None;
+    for (_, histogram) in histograms {
+        let stored = Arc::clone(histogram);
+        if let Some(previous) = &previous {
+            histogram::resolve_unknown_hint(histogram, previous);
+        }
+        previous = (!is_stale_nan(stored.sum)).then_some(stored);
+    }
+}

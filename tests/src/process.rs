@@ -1,0 +1,145 @@
+//! The program under test as a process that never outlives its test.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::http;
+
+/// A server process with its log; killed by its id when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Address of its API, such as `http://127.0.0.1:41234`.
+    pub base: String,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts `program` with `args`, logging to `log`, and waits until `/-/ready` answers 200.
+    /// # Errors
+    /// When it ends or is not ready within a minute; the message holds its log.
+    pub fn start(program: &Path, args: &[&str], port: u16, log: &Path) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(log).context("open the server's log")?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().context("share the log")?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        let mut server = Self { child, base: format!("http://127.0.0.1:{port}"), log: log.to_owned() };
+        server.wait_ready()?;
+        Ok(server)
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let url = format!("{}/-/ready", self.base);
+        let is_up = eventually(Duration::from_secs(60), || {
+            let ended = self.child.try_wait().ok().flatten().is_some();
+            ended || http::get(&url).is_ok_and(|answer| answer.status == 200)
+        });
+        if let Some(status) = self.child.try_wait().context("look at the server")? {
+            bail!("the server ended with {status}:\n{}", self.log_text());
+        }
+        if !is_up {
+            bail!("the server was not ready within a minute:\n{}", self.log_text());
+        }
+        Ok(())
+    }
+
+    /// Returns the process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills without warning, as `kill -9` does, and waits.
+    pub fn kill(mut self) {
+        self.end_now();
+    }
+
+    /// Asks to stop with SIGTERM and waits for a clean end.
+    /// # Errors
+    /// When it does not end within 30 s.
+    pub fn stop(mut self) -> Result<ExitStatus> {
+        terminate(&self.child)?;
+        let ended = eventually(Duration::from_secs(30), || {
+            self.child.try_wait().is_ok_and(|status| status.is_some())
+        });
+        if !ended {
+            bail!("the server did not stop within 30 s:\n{}", self.log_text());
+        }
+        self.child.wait().context("wait for the server")
+    }
+
+    /// Returns everything it logged so far.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn end_now(&mut self) {
+        // It may have ended by itself: then there is nothing to kill, and waiting returns at once.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end_now();
+    }
+}
+
+fn terminate(child: &Child) -> Result<()> {
+    let raw = i32::try_from(child.id()).context("process id")?;
+    let pid = rustix::process::Pid::from_raw(raw).context("process id is zero")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("send SIGTERM")
+}
+
+/// Runs `program` to its end (at most a minute) and returns exit code, standard output and standard error.
+/// # Errors
+/// When it cannot be started or does not end.
+pub fn run(program: &Path, args: &[&str]) -> Result<(i32, String, String)> {
+    let folder = tempfile::tempdir().context("make a folder for output")?;
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(File::create(&out)?)
+        .stderr(File::create(&err)?)
+        .spawn()
+        .with_context(|| format!("start {}", program.display()))?;
+    let ended = eventually(Duration::from_secs(60), || child.try_wait().is_ok_and(|status| status.is_some()));
+    if !ended {
+        child.kill().context("kill what does not end")?;
+    }
+    let status = child.wait().context("wait for the end")?;
+    let (out, err) = (fs::read_to_string(out)?, fs::read_to_string(err)?);
+    if !ended {
+        bail!("{} {} did not end:\n{out}{err}", program.display(), args.join(" "));
+    }
+    Ok((status.code().unwrap_or(-1), out, err))
+}
+
+/// Returns a port nobody listens on at this moment.
+/// # Errors
+/// When the machine has none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("bind a free port")?.local_addr()?.port())
+}
+
+/// Polls until `condition` holds; returns whether it did before the deadline.
+pub fn eventually(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < deadline {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    condition()
+}

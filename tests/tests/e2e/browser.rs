@@ -1,0 +1,41 @@
+//! The UI's journeys in Debian's headless Chromium, driven by Playwright against the real binary.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use wf_e2e::skip::{binary, skip, workspace};
+use wf_e2e::target::Target;
+
+use crate::setup::Site;
+
+#[test]
+fn a_person_can_use_every_page() {
+    let Some(binary) = binary() else { return };
+    if !Path::new("/usr/bin/chromium").exists() {
+        return skip(
+            "browser",
+            "Debian's chromium is not installed: apt-get install chromium fonts-noto-cjk",
+        );
+    }
+    if !workspace().join("ui/node_modules/playwright-core").exists() {
+        return skip("browser", "Playwright is not installed: run `cargo xtask ui`");
+    }
+    let target = Target::page(|number| format!("journeys_total {number}\n")).unwrap();
+    let site = Site::new();
+    let server = site.up(&binary);
+    let screenshots = workspace().join("target/screenshots");
+    std::fs::create_dir_all(&screenshots).unwrap();
+    let output = Command::new("npm")
+        .args(["run", "--silent", "e2e"])
+        .current_dir(workspace().join("ui"))
+        .env("WF_URL", &server.base)
+        .env("WF_TARGET", target.address.to_string())
+        .env("WF_SCREENSHOTS", &screenshots)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    println!("{text}");
+    assert!(output.status.success(), "{text}\n{}", server.log_text());
+}

@@ -1,0 +1,11 @@
+//! The real binary, started on free ports: what a user, a crash, a peer and an attacker would see.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod bad_input;
+mod browser;
+mod conformance;
+mod crash;
+mod hostile_targets;
+mod reads;
+mod setup;
+mod startup;

@@ -1,0 +1,41 @@
+//! The originals we compare with: Debian's packages, unpacked into `target/peers`. Nothing is installed or started.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::command::{exists, output, run};
+use crate::workspace::target_dir;
+
+/// Debian packages that tests talk to.
+const PACKAGES: [&str; 3] = ["prometheus", "prometheus-node-exporter", "victoria-metrics"];
+
+/// Returns the folder under which `usr/bin/prometheus` and the others lie.
+pub fn folder() -> PathBuf {
+    target_dir().join("peers")
+}
+
+/// Unpacks every package that is not there yet.
+/// # Errors
+/// When apt-get has no such package (run `apt-get update` first) or unpacking fails.
+pub fn fetch() -> Result<()> {
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    if !exists("apt-get") || !exists("dpkg-deb") {
+        anyhow::bail!("peers come from Debian's packages: this machine has no apt-get or dpkg-deb");
+    }
+    for package in PACKAGES.iter().filter(|package| !folder.join(format!(".{package}")).exists()) {
+        // `_apt` may not enter our folders: apt warns and reads as the caller, which is fine.
+        output(&folder, "apt-get", &["download", "--quiet", package])?;
+        let archive = fs::read_dir(&folder)?
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .find(|name| name.starts_with(&format!("{package}_")) && name.ends_with(".deb"))
+            .with_context(|| format!("apt-get download {package} left no archive"))?;
+        run(&folder, "dpkg-deb", &["-x", &archive, "."], &[])?;
+        fs::remove_file(folder.join(&archive))?;
+        fs::write(folder.join(format!(".{package}")), archive)?;
+    }
+    Ok(())
+}

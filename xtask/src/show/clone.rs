@@ -1,0 +1,99 @@
+//! A fresh clone and the logs of the suite that ran in it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Line, Verdict};
+use crate::command::run;
+use crate::workspace::{root, target_dir};
+
+/// A clone of the committed state, without build output.
+#[derive(Debug)]
+pub(super) struct Clone {
+    /// Its root.
+    pub(super) folder: PathBuf,
+}
+
+impl Clone {
+    /// Clones HEAD afresh.
+    pub(super) fn fresh() -> Result<Self> {
+        let folder = target_dir().join("show/clone");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+        }
+        let to = folder.to_str().context("the path of the build folder is not UTF-8")?;
+        run(&root(), "git", &["clone", "--quiet", "--no-local", ".", to], &[])?;
+        Ok(Self { folder })
+    }
+
+    /// Prepares a command in the clone; conformance data is where it is for this checkout.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .env_remove("CARGO_TARGET_DIR")
+            .env("CI", "true");
+        if std::env::var_os("WATCHFIRE_CONFORMANCE").is_none() {
+            command.env("WATCHFIRE_CONFORMANCE", root().join("../shared/conformance"));
+        }
+        command
+    }
+
+    /// Runs a command and returns whether it succeeded and how long it took.
+    pub(super) fn time(&self, program: &str, arguments: &[&str]) -> Result<(bool, Duration)> {
+        let started = Instant::now();
+        let status =
+            self.command(program).args(arguments).status().with_context(|| format!("start {program}"))?;
+        Ok((status.success(), started.elapsed()))
+    }
+
+    /// Reads all logs of the suite.
+    pub(super) fn logs(&self) -> Result<Logs> {
+        let folder = self.folder.join("target/test-logs");
+        let entries = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))?;
+        let texts = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+        let text = texts.collect::<Vec<_>>().join("\n");
+        ensure!(!text.is_empty(), "the suite left no logs");
+        Ok(Logs { text })
+    }
+}
+
+/// What the suite printed.
+#[derive(Debug)]
+pub(super) struct Logs {
+    text: String,
+}
+
+impl Logs {
+    /// Judges a line by tests and the figures they printed.
+    pub(super) fn line(&self, what: &'static str, tests: &[&str], figures: &[&str]) -> Line {
+        let passed = |test: &&str| {
+            // With one thread a test's own output may stand between its name and its verdict.
+            let verdict = self.text.split(&format!("{test} ... ")).nth(1).unwrap_or("");
+            let verdict = verdict.split("\ntest ").next().unwrap_or("");
+            !verdict.contains("SKIPPED:") && verdict.lines().any(|line| line == "ok" || line.ends_with(" ok"))
+        };
+        let skipped = |test: &&str| {
+            let after = self.text.split(&format!("{test} ... ")).nth(1).unwrap_or("");
+            after.split("\ntest ").next().unwrap_or("").contains("SKIPPED:")
+        };
+        let found: Vec<String> = figures.iter().filter_map(|name| self.figure(name)).collect();
+        let is_whole = tests.iter().all(passed) && found.len() == figures.len();
+        let mut line = Line::new(what, is_whole, found);
+        if tests.iter().any(skipped) {
+            line.verdict = Verdict::Skipped;
+        }
+        line
+    }
+
+    fn figure(&self, name: &str) -> Option<String> {
+        let start = format!("FIGURE: {name}: ");
+        let line = self.text.lines().find(|line| line.contains(&start))?;
+        Some(format!("{name}: {}", line.split(&start).nth(1)?))
+    }
+}

@@ -1,0 +1,145 @@
+//! The test suite as one command: each stage is timed, its log is kept, and what was skipped is listed last.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::{self, Profile, say};
+use crate::peers;
+use crate::workspace::{root, target_dir};
+
+/// How much is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `make test`: minutes.
+    Short,
+    /// `make soak`: the long forms, hours.
+    Long,
+}
+
+/// A finished stage.
+#[derive(Debug)]
+pub struct Stage {
+    name: &'static str,
+    took: Duration,
+    log: PathBuf,
+    passed: bool,
+}
+
+/// Runs everything; fails when a stage failed, after all of them ran.
+/// # Errors
+/// When a stage failed or could not be started.
+pub fn run(form: Form) -> Result<()> {
+    if let Err(error) = peers::fetch() {
+        say(&format!("SKIPPED: peers: {error:#}"));
+    }
+    let mut stages = vec![unit_tests()?];
+    let binary = build::binary(Profile::Release)?;
+    if build_has_node() {
+        stages.push(npm("ui-types", &["run", "--silent", "typecheck"])?);
+        stages.push(npm("ui-unit", &["run", "--silent", "test"])?);
+    }
+    stages.push(end_to_end(&binary, form)?);
+    report(&stages)
+}
+
+fn unit_tests() -> Result<Stage> {
+    let arguments = ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--", "--show-output"];
+    stage("rust", Command::new("cargo").args(arguments))
+}
+
+fn end_to_end(binary: &Path, form: Form) -> Result<Stage> {
+    let mut command = Command::new("cargo");
+    // One after the other: each starts servers and measures, and the machine is small.
+    command.args(["test", "--locked", "--package", "wf-e2e", "--", "--show-output", "--test-threads=1"]);
+    command.env("WATCHFIRE_BIN", binary).env("WF_PEERS", peers::folder());
+    if form == Form::Long {
+        command.env("WF_SOAK", "1");
+    }
+    stage("end-to-end", &mut command)
+}
+
+fn npm(name: &'static str, arguments: &[&str]) -> Result<Stage> {
+    stage(name, Command::new("npm").args(arguments).current_dir(root().join("ui")))
+}
+
+fn build_has_node() -> bool {
+    crate::command::exists("npm")
+}
+
+/// Runs a command, showing its output and keeping it in `target/test-logs`.
+fn stage(name: &'static str, command: &mut Command) -> Result<Stage> {
+    say(&format!("== {name}"));
+    let folder = target_dir().join("test-logs");
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let log = folder.join(format!("{name}.log"));
+    let started = Instant::now();
+    if command.get_current_dir().is_none() {
+        command.current_dir(root());
+    }
+    let (reader, writer) = std::io::pipe().context("make a pipe")?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().context("share the pipe")?)
+        .stderr(writer)
+        .spawn()
+        .with_context(|| format!("start stage {name}"))?;
+    // The command holds the pipe's writing ends: dropping them lets reading end with the child.
+    *command = Command::new("true");
+    let mut file = File::create(&log).with_context(|| format!("create {}", log.display()))?;
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.context("read the stage's output")?;
+        file.write_all(&line)?;
+        file.write_all(b"\n")?;
+        let text = String::from_utf8_lossy(&line);
+        if is_worth_showing(&text) {
+            say(&text);
+        }
+    }
+    let passed = child.wait().context("wait for the stage")?.success();
+    Ok(Stage { name, took: started.elapsed(), log, passed })
+}
+
+/// Output of passing tests stays in the log; verdicts, figures, skips and failures are shown.
+fn is_worth_showing(line: &str) -> bool {
+    let starts =
+        ["test ", "test result", "error", "warning", "FIGURE:", "SKIPPED:", "failures:", "thread ", "----"];
+    let holds = ["panicked", "FAILED", "assertion", " Tests ", " passed", " failed", "left:", "right:"];
+    starts.iter().any(|start| line.starts_with(start)) || holds.iter().any(|part| line.contains(part))
+}
+
+fn report(stages: &[Stage]) -> Result<()> {
+    say("\n== stages");
+    for stage in stages {
+        let verdict = if stage.passed { "passed" } else { "FAILED" };
+        say(&format!("{:>12} {verdict} in {:.0} s", stage.name, stage.took.as_secs_f64()));
+    }
+    let lines = |start: &str| -> Vec<String> {
+        let logs = stages.iter().filter_map(|stage| fs::read_to_string(&stage.log).ok());
+        let mut found: Vec<String> = logs
+            .flat_map(|log| {
+                log.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    say("\n== figures");
+    lines("FIGURE:").iter().for_each(|line| say(line));
+    say("\n== skips");
+    let skips = lines("SKIPPED:");
+    if skips.is_empty() {
+        say("none");
+    }
+    skips.iter().for_each(|line| say(line));
+    let failed: Vec<&str> = stages.iter().filter(|stage| !stage.passed).map(|stage| stage.name).collect();
+    if !failed.is_empty() {
+        bail!("failed: {} (logs in {})", failed.join(", "), target_dir().join("test-logs").display());
+    }
+    Ok(())
+}
