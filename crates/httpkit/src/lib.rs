@@ -11,12 +11,15 @@
 //! TLS and authentication on listeners (`web.config.file`), OAuth2 and proxies of clients.
 #![warn(missing_docs)]
 
+pub mod assets;
 pub mod client;
 pub mod component;
 pub mod metrics;
 pub mod process;
 pub mod secret;
+pub mod server;
 
 pub use client::{ClientError, ClientOptions, HttpClient};
 pub use metrics::Registry;
 pub use secret::Secret;
+pub use server::{Listener, ServerOptions, serve};

@@ -14,13 +14,13 @@
 //! # Source: `spec/prometheus-query.md` §3.
 
 mod command;
-mod parse;
-mod series;
+mod compare;
 mod histogram;
 mod load;
-mod run;
-mod compare;
+mod parse;
 mod rerun;
+mod run;
+mod series;
 
 use std::fmt;
 

@@ -14,17 +14,19 @@ const EPSILON: f64 = 1e-6;
 #[derive(Clone, Debug)]
 pub(super) enum Point {
     Float(f64),
-    Histogram(std::sync::Arc<FloatHistogram>, HintGiven),
+    Histogram(std::sync::Arc<FloatHistogram>),
 }
 
 /// Checks annotations against the expect lines.
 pub(super) fn annotations(expects: &Expectations, found: &Annotations) -> Result<(), String> {
     let foreign = found.warnings.iter().find(|text| !text.starts_with("PromQL warning: "));
-    if let Some(text) = foreign.or_else(|| found.infos.iter().find(|text| !text.starts_with("PromQL info: "))) {
+    if let Some(text) = foreign.or_else(|| found.infos.iter().find(|text| !text.starts_with("PromQL info: ")))
+    {
         return Err(format!("an annotation that is neither PromQL warning nor info: {text}"));
     }
     if expects.some_warn || expects.some_info {
-        let missing = (expects.some_warn && found.warnings.is_empty()) || (expects.some_info && found.infos.is_empty());
+        let missing =
+            (expects.some_warn && found.warnings.is_empty()) || (expects.some_info && found.infos.is_empty());
         return if missing { Err(format!("an annotation should appear, got {found:?}")) } else { Ok(()) };
     }
     kind("warning", expects.no_warn, &expects.warn, &found.warnings)?;
@@ -50,12 +52,22 @@ fn kind(noun: &str, none: bool, patterns: &[Pattern], found: &[String]) -> Resul
 pub(super) fn value(eval: &Eval, found: &QueryValue) -> Result<(), String> {
     match (&eval.expected, found) {
         (Expected::Scalar(want), QueryValue::Scalar { value, .. }) => {
-            if almost_equal(*want, *value) { Ok(()) } else { Err(format!("want {want}, got {value}")) }
+            if almost_equal(*want, *value) {
+                Ok(())
+            } else {
+                Err(format!("want {want}, got {value}"))
+            }
         }
         (Expected::String(want), QueryValue::String { value, .. }) => {
-            if want == value { Ok(()) } else { Err(format!("want {want:?}, got {value:?}")) }
+            if want == value {
+                Ok(())
+            } else {
+                Err(format!("want {want:?}, got {value:?}"))
+            }
         }
-        (Expected::Series(lines), QueryValue::Vector(samples)) => vector(lines, samples, eval.expects.ordered),
+        (Expected::Series(lines), QueryValue::Vector(samples)) => {
+            vector(lines, samples, eval.expects.ordered)
+        }
         (Expected::Series(lines), QueryValue::Matrix(series)) => {
             let (start_ms, step_ms) = match (eval.expects.range_vector, eval.when) {
                 (Some(points), _) => (points.start_ms, points.step_ms),
@@ -89,7 +101,12 @@ pub(super) fn vector(lines: &[SeriesLine], samples: &[InstantSample], ordered: b
             return Err(format!("want {} at place {position}, got it at {at}", line.labels));
         }
         if !matches(want, &point_of(value)) {
-            return Err(format!("{}: want {}, got {}", line.labels, show_value(want), show_point(&point_of(value))));
+            return Err(format!(
+                "{}: want {}, got {}",
+                line.labels,
+                show_value(want),
+                show_point(&point_of(value))
+            ));
         }
     }
     match found.first_key_value() {
@@ -132,30 +149,33 @@ fn range_points(line: &SeriesLine, found: &RangeSeries, start_ms: i64, step_ms: 
         }
     }
     match points.first_key_value() {
-        Some((time_ms, point)) => Err(format!("{}: unexpected point {} at {time_ms} ms", line.labels, show_point(point))),
+        Some((time_ms, point)) => {
+            Err(format!("{}: unexpected point {} at {time_ms} ms", line.labels, show_point(point)))
+        }
         None => Ok(()),
     }
 }
 
 /// Returns the points of a series by time.
 pub(super) fn points_of(series: &RangeSeries) -> BTreeMap<i64, Point> {
-    let floats = series.times_ms.iter().zip(&series.values).map(|(time, value)| (*time, Point::Float(*value)));
+    let floats =
+        series.times_ms.iter().zip(&series.values).map(|(time, value)| (*time, Point::Float(*value)));
     let histograms = series.histograms.iter();
-    let histograms = histograms.map(|(time, value)| (*time, Point::Histogram(value.clone(), HintGiven::No)));
+    let histograms = histograms.map(|(time, value)| (*time, Point::Histogram(value.clone())));
     floats.chain(histograms).collect()
 }
 
 fn point_of(value: &SampleValue) -> Point {
     match value {
         SampleValue::Float(value) => Point::Float(*value),
-        SampleValue::Histogram(histogram) => Point::Histogram(histogram.clone(), HintGiven::No),
+        SampleValue::Histogram(histogram) => Point::Histogram(histogram.clone()),
     }
 }
 
 fn matches(want: &Value, got: &Point) -> bool {
     match (want, got) {
         (Value::Float(want), Point::Float(got)) => almost_equal(*want, *got),
-        (Value::Histogram(want, hint), Point::Histogram(got, _)) => almost_equal_histograms(want, got, *hint),
+        (Value::Histogram(want, hint), Point::Histogram(got)) => almost_equal_histograms(want, got, *hint),
         _ => false,
     }
 }
@@ -181,7 +201,8 @@ fn almost_equal_histograms(want: &FloatHistogram, got: &FloatHistogram, hint: Hi
         histogram
     };
     let (want, got) = (compacted(want), compacted(got));
-    let lists = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| almost_equal(*a, *b));
+    let lists =
+        |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| almost_equal(*a, *b));
     (hint == HintGiven::No || want.counter_reset_hint == got.counter_reset_hint)
         && want.schema == got.schema
         && want.zero_threshold == got.zero_threshold
@@ -196,8 +217,10 @@ fn almost_equal_histograms(want: &FloatHistogram, got: &FloatHistogram, hint: Hi
 }
 
 fn show(samples: &[InstantSample]) -> String {
-    let texts: Vec<String> =
-        samples.iter().map(|sample| format!("{} {}", sample.labels, show_point(&point_of(&sample.value)))).collect();
+    let texts: Vec<String> = samples
+        .iter()
+        .map(|sample| format!("{} {}", sample.labels, show_point(&point_of(&sample.value))))
+        .collect();
     format!("[{}]", texts.join(", "))
 }
 
@@ -212,7 +235,7 @@ fn show_value(value: &Value) -> String {
 pub(super) fn show_point(point: &Point) -> String {
     match point {
         Point::Float(value) => value.to_string(),
-        Point::Histogram(histogram, _) => format!("{histogram:?}"),
+        Point::Histogram(histogram) => format!("{histogram:?}"),
     }
 }
 

@@ -36,7 +36,7 @@ impl Sequence {
         while values.len() < n_values {
             let mut next = values.last().map(|(histogram, _)| histogram.clone()).unwrap_or_default();
             let outcome = if sign > 0.0 { next.add(&increment) } else { next.sub(&increment) };
-            outcome.map_err(|error| error.to_string())?;
+            outcome.map_err(|_| "exponential and custom buckets cannot be added".to_owned())?;
             values.push((next, hint));
         }
         Ok(values)
@@ -48,7 +48,7 @@ pub(super) fn parse_histogram(text: &str) -> Result<((FloatHistogram, HintGiven)
     let body = text.strip_prefix("{{").ok_or("expected {{")?;
     let end = body.find("}}").ok_or("a histogram ends with }}")?;
     let (body, rest) = (body.get(..end).unwrap_or_default(), body.get(end + 2..).unwrap_or_default());
-    let mut histogram = FloatHistogram::default();
+    let mut parsed = FloatHistogram::default();
     let (mut offset, mut n_offset) = (0, 0);
     let mut seen: Vec<&str> = Vec::new();
     let mut left = body.trim();
@@ -60,24 +60,24 @@ pub(super) fn parse_histogram(text: &str) -> Result<((FloatHistogram, HintGiven)
         }
         seen.push(key);
         match key {
-            "schema" => histogram.schema = parse_integer(value)?,
-            "sum" => histogram.sum = parse_number(value)?,
-            "count" => histogram.count = parse_number(value)?,
-            "z_bucket" => histogram.zero_count = parse_number(value)?,
-            "z_bucket_w" => histogram.zero_threshold = parse_number(value)?,
-            "buckets" => histogram.positive_buckets = parse_list(value)?,
-            "n_buckets" => histogram.negative_buckets = parse_list(value)?,
-            "custom_values" => histogram.custom_values = parse_list(value)?,
+            "schema" => parsed.schema = parse_integer(value)?,
+            "sum" => parsed.sum = parse_number(value)?,
+            "count" => parsed.count = parse_number(value)?,
+            "z_bucket" => parsed.zero_count = parse_number(value)?,
+            "z_bucket_w" => parsed.zero_threshold = parse_number(value)?,
+            "buckets" => parsed.positive_buckets = parse_list(value)?,
+            "n_buckets" => parsed.negative_buckets = parse_list(value)?,
+            "custom_values" => parsed.custom_values = parse_list(value)?,
             "offset" => offset = parse_integer(value)?,
             "n_offset" => n_offset = parse_integer(value)?,
-            "counter_reset_hint" => histogram.counter_reset_hint = parse_hint(value)?,
+            "counter_reset_hint" => parsed.counter_reset_hint = parse_hint(value)?,
             _ => return Err(format!("unknown key {key:?} in histogram")),
         }
     }
-    histogram.positive_spans = one_span(offset, histogram.positive_buckets.len());
-    histogram.negative_spans = one_span(n_offset, histogram.negative_buckets.len());
+    parsed.positive_spans = one_span(offset, parsed.positive_buckets.len());
+    parsed.negative_spans = one_span(n_offset, parsed.negative_buckets.len());
     let hint = if seen.contains(&"counter_reset_hint") { HintGiven::Yes } else { HintGiven::No };
-    Ok(((histogram, hint), rest))
+    Ok(((parsed, hint), rest))
 }
 
 /// Splits `key:value` or `key:[a b]` off the start.

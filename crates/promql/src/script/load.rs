@@ -63,9 +63,10 @@ fn as_read_back(histogram: &FloatHistogram, previous: Option<&FloatHistogram>) -
             && previous.zero_threshold == histogram.zero_threshold
             && previous.custom_values == histogram.custom_values
             && !wf_model::is_stale_nan(previous.sum)
-            && !histogram.detect_reset(previous)
+            && !crate::engine::histogram::is_reset(histogram, previous)
     });
-    stored.counter_reset_hint = if continues { CounterResetHint::NotReset } else { CounterResetHint::Unknown };
+    stored.counter_reset_hint =
+        if continues { CounterResetHint::NotReset } else { CounterResetHint::Unknown };
     stored
 }
 
@@ -103,7 +104,8 @@ struct Row {
 fn samples_of(samples: &SampleColumns) -> impl Iterator<Item = (i64, Row)> + '_ {
     samples.times_ms.iter().zip(&samples.values).enumerate().map(|(idx, (time_ms, value))| {
         let found = samples.histograms.binary_search_by_key(&idx, |(position, _)| *position).ok();
-        let histogram = found.and_then(|at| samples.histograms.get(at)).map(|(_, histogram)| Arc::clone(histogram));
+        let histogram =
+            found.and_then(|at| samples.histograms.get(at)).map(|(_, histogram)| Arc::clone(histogram));
         let start_ms = samples.start_times_ms.get(idx).copied().unwrap_or(0);
         (*time_ms, Row { value: *value, histogram, start_ms })
     })

@@ -4,7 +4,9 @@ use regex_automata::meta::Regex;
 use wf_model::duration;
 
 use super::Failure;
-use super::command::{Command, CommandKind, Eval, Expectations, Expected, Load, Pattern, RangeVector, SeriesLine, When};
+use super::command::{
+    Command, CommandKind, Eval, Expectations, Expected, Load, Pattern, RangeVector, SeriesLine, When,
+};
 use super::series::{parse_series, parse_start_offsets};
 use crate::ast::duration_ms;
 
@@ -77,7 +79,8 @@ fn load(step: &str, with_nhcb: bool, body: &[Line<'_>]) -> Result<Load, Fault> {
         }
         let mut parsed = parse_series(*line, text).map_err(|message| Fault::At(*line, message))?;
         if let Some((st_line, name, offsets)) = pending.take() {
-            let named = parse_series(st_line, &format!("{name} 0")).map_err(|message| Fault::At(st_line, message))?;
+            let named =
+                parse_series(st_line, &format!("{name} 0")).map_err(|message| Fault::At(st_line, message))?;
             if named.labels != parsed.labels || offsets.len() != parsed.values.len() {
                 let message = "start timestamps need the labels and the length of the next line".to_owned();
                 return Err(Fault::At(st_line, message));
@@ -109,7 +112,8 @@ fn eval(word: &str, rest: &str, body: &[Line<'_>]) -> Result<Eval, Fault> {
     };
     let mut expected = Expected::Series(Vec::new());
     for (line, text) in body {
-        let done = expectation(text, &mut expects, &mut expected).map_err(|message| Fault::At(*line, message))?;
+        let done =
+            expectation(text, &mut expects, &mut expected).map_err(|message| Fault::At(*line, message))?;
         if done {
             continue;
         }
@@ -150,7 +154,9 @@ fn when_and_query(text: &str) -> Result<(When, &str), Fault> {
             }
             Ok((When::Range { start_ms, end_ms, step_ms }, query))
         }
-        _ => Err(Fault::Here(format!("unknown evaluation {kind:?}, expected \"instant at\" or \"range from\""))),
+        _ => Err(Fault::Here(format!(
+            "unknown evaluation {kind:?}, expected \"instant at\" or \"range from\""
+        ))),
     }
 }
 
@@ -206,7 +212,8 @@ fn regex(text: &str) -> Result<Regex, String> {
 }
 
 fn string_literal(text: &str) -> Result<String, String> {
-    let expr = crate::parser::parse(text, &crate::parser::ParseOptions::all()).map_err(|error| error.to_string())?;
+    let expr =
+        crate::parser::parse(text, &crate::parser::ParseOptions::all()).map_err(|error| error.to_string())?;
     match expr.kind {
         crate::ast::ExprKind::String(value) => Ok(value),
         _ => Err(format!("expected a string literal, got {text:?}")),

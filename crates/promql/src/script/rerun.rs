@@ -38,13 +38,17 @@ fn times(at_ms: i64) -> Vec<i64> {
 
 /// Runs the query over a range around `time_ms` and compares the middle step.
 fn middle_of_range(bench: &Bench, eval: &Eval, query: &str, time_ms: i64) -> Result<(), String> {
-    let is_bound_to_its_range = ["start()", "end()", "range()", "step()"].iter().any(|word| query.contains(word));
+    let is_bound_to_its_range =
+        ["start()", "end()", "range()", "step()"].iter().any(|word| query.contains(word));
     let is_string = matches!(eval.expected, Expected::String(_));
     if is_bound_to_its_range || is_string || eval.expects.range_vector.is_some() {
         return Ok(());
     }
-    let span =
-        RangeSpan { start_ms: time_ms - RANGE_STEP_MS, end_ms: time_ms + RANGE_STEP_MS, step_ms: RANGE_STEP_MS };
+    let span = RangeSpan {
+        start_ms: time_ms - RANGE_STEP_MS,
+        end_ms: time_ms + RANGE_STEP_MS,
+        step_ms: RANGE_STEP_MS,
+    };
     let context = |message: String| format!("as a range query around {time_ms} ms: {message}");
     let result = bench.range(query, span).map_err(|error| context(format!("failed: {error}")))?;
     let QueryValue::Matrix(series) = &result.value else {
@@ -60,7 +64,7 @@ fn middle_of_range(bench: &Bench, eval: &Eval, query: &str, time_ms: i64) -> Res
     for one in series {
         let value = match compare::points_of(one).remove(&time_ms) {
             Some(compare::Point::Float(value)) => SampleValue::Float(value),
-            Some(compare::Point::Histogram(histogram, _)) => SampleValue::Histogram(histogram),
+            Some(compare::Point::Histogram(histogram)) => SampleValue::Histogram(histogram),
             None => continue,
         };
         middle.push(InstantSample { labels: one.labels.clone(), time_ms, value });
@@ -147,7 +151,9 @@ mod tests {
 
     #[test]
     fn everything_unpinned_is_pinned() {
-        let check = |query: &str, want: Option<&str>| assert_eq!(pinned_text(query, 60_000).as_deref(), want, "{query}");
+        let check = |query: &str, want: Option<&str>| {
+            assert_eq!(pinned_text(query, 60_000).as_deref(), want, "{query}")
+        };
         check("m", Some("m @ 60.000"));
         check("m @ 5", Some("m @ 5.000"));
         check("rate(m[1m]) + n offset 1m", Some("rate(m[1m] @ 60.000) + n @ 60.000 offset 1m"));

@@ -24,7 +24,9 @@ pub(super) fn run(commands: &[Command]) -> Report {
             }
             CommandKind::Eval(eval) => match bench.check(eval) {
                 Ok(()) => report.passed += 1,
-                Err(message) => report.failed.push(Failure { line, message: format!("{}: {message}", eval.query) }),
+                Err(message) => {
+                    report.failed.push(Failure { line, message: format!("{}: {message}", eval.query) })
+                }
             },
         }
     }
@@ -54,7 +56,9 @@ impl Bench {
             (Ok(result), Some(_)) => return Err(format!("should fail, got {:?}", result.value)),
             (Err(error), None) => return Err(format!("failed: {error}")),
             (Err(error), Some(pattern)) if pattern.matches(&error.to_string()) => return Ok(()),
-            (Err(error), Some(pattern)) => return Err(format!("failed with {:?}, want {pattern:?}", error.to_string())),
+            (Err(error), Some(pattern)) => {
+                return Err(format!("failed with {:?}, want {pattern:?}", error.to_string()));
+            }
         };
         compare::annotations(&eval.expects, &result.annotations)?;
         compare::value(eval, &result.value)?;

@@ -25,7 +25,9 @@ pub(super) fn parse_series(line: usize, text: &str) -> Result<SeriesLine, String
 
 /// Reads the labels at the start; returns what follows them.
 fn split_labels(text: &str) -> Result<(Labels, &str), String> {
-    let (matchers, end) = series_labels(text)?;
+    // Values may begin with the braces of a histogram, which are no labels.
+    let described = text.get(..histogram_start(text)).unwrap_or(text);
+    let (matchers, end) = series_labels(described)?;
     let pairs = matchers.iter().map(|matcher| match matcher.op() {
         MatchOp::Equal => Ok((matcher.name(), matcher.value())),
         _ => Err(format!("a series is described with =, not {matcher}")),
@@ -33,6 +35,21 @@ fn split_labels(text: &str) -> Result<(Labels, &str), String> {
     let pairs: Vec<(&str, &str)> = pairs.collect::<Result<_, _>>()?;
     debug_assert!(pairs.iter().filter(|(name, _)| *name == METRIC_NAME).count() <= 1, "two names");
     Ok((Labels::from_pairs(pairs), text.get(end..).unwrap_or_default()))
+}
+
+/// Where the first `{{` outside of quotes is, or the end.
+fn histogram_start(text: &str) -> usize {
+    let mut quote = None;
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'"' | b'\'' | b'`') => quote = Some(byte),
+            (None, b'{') if bytes.get(at + 1) == Some(&b'{') => return at,
+            (Some(open), byte) if open == byte && at > 0 && bytes.get(at - 1) != Some(&b'\\') => quote = None,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Appends the values of the item at the start; returns what follows it.
@@ -63,8 +80,9 @@ fn push_numbers(item: &str, values: &mut Vec<Value>) -> Result<(), String> {
     let times = parse_times(times)?;
     // The operator is the first sign that is neither leading nor part of an exponent.
     let bytes = sequence.as_bytes();
-    let operator = (1..bytes.len())
-        .find(|at| matches!(bytes.get(*at), Some(b'+' | b'-')) && !matches!(bytes.get(at - 1), Some(b'e' | b'E')));
+    let operator = (1..bytes.len()).find(|at| {
+        matches!(bytes.get(*at), Some(b'+' | b'-')) && !matches!(bytes.get(at - 1), Some(b'e' | b'E'))
+    });
     let (first, increment) = match operator {
         None => (parse_number(sequence)?, 0.0),
         Some(at) => {
@@ -87,7 +105,8 @@ fn push_histograms<'a>(text: &'a str, values: &mut Vec<Value>) -> Result<&'a str
     let (first, rest) = parse_histogram(text)?;
     let (sequence, rest) = if rest.starts_with("+{{") || rest.starts_with("-{{") {
         let (increment, after) = parse_histogram(rest.get(1..).unwrap_or_default())?;
-        let sequence = if rest.starts_with('+') { Sequence::Add(increment) } else { Sequence::Sub(increment) };
+        let sequence =
+            if rest.starts_with('+') { Sequence::Add(increment) } else { Sequence::Sub(increment) };
         (sequence, after)
     } else {
         (Sequence::Constant, rest)
