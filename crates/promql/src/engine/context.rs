@@ -11,7 +11,7 @@ use super::column::Column;
 use super::error::{QueryError, Stage};
 use super::options::{CancelFlag, Clock, Features};
 use super::remarks::Remarks;
-use super::stats::SampleStats;
+use super::stats::Counter;
 use super::window::Samples;
 
 /// What stays the same while a query runs.
@@ -99,7 +99,7 @@ impl Drop for Held {
 pub(crate) struct Cx<'q> {
     pub(crate) env: &'q Env<'q>,
     pub(crate) remarks: Remarks,
-    pub(crate) stats: SampleStats,
+    pub(crate) counter: Counter,
     budget: Arc<Budget>,
     columns: Vec<Column>,
     samples: Vec<Samples>,
@@ -107,11 +107,11 @@ pub(crate) struct Cx<'q> {
 }
 
 impl<'q> Cx<'q> {
-    pub(crate) fn new(env: &'q Env<'q>) -> Self {
+    pub(crate) fn new(env: &'q Env<'q>, counter: Counter) -> Self {
         Self {
             env,
             remarks: Remarks::default(),
-            stats: SampleStats::default(),
+            counter,
             budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
             columns: Vec::new(),
             samples: Vec::new(),

@@ -257,3 +257,34 @@ fn equal_label_sets_are_refused_unless_their_steps_differ() {
         assert_eq!(run(engine, "sum(abs(temp))").unwrap(), ["{} 3"]);
     }
 }
+
+#[test]
+fn samples_are_counted_as_looked_at_and_as_read() {
+    let features = Features { per_step_stats: true, ..Features::SCRIPT_SUITE };
+    let engine = Engine::new(EngineOptions { features, ..EngineOptions::default() });
+    let span = RangeSpan { start_ms: 5 * MINUTE, end_ms: 7 * MINUTE, step_ms: MINUTE };
+    let options = QueryOptions { per_step_stats: true, ..QueryOptions::default() };
+    let stats = |query: &str| {
+        let samples = engine.range(&storage(), query, span, &options).unwrap().stats.samples;
+        let per_step = |counts: &[StepCount]| counts.iter().map(|count| count.n_samples).collect::<Vec<_>>();
+        (
+            per_step(&samples.total_queryable_per_step),
+            per_step(&samples.read_per_step),
+            samples.total_queryable,
+        )
+    };
+    assert_eq!(stats("temp{room='a'}"), (vec![1, 1, 1], vec![1, 1, 1], 3));
+    assert_eq!(stats("temp{room='a'} offset 30s"), (vec![1, 1, 1], vec![1, 1, 1], 3));
+    assert_eq!(stats("sum_over_time(temp{room='a'}[3m])"), (vec![3, 3, 3], vec![3, 1, 1], 9));
+}
+
+#[test]
+fn the_deepest_expression_that_parses_can_be_evaluated() {
+    let signs = "-".repeat(95);
+    let chain = vec!["temp"; 120].join(" + ");
+    let parens = format!("{}temp{}", "(".repeat(90), ")".repeat(90));
+    for query in [format!("{signs}temp"), chain, parens] {
+        let result = engine().instant(&storage(), &query, 10 * MINUTE, &QueryOptions::default()).unwrap();
+        assert_eq!(render(&result.value).len(), 2);
+    }
+}

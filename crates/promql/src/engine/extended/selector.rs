@@ -46,15 +46,17 @@ impl VectorOp for SmoothedSelector {
         self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
         samples.take_from(&mut raw);
         cx.give_raw(raw);
-        cx.stats.read += samples.weight();
         let labels = self.selection.labels(idx);
+        let mut seen_until_ms = i64::MIN;
+        let counter = &mut cx.counter;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.pos, name: labels.metric_name() };
         let done: Result<(), std::convert::Infallible> = slide(&samples, &self.spec, |window| {
             smooth(window, out, &mut notes);
+            counter.add(&self.spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
+            seen_until_ms = window.end_ms + self.spec.extra_after_ms;
             Ok(())
         });
         let Ok(()) = done;
-        cx.stats.total_queryable += out.weight();
         cx.give_samples(samples);
         Ok(())
     }
