@@ -76,7 +76,7 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
         for step in column.steps().iter() {
             let text = match column.get(step) {
                 Some(Point::Float(value)) => format_f(value),
-                Some(Point::Histogram(histogram)) => histogram::text(histogram),
+                Some(Point::Histogram(histogram)) => histogram.to_string(),
                 None => continue,
             };
             let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));

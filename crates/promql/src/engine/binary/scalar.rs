@@ -160,7 +160,7 @@ impl VectorOp for Negated {
             *value = -*value;
         }
         for (_, histogram) in &mut out.histograms {
-            histogram::scale(std::sync::Arc::make_mut(histogram), -1.0);
+            std::sync::Arc::make_mut(histogram).scale(-1.0);
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Kernel for ExtendedRate {
                 let edges = self.edges(window.histograms.times_ms, window)?;
                 let mut change = self.histogram_change(window.histograms.values, edges, notes)?;
                 if self.is_rate {
-                    histogram::divide(&mut change, seconds(window));
+                    change.divide(seconds(window));
                 }
                 Some(SampleValue::Histogram(Arc::new(change)))
             }
@@ -119,7 +119,7 @@ impl ExtendedRate {
             Edge::Between(idx, _) => idx + 1,
         };
         let used = &values[first..=last];
-        if used.iter().any(|histogram| histogram::is_custom(histogram) != histogram::is_custom(&used[0])) {
+        if used.iter().any(|histogram| histogram.is_custom() != used[0].is_custom()) {
             notes.mixed_schemas();
             return None;
         }
@@ -130,16 +130,16 @@ impl ExtendedRate {
         if self.is_counter {
             let walk = Walk::new(edges);
             for idx in walk.from + 1..=walk.to {
-                if histogram::is_reset(&values[idx], &values[idx - 1]) {
+                if values[idx].detect_reset(&values[idx - 1]) {
                     add(&mut change, &values[idx - 1], notes)?;
                 }
             }
-            if walk.is_open && histogram::is_reset(&values[walk.to + 1], &values[walk.to]) {
+            if walk.is_open && values[walk.to + 1].detect_reset(&values[walk.to]) {
                 add(&mut change, &values[walk.to], notes)?;
             }
         }
         change.counter_reset_hint = CounterResetHint::Gauge;
-        histogram::compact(&mut change);
+        change.compact();
         Some(change)
     }
 
@@ -185,12 +185,12 @@ pub(crate) fn interpolate_histogram(
     notes: &mut Notes<'_>,
 ) -> Option<FloatHistogram> {
     let mut result = after.clone();
-    if is_counter && histogram::is_reset(after, before) {
-        histogram::scale(&mut result, share);
+    if is_counter && after.detect_reset(&before) {
+        result.scale(share);
         return Some(result);
     }
     subtract(&mut result, before, notes)?;
-    histogram::scale(&mut result, share);
+    result.scale(share);
     add(&mut result, before, notes)?;
     result.counter_reset_hint = after.counter_reset_hint;
     Some(result)

@@ -87,7 +87,7 @@ fn smooth(window: &Window<'_>, out: &mut Column, notes: &mut Notes<'_>) {
             }
             Edge::Between(idx, share) => {
                 let (before, after) = (&histograms.values[idx], &histograms.values[idx + 1]);
-                if histogram::is_custom(before) != histogram::is_custom(after) {
+                if before.is_custom() != after.is_custom() {
                     notes.mixed_schemas();
                     return;
                 }

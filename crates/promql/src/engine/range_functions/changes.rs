@@ -78,9 +78,9 @@ impl Transition {
             }
             (Sample::Histogram(_, before), Sample::Histogram(idx, value)) => match self {
                 Self::Reset => {
-                    histogram::is_reset(value, before) || idx > 0 && starts_anew(&window.histograms, idx)
+                    value.detect_reset(&before) || idx > 0 && starts_anew(&window.histograms, idx)
                 }
-                Self::Change => !histogram::equals(value, before),
+                Self::Change => !value.equals(before),
             },
             _ => true,
         }

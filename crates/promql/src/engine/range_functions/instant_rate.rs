@@ -67,14 +67,14 @@ impl InstantRate {
             notes.not_a_gauge();
         }
         let mut change = FloatHistogram::clone(last);
-        let is_reset = self.is_rate && (histogram::is_reset(last, before) || starts_anew(&samples, 1));
+        let is_reset = self.is_rate && (last.detect_reset(&before) || starts_anew(&samples, 1));
         if !is_reset {
             subtract(&mut change, before, notes)?;
         }
         change.counter_reset_hint = CounterResetHint::Gauge;
-        histogram::compact(&mut change);
+        change.compact();
         if self.is_rate {
-            histogram::divide(&mut change, sampled_ms as f64 / 1000.0);
+            change.divide(sampled_ms as f64 / 1000.0);
         }
         Some(SampleValue::Histogram(Arc::new(change)))
     }

@@ -96,13 +96,13 @@ impl Rate {
         } else {
             let mut change = histogram_change(samples, self.is_counter, notes)?;
             if start.is_some() {
-                histogram::add(&mut change, first).ok()?;
+                change.add(first).ok()?;
                 change.counter_reset_hint = CounterResetHint::Gauge;
             }
             change
         };
         let extrapolation = self.extrapolate(samples.times_ms, window, start, first.count, change.count)?;
-        histogram::scale(&mut change, extrapolation);
+        change.scale(extrapolation);
         Some(Arc::new(change))
     }
 
@@ -183,14 +183,14 @@ fn histogram_change(
         notes.not_a_counter();
     }
     // When a reset follows at once, nothing of the first histogram counts: not even its incompatible buckets.
-    let is_first_void = is_counter && (histogram::is_reset(second, first) || starts_anew(samples, 1));
-    let empty = histogram::empty_like(second);
+    let is_first_void = is_counter && (second.detect_reset(&first) || starts_anew(samples, 1));
+    let empty = second.empty_like();
     let base: &FloatHistogram = if is_first_void { &empty } else { first };
-    let is_custom = histogram::is_custom(base);
+    let is_custom = base.is_custom();
     let mut schema = base.schema.min(last.schema);
     let inner = samples.values.get(1..samples.len() - 1).unwrap_or_default();
-    if histogram::is_custom(last) != is_custom
-        || is_counter && inner.iter().any(|histogram| histogram::is_custom(histogram) != is_custom)
+    if last.is_custom() != is_custom
+        || is_counter && inner.iter().any(|histogram| histogram.is_custom() != is_custom)
     {
         notes.mixed_schemas();
         return None;
@@ -198,13 +198,14 @@ fn histogram_change(
     if is_counter {
         schema = inner.iter().fold(schema, |schema, histogram| schema.min(histogram.schema));
     }
-    let mut change = histogram::copy_to_schema(last, schema);
+    let mut change = FloatHistogram::clone(last);
+    change.reduce_to_schema(schema);
     subtract(&mut change, base, notes)?;
     if is_counter {
         let mut previous = base;
         for idx in 1..samples.len() {
             let histogram: &FloatHistogram = &samples.values[idx];
-            let is_reset = histogram::is_reset(histogram, previous) || starts_anew(samples, idx);
+            let is_reset = histogram.detect_reset(&previous) || starts_anew(samples, idx);
             if is_reset && !std::ptr::eq(previous, &raw const empty) {
                 add(&mut change, previous, notes)?;
             }
@@ -214,7 +215,7 @@ fn histogram_change(
         notes.not_a_gauge();
     }
     change.counter_reset_hint = CounterResetHint::Gauge;
-    histogram::compact(&mut change);
+    change.compact();
     Some(change)
 }
 
@@ -224,7 +225,7 @@ pub(crate) fn subtract(
     what: &FloatHistogram,
     notes: &mut Notes<'_>,
 ) -> Option<()> {
-    match histogram::sub(from, what) {
+    match from.sub(what) {
         Ok(outcome) => {
             if outcome.bounds_reconciled {
                 notes.reconciled("subtraction");
@@ -240,7 +241,7 @@ pub(crate) fn subtract(
 
 /// Adds, remarking on bounds.
 pub(crate) fn add(to: &mut FloatHistogram, what: &FloatHistogram, notes: &mut Notes<'_>) -> Option<()> {
-    match histogram::add(to, what) {
+    match to.add(what) {
         Ok(outcome) => {
             if outcome.bounds_reconciled {
                 notes.reconciled("addition");
