@@ -63,7 +63,7 @@ fn as_read_back(histogram: &FloatHistogram, previous: Option<&FloatHistogram>) -
             && previous.zero_threshold == histogram.zero_threshold
             && previous.custom_values == histogram.custom_values
             && !wf_model::is_stale_nan(previous.sum)
-            && !crate::engine::histogram::is_reset(histogram, previous)
+            && !histogram.detect_reset(previous)
     });
     stored.counter_reset_hint =
         if continues { CounterResetHint::NotReset } else { CounterResetHint::Unknown };
@@ -193,6 +193,6 @@ fn custom_buckets(mut classic: Classic) -> Result<FloatHistogram, String> {
         custom_values: bounds.collect(),
         ..FloatHistogram::default()
     };
-    crate::engine::histogram::compact(&mut histogram);
+    histogram.compact();
     Ok(histogram)
 }

@@ -13,7 +13,6 @@ use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;

@@ -6,7 +6,6 @@ use wf_model::FloatHistogram;
 
 use crate::ast::{BinaryOp, Pos};
 use crate::engine::column::Point;
-use crate::engine::histogram;
 use crate::engine::remarks::Remarks;
 use crate::engine::result::SampleValue;
 

@@ -9,7 +9,6 @@ use crate::engine::build::Value;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::names::drop_names;
 use crate::engine::operator::{BoxVector, VectorOp};
 use crate::engine::result::SampleValue;

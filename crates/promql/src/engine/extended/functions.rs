@@ -6,7 +6,6 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::{Edge, Edges, anchored, smoothed};
-use crate::engine::histogram;
 use crate::engine::range_functions::changes::Transition;
 use crate::engine::range_functions::rate::{add, subtract};
 use crate::engine::range_functions::{Kernel, Notes, Output, Prospect};
@@ -185,7 +184,7 @@ pub(crate) fn interpolate_histogram(
     notes: &mut Notes<'_>,
 ) -> Option<FloatHistogram> {
     let mut result = after.clone();
-    if is_counter && after.detect_reset(&before) {
+    if is_counter && after.detect_reset(before) {
         result.scale(share);
         return Some(result);
     }

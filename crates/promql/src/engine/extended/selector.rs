@@ -12,7 +12,6 @@ use crate::ast::{Pos, RangeMode};
 use crate::engine::column::Column;
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::operator::VectorOp;
 use crate::engine::range_functions::Notes;
 use crate::engine::result::RangeSeries;

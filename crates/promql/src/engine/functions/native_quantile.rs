@@ -36,7 +36,8 @@ pub(crate) fn quantile(q: f64, histogram: &FloatHistogram) -> (f64, NanEffect) {
     let Some((bucket, cumulative)) =
         (if is_reverse { reach(rank, buckets.iter().rev()) } else { reach(rank, buckets.iter()) })
     else {
-        return (f64::NAN, NanEffect::None);
+        // No bucket holds any of them: all observations are NaN.
+        return (f64::NAN, if histogram.sum.is_nan() { NanEffect::Result } else { NanEffect::None });
     };
     let effect = nan_effect(histogram, &buckets);
     let cumulative = cumulative.min(histogram.count);
@@ -67,7 +68,7 @@ fn reach<'a>(rank: f64, buckets: impl Iterator<Item = &'a Bucket>) -> Option<(Bu
 
 /// Custom buckets without a finite bound on one side: the first begins at zero if it can, of others a bound is the answer.
 fn custom_edge(histogram: &FloatHistogram, bucket: Bucket) -> Result<Bucket, f64> {
-    if !is_custom(histogram) {
+    if !histogram.is_custom() {
         return Ok(bucket);
     }
     if bucket.lower == f64::NEG_INFINITY {
@@ -106,7 +107,7 @@ pub(crate) fn fraction(lower: f64, upper: f64, histogram: &FloatHistogram) -> (f
         return (0.0, NanEffect::None);
     }
     let mut buckets = buckets_by_side(histogram);
-    if is_custom(histogram)
+    if histogram.is_custom()
         && let Some(first) = buckets.first_mut()
         && first.lower == f64::NEG_INFINITY
         && first.upper >= 0.0

@@ -9,7 +9,6 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::{Kernel, Notes, Output, Prospect};
-use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::{SampleSlice, Samples, Window};
 
@@ -183,7 +182,7 @@ fn histogram_change(
         notes.not_a_counter();
     }
     // When a reset follows at once, nothing of the first histogram counts: not even its incompatible buckets.
-    let is_first_void = is_counter && (second.detect_reset(&first) || starts_anew(samples, 1));
+    let is_first_void = is_counter && (second.detect_reset(first) || starts_anew(samples, 1));
     let empty = second.empty_like();
     let base: &FloatHistogram = if is_first_void { &empty } else { first };
     let is_custom = base.is_custom();
@@ -205,7 +204,7 @@ fn histogram_change(
         let mut previous = base;
         for idx in 1..samples.len() {
             let histogram: &FloatHistogram = &samples.values[idx];
-            let is_reset = histogram.detect_reset(&previous) || starts_anew(samples, idx);
+            let is_reset = histogram.detect_reset(previous) || starts_anew(samples, idx);
             if is_reset && !std::ptr::eq(previous, &raw const empty) {
                 add(&mut change, previous, notes)?;
             }
