@@ -98,6 +98,7 @@ fn write_line(
     out.push('\n');
 }
 
+#[derive(Clone, Copy)]
 enum Quotes {
     Keep,
     Escape,
@@ -105,7 +106,7 @@ enum Quotes {
 
 fn push_escaped(out: &mut String, text: &str, quotes: Quotes) {
     for ch in text.chars() {
-        match (ch, &quotes) {
+        match (ch, quotes) {
             ('\\', _) => out.push_str("\\\\"),
             ('\n', _) => out.push_str("\\n"),
             ('"', Quotes::Escape) => out.push_str("\\\""),

@@ -1,6 +1,11 @@
 //! Floats as Go's `strconv.FormatFloat` writes them with the shortest digits that read back to the same value.
 //!
 //! The HTTP API, PromQL's printer and the exposition formats are compared literally with Go programs.
+//! [`parse_go`] is the way back.
+
+pub mod parse;
+
+pub use parse::{FloatError, parse_go};
 
 use std::fmt::{self, Write};
 

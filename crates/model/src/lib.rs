@@ -19,6 +19,7 @@ pub mod quote;
 pub mod regex;
 pub mod sample;
 
+pub use float::FloatError;
 pub use histogram::FloatHistogram;
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};

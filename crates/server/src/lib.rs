@@ -1,1 +1,45 @@
-//! Placeholder.
+//! The Prometheus server: storage, scraping, engine and HTTP API wired together.
+//!
+//! [`Server`] is a component: [`Config`] in, [`Server::router`] for a listener, [`Server::run`] until the token is
+//! cancelled. Handlers share one [`state`]; queries run on threads that may block, as many as there are slots, and
+//! their answers are written straight from columns.
+//!
+//! ```text
+//! request → cors → ready? → handler → parameters → slot → engine on a blocking thread → JSON in chunks
+//! ```
+//! # Invariants
+//! - Nothing that needs storage is answered before the data directory is read: 503 until then.
+//! - A configuration is taken over as a whole or not at all.
+//! - A client that goes away ends its query at the engine's next check.
+//! # Reading order: `server`, `router`, `state`, `api_v1`, `json`, then the rest.
+//! # Not here: listeners, request metrics, compression, protection against web pages (`wf-httpkit`).
+
+mod api_v1;
+pub mod control;
+mod cors;
+mod json;
+mod lifecycle;
+mod metrics;
+mod query_pool;
+mod router;
+mod scraping;
+pub mod server;
+pub mod state;
+
+pub use control::ControlHandle;
+pub use server::{Config, ConfigSource, Server, ServerError, Ui};
+pub use state::{Clock, Facts};
+
+/// The version clients see: what they may ask of a Prometheus of this version, they may ask of us.
+pub const PROMETHEUS_VERSION: &str = "3.14.0";
+
+/// Ends of paths that only read although they are posted to: pages of other origins may ask them.
+pub const READ_ONLY_POSTS: [&str; 7] = [
+    "/api/v1/query",
+    "/api/v1/query_range",
+    "/api/v1/query_exemplars",
+    "/api/v1/format_query",
+    "/api/v1/parse_query",
+    "/api/v1/series",
+    "/api/v1/labels",
+];

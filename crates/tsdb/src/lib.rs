@@ -1,1 +1,42 @@
-//! Placeholder.
+//! The time series database: an in-memory head over a write-ahead log and head-chunk files.
+//!
+//! [`Tsdb`] is the door: scrapes and remote writers see it as a [`wf_series::SampleSink`], queries as a
+//! [`wf_series::SeriesSource`]. Its owner calls [`Tsdb::maintain`] about once a second and [`Tsdb::close`] at the end.
+//!
+//! ```text
+//! append(batch) -> head (16 shards) -> wal/           samples become visible after their write(2)
+//!                   | cut at 120 samples
+//!                   v
+//!                  chunks_head/                        memory-mapped; the head keeps 16 B per chunk
+//! select(matchers) -> postings -> series ids -> open chunk + head chunks -> columns
+//! ```
+//! # Invariants
+//! - A batch becomes visible as a whole, and only after its log record reached the operating system.
+//! - Memory is bounded: see [`TsdbOptions::head_window_ms`] and [`TsdbOptions::series_max`].
+//! - A running selection keeps reading what it selected; truncation waits for it.
+//! # Reading order: `options`, `tsdb`, `stats`, then the head.
+//! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
+#![warn(missing_docs)]
+
+pub mod chunk;
+mod dirlock;
+pub mod disk;
+pub mod encoding;
+#[doc(hidden)]
+pub mod fuzz;
+mod head;
+pub mod head_chunks;
+mod index;
+mod mmap;
+pub mod options;
+pub mod record;
+pub mod stats;
+pub mod tsdb;
+pub mod wal;
+
+pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
+pub use stats::{Cardinality, ReplayProgress, TsdbStats};
+pub use tsdb::{CloseError, OpenError, Tsdb};
+
+/// A hash map for keys that nobody outside chooses, or that are only numbers of ours.
+pub(crate) type FastMap<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;

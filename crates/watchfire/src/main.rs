@@ -1,3 +1,67 @@
-//! The binary.
+//! One binary, many roles: the component is chosen by the first argument or by the name the program is called by.
+//!
+//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `exporter`, `tool`).
+//! # Not here: any logic of a component. This crate parses flags and wires parts.
 
-fn main() {}
+mod cli;
+mod exporter;
+mod limits;
+mod logging;
+mod not_yet;
+mod server;
+mod tool;
+mod ui;
+mod up;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match cli::arguments_for(&arguments) {
+        cli::Invocation::Version(text) => {
+            say(&text);
+            return ExitCode::SUCCESS;
+        }
+        cli::Invocation::Command(arguments) => arguments,
+    };
+    let is_server = arguments.get(1).is_some_and(|role| role == "server");
+    if let Some(flag) = not_yet::find(&arguments).filter(|_| is_server) {
+        complain(&format!("flag {flag} has no effect yet: remove it"));
+        return ExitCode::from(2);
+    }
+    match cli::parse(arguments) {
+        cli::Command::Up(options) => up::main(&options),
+        cli::Command::Server(options) => server::main(&options),
+        cli::Command::NodeExporter(options) => exporter::main(&options),
+        cli::Command::Tool(options) => tool::main(&options),
+    }
+}
+
+/// Prints a line for whoever called; a closed pipe is theirs to know.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints an error in front of everything else there is: the log may not have begun.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "watchfire: error: {text}");
+}
+
+/// Prints an error with its causes and returns the exit code for `error`: 2 for a configuration or command line that
+/// cannot be used, as the original, 1 for the rest.
+pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
+    let is_config = error.chain().any(|cause| {
+        cause.is::<wf_config::ConfigError>()
+            || matches!(
+                cause.downcast_ref::<wf_server::ServerError>(),
+                Some(wf_server::ServerError::Config(_) | wf_server::ServerError::Cors(_))
+            )
+    });
+    complain(&format!("{error:#}"));
+    ExitCode::from(if is_config { 2 } else { 1 })
+}

@@ -102,8 +102,10 @@ impl FloatHistogram {
 
 /// Returns 2^(index · 2^−schema).
 fn exponential_bound(index: i32, schema: i32) -> f64 {
+    // Whole powers of two are exact; only the fraction of the exponent goes through a rounded function.
     let exponent = f64::from(index) * 2_f64.powi(-schema);
-    let bound = exponent.exp2();
+    let whole = exponent.floor();
+    let bound = (exponent - whole).exp2() * whole.exp2();
     // The bucket of the largest floats ends there; only the one above ends at infinity.
     if bound.is_infinite() && exponent <= 1024.0 { f64::MAX } else { bound }
 }

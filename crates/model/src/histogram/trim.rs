@@ -11,10 +11,9 @@ use super::{FloatHistogram, sparse};
 struct Kept {
     count: f64,
     midpoint: f64,
-    is_whole: bool,
 }
 
-const NOTHING: Kept = Kept { count: 0.0, midpoint: 0.0, is_whole: false };
+const NOTHING: Kept = Kept { count: 0.0, midpoint: 0.0 };
 
 impl FloatHistogram {
     /// Returns the part below `limit`. Count and sum are estimated anew if anything was cut off.
@@ -32,7 +31,7 @@ impl FloatHistogram {
         let (mut count, mut sum, mut is_cut) = (0.0, 0.0, false);
         let mut take = |bucket: Bucket| {
             let kept = keep(&bucket);
-            is_cut |= !kept.is_whole && bucket.count != 0.0;
+            is_cut |= kept.count != bucket.count;
             count += kept.count;
             // An empty rest may have an infinite midpoint.
             if kept.count != 0.0 {
@@ -105,9 +104,9 @@ fn below(bucket: &Bucket, limit: f64) -> Kept {
     if lower == f64::NEG_INFINITY {
         return if limit > 0.0 && upper > limit && upper > 0.0 {
             // Taken to begin at zero.
-            Kept { count: count * limit / upper, midpoint: limit / 2.0, is_whole: false }
+            Kept { count: count * limit / upper, midpoint: limit / 2.0 }
         } else if upper <= 0.0 {
-            Kept { count, midpoint: limit, is_whole: false }
+            Kept { count, midpoint: limit }
         } else {
             NOTHING
         };
@@ -126,22 +125,15 @@ fn above(bucket: &Bucket, limit: f64) -> Kept {
     if limit.is_nan() || upper <= limit {
         return NOTHING;
     }
+    if upper == f64::INFINITY && lower == f64::NEG_INFINITY {
+        return NOTHING;
+    }
     if upper == f64::INFINITY {
-        // Of a bucket without any bound nothing is known.
-        return if lower == f64::NEG_INFINITY {
-            NOTHING
-        } else {
-            Kept { count, midpoint: limit, is_whole: false }
-        };
+        return Kept { count, midpoint: limit };
     }
     if lower == f64::NEG_INFINITY {
         return if limit >= 0.0 {
-            Kept {
-                count: count * (1.0 - limit / upper),
-                midpoint: f64::midpoint(limit, upper),
-                // Taken to begin at zero.
-                is_whole: limit == 0.0,
-            }
+            Kept { count: count * (1.0 - limit / upper), midpoint: f64::midpoint(limit, upper) }
         } else {
             NOTHING
         };
@@ -150,19 +142,11 @@ fn above(bucket: &Bucket, limit: f64) -> Kept {
 }
 
 fn whole(bucket: &Bucket) -> Kept {
-    Kept {
-        count: bucket.count,
-        midpoint: midpoint(bucket.lower, bucket.upper, bucket.interpolation),
-        is_whole: true,
-    }
+    Kept { count: bucket.count, midpoint: midpoint(bucket.lower, bucket.upper, bucket.interpolation) }
 }
 
 fn part(bucket: &Bucket, lower: f64, upper: f64, share: f64) -> Kept {
-    Kept {
-        count: bucket.count * share,
-        midpoint: midpoint(lower, upper, bucket.interpolation),
-        is_whole: false,
-    }
+    Kept { count: bucket.count * share, midpoint: midpoint(lower, upper, bucket.interpolation) }
 }
 
 fn midpoint(lower: f64, upper: f64, interpolation: Interpolation) -> f64 {

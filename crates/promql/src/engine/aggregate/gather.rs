@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use wf_model::float::format_f;
-use wf_model::quote::GoQuoted;
 use wf_model::{Labels, LabelsBuilder};
 
 use super::Inputs;
@@ -13,6 +12,7 @@ use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
+use crate::engine::functions::label::{invalid_label_name, is_label_name};
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;
@@ -63,8 +63,8 @@ pub(crate) fn quantile(
 
 /// `count_values`: one series per group and distinct value, counting its occurrences.
 pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
-    if label.is_empty() {
-        return Err(QueryError::Execution(format!("invalid label name {}", GoQuoted(label))));
+    if !is_label_name(label) {
+        return Err(invalid_label_name(label));
     }
     let n_steps = inputs.n_steps;
     let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();

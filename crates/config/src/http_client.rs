@@ -1,0 +1,158 @@
+//! The HTTP client block: credentials, TLS and redirects, inline in whatever speaks HTTP.
+//!
+//! The meaning lives in [`wf_httpkit::ClientOptions`]; here are its keys, read with all problems at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use wf_httpkit::Secret;
+use wf_httpkit::client::{Authorization, BasicAuth, ClientOptions, HeaderValues, TlsOptions, TlsVersion};
+
+use crate::yaml::reader::{FromYaml, Reader, read_fields};
+use crate::yaml::{Node, Position};
+
+/// What was typed of an HTTP client, key by key as [`ClientOptions`] has them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpClientFile(pub ClientOptions);
+
+impl HttpClientFile {
+    /// Reads one key; returns whether it is one of this block.
+    pub(crate) fn set_field(&mut self, name: &str, node: &Node, reader: &mut Reader) -> bool {
+        let options = &mut self.0;
+        match name {
+            "basic_auth" => options.basic_auth = section(node, reader, read_basic_auth),
+            "authorization" => options.authorization = section(node, reader, read_authorization),
+            "bearer_token" => options.bearer_token = reader.read(node),
+            "bearer_token_file" => options.bearer_token_file = reader.read(node),
+            "tls_config" => options.tls_config = section(node, reader, read_tls).unwrap_or_default(),
+            "follow_redirects" => {
+                options.follow_redirects = reader.read::<Option<bool>>(node).unwrap_or(true);
+            }
+            "enable_http2" => options.enable_http2 = reader.read::<Option<bool>>(node).unwrap_or(true),
+            "http_headers" => options.http_headers = read_headers(node, reader),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Resolves the block: relative paths are below `directory`, and the options must fit together.
+    pub(crate) fn resolve(&self, position: Position, directory: &Path, reader: &mut Reader) -> ClientOptions {
+        let mut options = self.0.clone();
+        options.resolve_paths(directory);
+        if let Err(error) = options.validate() {
+            reader.report(position, error.to_string());
+        }
+        options
+    }
+}
+
+impl FromYaml for Secret<String> {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        String::from_yaml(node, reader).map(Self::new)
+    }
+}
+
+impl FromYaml for PathBuf {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        String::from_yaml(node, reader).map(Self::from)
+    }
+}
+
+impl FromYaml for TlsVersion {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match String::from_yaml(node, reader)?.as_str() {
+            "TLS10" => Some(Self::Tls10),
+            "TLS11" => Some(Self::Tls11),
+            "TLS12" => Some(Self::Tls12),
+            "TLS13" => Some(Self::Tls13),
+            other => {
+                reader.report(node.position, format!("unknown TLS version: {other}; use TLS12 or TLS13"));
+                None
+            }
+        }
+    }
+}
+
+/// Null is no section.
+fn section<T>(
+    node: &Node,
+    reader: &mut Reader,
+    read: impl FnOnce(&Node, &mut Reader) -> Option<T>,
+) -> Option<T> {
+    if node.is_null() { None } else { read(node, reader) }
+}
+
+fn read_basic_auth(node: &Node, reader: &mut Reader) -> Option<BasicAuth> {
+    let mut auth = BasicAuth::default();
+    read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+        match name {
+            "username" => auth.username = reader.read(node),
+            "username_file" => auth.username_file = reader.read(node),
+            "password" => auth.password = reader.read(node),
+            "password_file" => auth.password_file = reader.read(node),
+            _ => return false,
+        }
+        true
+    })?;
+    Some(auth)
+}
+
+fn read_authorization(node: &Node, reader: &mut Reader) -> Option<Authorization> {
+    let mut auth = Authorization::default();
+    read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+        match name {
+            "type" => auth.kind = reader.read(node),
+            "credentials" => auth.credentials = reader.read(node),
+            "credentials_file" => auth.credentials_file = reader.read(node),
+            _ => return false,
+        }
+        true
+    })?;
+    Some(auth)
+}
+
+fn read_tls(node: &Node, reader: &mut Reader) -> Option<TlsOptions> {
+    let mut tls = TlsOptions::default();
+    read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+        match name {
+            "ca" => tls.ca = reader.read(node),
+            "ca_file" => tls.ca_file = reader.read(node),
+            "cert" => tls.cert = reader.read(node),
+            "cert_file" => tls.cert_file = reader.read(node),
+            "key" => tls.key = reader.read(node),
+            "key_file" => tls.key_file = reader.read(node),
+            "server_name" => tls.server_name = reader.read(node),
+            "insecure_skip_verify" => tls.insecure_skip_verify = reader.read(node),
+            "min_version" => tls.min_version = reader.read(node),
+            "max_version" => tls.max_version = reader.read(node),
+            _ => return false,
+        }
+        true
+    })?;
+    Some(tls)
+}
+
+/// One header of `http_headers`.
+#[derive(Debug, Default)]
+struct HeaderFile(HeaderValues);
+
+impl FromYaml for HeaderFile {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let mut header = HeaderValues::default();
+        read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+            match name {
+                "values" => header.values = reader.read(node),
+                "secrets" => header.secrets = reader.read(node),
+                "files" => header.files = reader.read(node),
+                _ => return false,
+            }
+            true
+        })?;
+        Some(Self(header))
+    }
+}
+
+fn read_headers(node: &Node, reader: &mut Reader) -> BTreeMap<String, HeaderValues> {
+    let headers: BTreeMap<String, HeaderFile> = reader.read(node);
+    headers.into_iter().map(|(name, header)| (name, header.0)).collect()
+}

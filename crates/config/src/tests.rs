@@ -1,0 +1,117 @@
+//! The file format as a whole, and the conformance files that this issue's keys reach.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    match load(text, Path::new("prometheus.yml")) {
+        Ok(config) => panic!("{config:?}"),
+        Err(ConfigError::Invalid { problems, .. }) => problems.iter().map(ToString::to_string).collect(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    for text in ["", "# nothing\n", "global:\n", "{}", "scrape_configs: []\nrule_files:\n"] {
+        assert_eq!(load(text, Path::new("p.yml")).unwrap(), Config::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_job_inherits_from_global() {
+    let text = "global: {scrape_interval: 15s, sample_limit: 10}\nscrape_configs:\n- job_name: a\n  scrape_timeout: 3s\n  static_configs:\n  - targets: ['h:1']\n    labels: {env: 1.0}\n- job_name: b\n  scrape_interval: 5s\n";
+    let config = load(text, Path::new("p.yml")).unwrap();
+    let [a, b] = config.scrape_configs.as_slice() else { panic!() };
+    assert_eq!((a.scrape_interval, a.scrape_timeout), (Duration::from_secs(15), Duration::from_secs(3)));
+    assert_eq!((b.scrape_interval, b.scrape_timeout), (Duration::from_secs(5), Duration::from_secs(5)));
+    assert_eq!(
+        (a.limits.n_samples_max, a.metrics_path.as_str(), a.scheme.as_str()),
+        (10, "/metrics", "http")
+    );
+    assert_eq!(a.static_groups[0].labels.get("env"), Some("1.0"));
+}
+
+#[test]
+fn all_problems_come_at_once_with_their_place() {
+    let text = "global:\n  scrape_intervall: 1s\n  scrape_timeout: 1x\nscrape_configs:\n- job_name: a\n  relabel_configs: [{action: drop}]\n- static_configs: [{targets: ['http://h/x']}]\n";
+    let found = problems(text);
+    assert_eq!(
+        found,
+        [
+            "line 2, column 3: field scrape_intervall not found in type config.plain (at global)",
+            "line 3, column 19: not a valid duration string: \"1x\"; write it like 15s, 1m or 1h30m (at global.scrape_timeout)",
+            "line 6, column 3: field relabel_configs is not supported yet: remove it (at scrape_configs[0])",
+            "line 7, column 3: job_name is empty (at scrape_configs[1])",
+            "line 7, column 31: \"http://h/x\" is not a valid hostname: give host:port, the path goes into metrics_path (at scrape_configs[1].static_configs[0])",
+        ]
+    );
+}
+
+#[test]
+fn broken_yaml_names_line_and_column() {
+    let error = load("global:\n  scrape_interval: [1\n", Path::new("p.yml")).unwrap_err().to_string();
+    assert!(error.starts_with("parsing YAML file p.yml: line "), "{error}");
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let text = "scrape_configs:\n- job_name: a\n  basic_auth: {username: me, password: hush}\n";
+    let config = load(text, Path::new("p.yml")).unwrap();
+    let printed = print::to_yaml(&config);
+    assert!(printed.contains("username: me") && printed.contains("password: <secret>"), "{printed}");
+    assert!(!format!("{config:?}{printed}").contains("hush"));
+}
+
+#[test]
+fn what_is_printed_reads_back() {
+    let text = "global: {external_labels: {dc: 'on', n: \"1\"}}\nscrape_configs:\n- job_name: 'a b'\n  params: {m: [x, 'y: z']}\n  body_size_limit: 1KB\n  static_configs:\n  - targets: ['[::1]:9100']\n";
+    let config = load(text, Path::new("p.yml")).unwrap();
+    assert_eq!(load(&print::to_yaml(&config), Path::new("p.yml")).unwrap(), config);
+}
+
+fn conformance() -> Option<PathBuf> {
+    let folder = std::env::var_os("WATCHFIRE_CONFORMANCE").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")),
+        PathBuf::from,
+    );
+    let folder = folder.join("prometheus-config");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let required = std::env::var("WF_REQUIRE").unwrap_or_default();
+    assert!(!required.contains("conformance"), "{} is absent", folder.display());
+    eprintln!("SKIPPED: conformance: {} is absent", folder.display());
+    None
+}
+
+#[test]
+fn bad_files_are_refused_and_those_within_reach_with_the_expected_text() {
+    let Some(folder) = conformance() else { return };
+    let expected = std::fs::read_to_string(folder.join("EXPECTED_ERRORS.tsv")).unwrap();
+    let (mut n_exact, mut n_all) = (0, 0);
+    for line in expected.lines() {
+        let (name, want) = line.split_once('\t').unwrap();
+        let path = folder.join(name);
+        // A file that is no UTF-8 is refused when it is read.
+        let Err(error) = load_file(&path) else { panic!("{name} was accepted, wanted {want}") };
+        let want = want.trim_matches('"').replace("\\\"", "\"");
+        n_all += 1;
+        n_exact += usize::from(error.to_string().contains(&want));
+        let within_reach = [
+            "bearertoken_basicauth",
+            "empty_scrape_config.",
+            "jobname",
+            "scrape_interval",
+            "section_key_dup",
+            "unknown_",
+            "scrape_body_size",
+        ];
+        if within_reach.iter().any(|prefix| name.starts_with(prefix)) {
+            assert!(error.to_string().contains(&want), "{name}: got {error}, want {want}");
+        }
+    }
+    eprintln!("{n_exact} of {n_all} bad files are refused with the original's text");
+}

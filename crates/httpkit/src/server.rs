@@ -1,0 +1,181 @@
+//! Serving HTTP: what every listener of Watchfire does, whichever component is behind it.
+//!
+//! [`Listener::bind`] takes a port or says who has it; [`serve`] answers on it until told to stop. Around the
+//! component's router it puts, from the outside in: measuring and the request log, compression, security headers,
+//! isolation of panics, the guard against hostile web pages, and limits on the request body.
+//!
+//! # Invariants
+//! - A panic or a stalled client costs its own request only.
+//! - On a loopback listener no request gets in whose `Host` is foreign; nowhere does a request that changes state get
+//!   in from a web page of another origin.
+//! # Reading order: `listener`, `guard`, this file, `layers`, `measure`, `compress`, `stream`, `owner`.
+//! # Not here: TLS and authentication (`web.config.file`).
+
+mod compress;
+mod guard;
+mod layers;
+mod listener;
+mod measure;
+mod owner;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+pub use guard::GuardOptions;
+pub use listener::{BindError, Listener};
+pub use measure::HttpMetrics;
+
+/// How a listener treats its clients.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// How long a client may take to send the head of a request, and how long a connection may be idle.
+    /// Default: 5m, as `--web.read-timeout`.
+    pub read_timeout: Duration,
+    /// How long a client may stall inside a request body or while we write to it. Default: 1m.
+    pub stall_timeout: Duration,
+    /// Connections served at a time; more wait in the kernel's queue. Default: 512, as `--web.max-connections`.
+    pub connections_max: usize,
+    /// Size of a request body; more is answered with 413. Default: 10 MiB.
+    pub body_bytes_max: usize,
+    /// How long running requests may take after the stop. Default: 10s.
+    pub shutdown_deadline: Duration,
+    /// Which hosts and origins are trusted.
+    pub guard: GuardOptions,
+    /// Where requests are counted; none counts nothing.
+    pub metrics: Option<HttpMetrics>,
+    /// Path under which the router is nested, such as `/prometheus`; cut from the `handler` label.
+    pub route_prefix: String,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            read_timeout: Duration::from_secs(300),
+            stall_timeout: Duration::from_secs(60),
+            connections_max: 512,
+            body_bytes_max: 10 << 20,
+            shutdown_deadline: Duration::from_secs(10),
+            guard: GuardOptions::default(),
+            metrics: None,
+            route_prefix: String::new(),
+        }
+    }
+}
+
+/// Answers requests on `listener` with `router` until `stop` is cancelled, then lets running requests finish.
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] when requests were still running at the shutdown deadline; they are dropped.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    stop: CancellationToken,
+    options: ServerOptions,
+) -> io::Result<()> {
+    let router = layers::wrap(router, &options, listener.local_addr());
+    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let abort = CancellationToken::new();
+    let server = Arc::new(Connections { options, router, abort: abort.clone() });
+    let slots = Arc::new(Semaphore::new(server.options.connections_max));
+    while let Some((slot, (tcp, peer))) = next_client(&listener, &slots, &stop).await {
+        let connection = Arc::clone(&server).run(tcp, peer, graceful.watcher());
+        connections.spawn(async move {
+            connection.await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    connections.close();
+    let finished = async {
+        graceful.shutdown().await;
+        connections.wait().await;
+    };
+    if tokio::time::timeout(server.options.shutdown_deadline, finished).await.is_ok() {
+        return Ok(());
+    }
+    let n_dropped = connections.len();
+    abort.cancel();
+    connections.wait().await;
+    let why = format!("{n_dropped} connections were still busy at the shutdown deadline and were cut");
+    Err(io::Error::new(io::ErrorKind::TimedOut, why))
+}
+
+type Client = (tokio::sync::OwnedSemaphorePermit, (TcpStream, SocketAddr));
+
+/// Returns the next client with a slot for it; none once `stop` is cancelled.
+async fn next_client(
+    listener: &Listener,
+    slots: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<Client> {
+    let slot = tokio::select! {
+        biased;
+        () = stop.cancelled() => return None,
+        slot = Arc::clone(slots).acquire_owned() => slot.ok()?,
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(client) => return Some((slot, client)),
+            Err(error) => {
+                // Mostly "too many open files": accepting again at once would only burn CPU.
+                tracing::warn!(%error, address = %listener.local_addr(), "cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// What all connections of a listener share.
+struct Connections {
+    options: ServerOptions,
+    router: Router,
+    abort: CancellationToken,
+}
+
+impl Connections {
+    async fn run(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        // Nagle only delays small answers; a failure to switch it off is harmless.
+        let _ = tcp.set_nodelay(true);
+        let stream = stream::Stalling::new(tcp, self.options.read_timeout, self.options.stall_timeout);
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.options.read_timeout);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(self.options.stall_timeout);
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let result = tokio::select! {
+            biased;
+            result = watcher.watch(connection) => result,
+            () = self.abort.cancelled() => return,
+        };
+        if let Err(error) = result {
+            tracing::debug!(%peer, %error, "connection ended early");
+        }
+    }
+}

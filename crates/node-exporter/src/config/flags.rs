@@ -1,0 +1,320 @@
+//! From arguments to a [`Config`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::{Command, Config, FlagError};
+use crate::collector::TABLE;
+
+/// A flag that is understood.
+struct Flag {
+    name: &'static str,
+    help: &'static str,
+    set: Set,
+}
+
+/// How a flag changes the configuration.
+enum Set {
+    /// Takes a value.
+    Text(fn(&mut Config, String)),
+    /// Takes a whole number.
+    Count(fn(&mut Config, usize)),
+    /// Takes a duration such as `5s`.
+    Duration(fn(&mut Config, std::time::Duration)),
+    /// `--name` or `--no-name`.
+    Switch(fn(&mut Config, bool)),
+}
+
+use Set::{Count, Duration, Switch, Text};
+
+const fn flag(name: &'static str, help: &'static str, set: Set) -> Flag {
+    Flag { name, help, set }
+}
+
+#[rustfmt::skip]
+const FLAGS: &[Flag] = &[
+    flag("web.listen-address", "Address to serve metrics on; repeatable.", Text(|c, v| c.listen_addresses.push(v))),
+    flag("web.telemetry-path", "Path of the metrics.", Text(|c, v| c.telemetry_path = v)),
+    flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
+    flag("web.max-requests", "Scrapes at a time; 0 sets no limit.", Count(|c, v| c.max_requests = v)),
+    flag("runtime.gomaxprocs", "Collectors that run at a time.", Count(|c, v| c.parallel_collectors = v)),
+    flag("log.level", "One of debug, info, warn, error.", Text(|c, v| c.log_level = v)),
+    flag("log.format", "One of logfmt, json.", Text(|c, v| c.log_format = v)),
+    flag("path.procfs", "Where procfs is mounted.", Text(|c, v| c.paths.proc = PathBuf::from(v))),
+    flag("path.sysfs", "Where sysfs is mounted.", Text(|c, v| c.paths.sys = PathBuf::from(v))),
+    flag("path.rootfs", "Where the host's root is mounted.", Text(|c, v| c.paths.root = PathBuf::from(v))),
+    flag("path.udev.data", "Where udev keeps its data.", Text(|c, v| c.paths.udev_data = PathBuf::from(v))),
+    flag("collector.cpu.guest", "Expose time spent in guests.", Switch(|c, v| c.cpu_guest = v)),
+    flag("collector.cpu.info", "Expose what /proc/cpuinfo says.", Switch(|c, v| c.cpu_info = v)),
+    flag("collector.cpu.info.flags-include", "Pattern of CPU flags to expose.", Text(|c, v| c.cpu_flags_include = v)),
+    flag("collector.cpu.info.bugs-include", "Pattern of CPU bugs to expose.", Text(|c, v| c.cpu_bugs_include = v)),
+    flag("collector.diskstats.device-include", "Pattern of devices to expose.", Text(|c, v| c.diskstats_include = v)),
+    flag("collector.diskstats.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.diskstats_exclude = v)),
+    flag("collector.diskstats.ignored-devices", "Deprecated: device-exclude.", Text(|c, v| c.diskstats_exclude = v)),
+    flag("collector.filesystem.mount-points-include", "Pattern of mount points to expose.", Text(|c, v| c.filesystem.mount_points_include = v)),
+    flag("collector.filesystem.mount-points-exclude", "Pattern of mount points to leave out.", Text(|c, v| c.filesystem.mount_points_exclude = v)),
+    flag("collector.filesystem.ignored-mount-points", "Deprecated: mount-points-exclude.", Text(|c, v| c.filesystem.mount_points_exclude = v)),
+    flag("collector.filesystem.fs-types-include", "Pattern of file system types to expose.", Text(|c, v| c.filesystem.fs_types_include = v)),
+    flag("collector.filesystem.fs-types-exclude", "Pattern of file system types to leave out.", Text(|c, v| c.filesystem.fs_types_exclude = v)),
+    flag("collector.filesystem.ignored-fs-types", "Deprecated: fs-types-exclude.", Text(|c, v| c.filesystem.fs_types_exclude = v)),
+    flag("collector.filesystem.mount-timeout", "How long to wait for a mount.", Duration(|c, v| c.filesystem.mount_timeout = v)),
+    flag("collector.filesystem.stat-workers", "Mounts asked at a time.", Count(|c, v| c.filesystem.stat_workers = v)),
+    flag("collector.netclass.ignored-devices", "Pattern of devices to leave out.", Text(|c, v| c.netclass_ignored = v)),
+    flag("collector.netclass.ignore-invalid-speed", "Leave out negative speeds.", Switch(|c, v| c.netclass_ignores_invalid_speed = v)),
+    flag("collector.netdev.device-include", "Pattern of devices to expose.", Text(|c, v| c.netdev.include = v)),
+    flag("collector.netdev.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.netdev.exclude = v)),
+    flag("collector.netdev.device-whitelist", "Deprecated: device-include.", Text(|c, v| c.netdev.include = v)),
+    flag("collector.netdev.device-blacklist", "Deprecated: device-exclude.", Text(|c, v| c.netdev.exclude = v)),
+    flag("collector.netdev.netlink", "Ask over netlink instead of reading /proc/net/dev.", Switch(|c, v| c.netdev.is_netlink = v)),
+    flag("collector.netdev.enable-detailed-metrics", "Expose the kernel's own counters.", Switch(|c, v| c.netdev.is_detailed = v)),
+    flag("collector.netdev.label-ifalias", "Add the alias of a device as a label.", Switch(|c, v| c.netdev.has_alias = v)),
+    flag("collector.netstat.fields", "Pattern of fields to expose.", Text(|c, v| c.netstat_fields = v)),
+    flag("collector.stat.softirq", "Expose soft interrupts by vector.", Switch(|c, v| c.stat_softirq = v)),
+    flag("collector.vmstat.fields", "Pattern of fields to expose.", Text(|c, v| c.vmstat_fields = v)),
+];
+
+/// Collectors of the original that are missing here: switching one off is easy, switching it on is refused.
+#[rustfmt::skip]
+const MISSING: &[&str] = &[
+    "arp", "bcache", "bcachefs", "btrfs", "buddyinfo", "cgroups", "cpu_vulnerabilities", "devstat", "dmmultipath", "drbd", "drm", "edac", "ethtool", "fibrechannel",
+    "hwmon", "infiniband", "interrupts", "ipvs", "ksmd", "lnstat", "logind", "meminfo_numa",
+    "mountstats", "network_route", "nfs", "nfsd", "ntp", "nvme", "nvmesubsystem",
+    "pcidevice", "perf", "powersupplyclass", "processes", "qdisc", "rapl", "runit", "selinux",
+    "slabinfo", "softirqs", "supervisord", "swap", "sysctl", "systemd", "tapestats", "tcpstat",
+    "textfile", "timex", "watchdog", "wifi", "xfrm", "xfs", "zfs", "zoneinfo",
+];
+
+/// Flags of the original, beside those of missing collectors, that would be a lie to take.
+const NOT_YET: &[&str] =
+    &["web.config.file", "web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
+
+/// Include and exclude of one scope, by flag.
+#[rustfmt::skip]
+const EXCLUSIVE: &[(&str, &str)] = &[
+    ("--collector.diskstats.device-exclude", "--collector.diskstats.device-include"),
+    ("--collector.diskstats.ignored-devices", "--collector.diskstats.device-include"),
+    ("--collector.diskstats.ignored-devices", "--collector.diskstats.device-exclude"),
+    ("--collector.filesystem.mount-points-exclude", "--collector.filesystem.mount-points-include"),
+    ("--collector.filesystem.ignored-mount-points", "--collector.filesystem.mount-points-include"),
+    ("--collector.filesystem.ignored-mount-points", "--collector.filesystem.mount-points-exclude"),
+    ("--collector.filesystem.fs-types-exclude", "--collector.filesystem.fs-types-include"),
+    ("--collector.filesystem.ignored-fs-types", "--collector.filesystem.fs-types-include"),
+    ("--collector.filesystem.ignored-fs-types", "--collector.filesystem.fs-types-exclude"),
+    ("--collector.netdev.device-exclude", "--collector.netdev.device-include"),
+    ("--collector.netdev.device-blacklist", "--collector.netdev.device-include"),
+    ("--collector.netdev.device-blacklist", "--collector.netdev.device-exclude"),
+    ("--collector.netdev.device-whitelist", "--collector.netdev.device-include"),
+    ("--collector.netdev.device-whitelist", "--collector.netdev.device-exclude"),
+];
+
+/// What has been read so far.
+#[derive(Default)]
+struct Given {
+    /// Names of flags seen, without dashes.
+    flags: BTreeSet<String>,
+    /// Collectors switched on or off.
+    collectors: BTreeMap<&'static str, bool>,
+    is_defaults_disabled: bool,
+}
+
+/// Reads arguments.
+pub(super) fn parse<S: AsRef<str>>(arguments: &[S]) -> Result<Command, FlagError> {
+    let mut config = Config::default();
+    config.listen_addresses.clear();
+    let mut given = Given::default();
+    let mut arguments = arguments.iter().map(AsRef::as_ref);
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "-h" | "--help" => return Ok(Command::Help(help())),
+            "--version" => return Ok(Command::Version),
+            _ => {}
+        }
+        let Some(body) = argument.strip_prefix("--") else {
+            return Err(FlagError::Argument { argument: argument.to_owned() });
+        };
+        let (name, value) = match body.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (body, None),
+        };
+        let mut value = Value { flag: format!("--{name}"), given: value, following: &mut arguments };
+        take(&mut config, &mut given, name, &mut value)?;
+    }
+    finish(config, &given)
+}
+
+/// The value of a flag, given with `=` or as the next argument.
+struct Value<'a, 'arguments> {
+    flag: String,
+    given: Option<String>,
+    following: &'a mut dyn Iterator<Item = &'arguments str>,
+}
+
+impl Value<'_, '_> {
+    fn text(&mut self) -> Result<String, FlagError> {
+        let value = self.given.take().or_else(|| self.following.next().map(str::to_owned));
+        value.ok_or_else(|| FlagError::NoValue { flag: self.flag.clone() })
+    }
+
+    fn none(&self) -> Result<(), FlagError> {
+        match self.given {
+            None => Ok(()),
+            Some(_) => Err(FlagError::SurplusValue { flag: self.flag.clone() }),
+        }
+    }
+
+    fn bad(&self, value: String, wanted: &'static str) -> FlagError {
+        FlagError::BadValue { flag: self.flag.clone(), value, wanted }
+    }
+}
+
+fn take(
+    config: &mut Config,
+    given: &mut Given,
+    name: &str,
+    value: &mut Value<'_, '_>,
+) -> Result<(), FlagError> {
+    let (positive, is_on) = match name.strip_prefix("no-") {
+        Some(rest) => (rest, false),
+        None => (name, true),
+    };
+    let is_known_switch = |flag: &&Flag| flag.name == positive && matches!(flag.set, Switch(_));
+    if let Some(Flag { set: Switch(set), .. }) = FLAGS.iter().find(is_known_switch) {
+        value.none()?;
+        note_once(given, positive, &value.flag)?;
+        set(config, is_on);
+        return Ok(());
+    }
+    if positive == "collector.disable-defaults" {
+        value.none()?;
+        note_once(given, positive, &value.flag)?;
+        given.is_defaults_disabled = is_on;
+        return Ok(());
+    }
+    if let Some(flag) = FLAGS.iter().find(|flag| flag.name == name) {
+        let text = value.text()?;
+        given.flags.insert(name.to_owned());
+        return set_value(config, flag, text, value);
+    }
+    take_collector(given, positive, is_on, value)
+}
+
+fn set_value(config: &mut Config, flag: &Flag, text: String, value: &Value<'_, '_>) -> Result<(), FlagError> {
+    match flag.set {
+        Text(set) => set(config, text),
+        Count(set) => match text.parse() {
+            Ok(count) => set(config, count),
+            Err(_) => return Err(value.bad(text, "a whole number")),
+        },
+        Duration(set) => match wf_model::duration::parse(&text) {
+            Ok(duration) => set(config, duration),
+            Err(_) => return Err(value.bad(text, "a duration such as 5s")),
+        },
+        Switch(_) => {}
+    }
+    Ok(())
+}
+
+/// `--collector.<name>`, `--no-collector.<name>`, and whatever else the original knows.
+fn take_collector(
+    given: &mut Given,
+    name: &str,
+    is_on: bool,
+    value: &Value<'_, '_>,
+) -> Result<(), FlagError> {
+    let unknown = || Err(FlagError::Unknown { flag: value.flag.clone() });
+    let not_yet = || Err(FlagError::NotYet { flag: value.flag.clone() });
+    if NOT_YET.contains(&name) {
+        return not_yet();
+    }
+    let Some(collector) = name.strip_prefix("collector.") else { return unknown() };
+    if let Some(entry) = TABLE.iter().find(|entry| entry.name == collector) {
+        value.none()?;
+        note_once(given, name, &value.flag)?;
+        given.collectors.insert(entry.name, is_on);
+        return Ok(());
+    }
+    if MISSING.contains(&collector) {
+        value.none()?;
+        return if is_on { not_yet() } else { Ok(()) };
+    }
+    match collector.split_once('.') {
+        Some((owner, _)) if MISSING.contains(&owner) => not_yet(),
+        _ => unknown(),
+    }
+}
+
+fn note_once(given: &mut Given, name: &str, flag: &str) -> Result<(), FlagError> {
+    if given.flags.insert(name.to_owned()) {
+        return Ok(());
+    }
+    Err(FlagError::Repeated { flag: flag.to_owned() })
+}
+
+/// Checks what flags mean together.
+fn finish(mut config: Config, given: &Given) -> Result<Command, FlagError> {
+    let is_given = |flag: &str| given.flags.contains(flag.trim_start_matches('-'));
+    if let Some((first, second)) =
+        EXCLUSIVE.iter().find(|(first, second)| is_given(first) && is_given(second))
+    {
+        return Err(FlagError::Exclusive { first, second });
+    }
+    // An include alone says what is wanted: the built-in exclude would only surprise.
+    let includes = [
+        ("collector.diskstats.device-include", &mut config.diskstats_exclude),
+        ("collector.filesystem.mount-points-include", &mut config.filesystem.mount_points_exclude),
+        ("collector.filesystem.fs-types-include", &mut config.filesystem.fs_types_exclude),
+    ];
+    for (include, exclude) in includes {
+        if given.flags.contains(include) {
+            exclude.clear();
+        }
+    }
+    if config.listen_addresses.is_empty() {
+        config.listen_addresses = Config::default().listen_addresses;
+    }
+    check_choice("--log.level", &config.log_level, &["debug", "info", "warn", "error"], "a log level")?;
+    check_choice("--log.format", &config.log_format, &["logfmt", "json"], "a log format")?;
+    if !config.telemetry_path.starts_with('/') {
+        config.telemetry_path.insert(0, '/');
+    }
+    if given.is_defaults_disabled {
+        config.collectors.clear();
+    }
+    for (name, is_on) in &given.collectors {
+        if *is_on {
+            config.collectors.insert(name);
+        } else {
+            config.collectors.remove(name);
+        }
+    }
+    // Compiles every pattern, so that a mistake is told now.
+    for entry in TABLE {
+        (entry.build)(&config)?;
+    }
+    Ok(Command::Run(Box::new(config)))
+}
+
+fn check_choice(flag: &str, value: &str, choices: &[&str], wanted: &'static str) -> Result<(), FlagError> {
+    if choices.contains(&value) {
+        return Ok(());
+    }
+    Err(FlagError::BadValue { flag: flag.to_owned(), value: value.to_owned(), wanted })
+}
+
+fn help() -> String {
+    let mut text = "usage: watchfire node-exporter [flags]\n\nFlags:\n".to_owned();
+    let mut line = |name: &str, help: &str| text.push_str(&format!("  --{name}\n      {help}\n"));
+    for flag in FLAGS {
+        let prefix = if matches!(flag.set, Switch(_)) { "[no-]" } else { "" };
+        line(&format!("{prefix}{}", flag.name), flag.help);
+    }
+    line("[no-]collector.disable-defaults", "Run only collectors that are named.");
+    for entry in TABLE {
+        let state = if entry.is_default { "on" } else { "off" };
+        line(
+            &format!("[no-]collector.{}", entry.name),
+            &format!("Run the {} collector (default: {state}).", entry.name),
+        );
+    }
+    text
+}

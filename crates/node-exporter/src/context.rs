@@ -1,0 +1,114 @@
+//! Where collectors read: the roots of `/proc`, `/sys` and the host, and buffers that are reused.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::collector::CollectError;
+
+/// A file larger than this is not what we expect; upstream stops at 1 MiB for `/proc/stat`.
+const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// Roots of the trees that collectors read; in a container they are mounts of the host's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// `--path.procfs`.
+    pub proc: PathBuf,
+    /// `--path.sysfs`.
+    pub sys: PathBuf,
+    /// `--path.rootfs`.
+    pub root: PathBuf,
+    /// `--path.udev.data`.
+    pub udev_data: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            sys: PathBuf::from("/sys"),
+            root: PathBuf::from("/"),
+            udev_data: PathBuf::from("/run/udev/data"),
+        }
+    }
+}
+
+/// What a collector works with during one scrape: the paths and buffers that live longer than it.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// The roots.
+    pub paths: Paths,
+    buffer: Vec<u8>,
+    /// `/proc/stat` of this scrape: the kernel sums all interrupts of all CPUs to make it, so it is read once.
+    stat: Option<Vec<u8>>,
+}
+
+impl Context {
+    /// Makes a context with empty buffers.
+    pub fn new(paths: Paths) -> Self {
+        Self { paths, buffer: Vec::new(), stat: None }
+    }
+
+    /// Forgets what was read for the scrape before; buffers keep their memory.
+    pub fn start_scrape(&mut self) {
+        self.stat = None;
+    }
+
+    /// Reads `<procfs>/<name>`.
+    /// # Errors
+    /// Absent files are [`CollectError::NoData`].
+    pub fn proc(&mut self, name: &str) -> Result<&[u8], CollectError> {
+        let path = self.paths.proc.join(name);
+        self.file(&path)
+    }
+
+    /// Reads `<sysfs>/<name>`.
+    /// # Errors
+    /// Absent files are [`CollectError::NoData`].
+    pub fn sys(&mut self, name: &str) -> Result<&[u8], CollectError> {
+        let path = self.paths.sys.join(name);
+        self.file(&path)
+    }
+
+    /// Reads any file.
+    /// # Errors
+    /// Absent files are [`CollectError::NoData`].
+    pub fn file(&mut self, path: &Path) -> Result<&[u8], CollectError> {
+        read_into(path, &mut self.buffer).map_err(|source| CollectError::from_io(path, source))?;
+        Ok(&self.buffer)
+    }
+
+    /// Reads `/proc/stat`, once a scrape.
+    /// # Errors
+    /// When it cannot be read.
+    pub fn stat(&mut self) -> Result<&[u8], CollectError> {
+        if self.stat.is_none() {
+            let path = self.paths.proc.join("stat");
+            let mut stat = Vec::with_capacity(self.buffer.capacity());
+            read_into(&path, &mut stat).map_err(|source| CollectError::from_io(&path, source))?;
+            self.stat = Some(stat);
+        }
+        Ok(self.stat.as_deref().unwrap_or_default())
+    }
+
+    /// Reads a short file and trims it; none when it cannot be read. For attributes that may be absent.
+    pub fn attribute(&mut self, path: &Path) -> Option<&[u8]> {
+        read_into(path, &mut self.buffer).ok()?;
+        Some(self.buffer.trim_ascii())
+    }
+}
+
+fn read_into(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(buffer)?;
+    Ok(())
+}
+
+/// Lists the names in `dir` that start with `prefix`, sorted; none when there is no such directory.
+pub fn names_in(dir: &Path, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,42 @@
+//! Include and exclude patterns.
+
+use regex_automata::meta::Regex;
+
+use crate::config::FlagError;
+
+/// Lets a name through that matches the include pattern, if any, and not the exclude pattern, if any. Patterns are
+/// searched anywhere in the name unless they anchor themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    include: Option<Regex>,
+    exclude: Option<Regex>,
+}
+
+impl Filter {
+    /// Compiles patterns; an empty one counts as none. `flag` names them in errors.
+    /// # Errors
+    /// When a pattern is not a regular expression.
+    pub fn new(flag: &str, include: &str, exclude: &str) -> Result<Self, FlagError> {
+        let compile = |pattern: &str, which: &str| match pattern {
+            "" => Ok(None),
+            pattern => regex(&format!("{flag}-{which}"), pattern).map(Some),
+        };
+        Ok(Self { include: compile(include, "include")?, exclude: compile(exclude, "exclude")? })
+    }
+
+    /// Returns whether `name` passes.
+    pub fn is_wanted(&self, name: &[u8]) -> bool {
+        self.include.as_ref().is_none_or(|regex| regex.is_match(name))
+            && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(name))
+    }
+}
+
+/// Compiles the pattern of `flag`.
+/// # Errors
+/// When it is not a regular expression.
+pub fn regex(flag: &str, pattern: &str) -> Result<Regex, FlagError> {
+    // A bound on the compiled size, since patterns may come from a shared configuration.
+    let config = Regex::config().nfa_size_limit(Some(4 << 20));
+    let built = Regex::builder().configure(config).build(pattern);
+    built.map_err(|error| FlagError::BadRegex { flag: flag.to_owned(), why: error.to_string() })
+}

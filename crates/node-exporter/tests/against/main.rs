@@ -1,0 +1,6 @@
+//! The exporter against others: public fixtures with the page they give, and the original on this machine.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall stop")]
+
+mod conformance;
+mod peers;
+mod support;

@@ -1,0 +1,125 @@
+//! Whatever the original exposes on this machine, for the collectors that exist here, is exposed by us too.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use wf_exposition::text::write_page;
+use wf_node_exporter::{Config, NodeExporter, Selection};
+
+use crate::support::{Page, skip};
+
+/// Series whose labels change from moment to moment, and memory fields that newer versions of the original no longer
+/// expose.
+const TOLERATED: &[&str] = &[
+    "node_scrape_",
+    "node_exporter_build_info",
+    "node_memory_Balloon_bytes",
+    "node_memory_FileHugePages_bytes",
+    "node_memory_FilePmdMapped_bytes",
+    "node_memory_Hugetlb_bytes",
+    "node_memory_KReclaimable_bytes",
+    "node_memory_SecPageTables_bytes",
+];
+
+/// `WATCHFIRE_PEER_NODE_EXPORTER`, Debian's package unpacked below the target directory, or one installed.
+fn peer() -> Option<PathBuf> {
+    let unpacked = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/peers/node-exporter/usr/bin/prometheus-node-exporter"
+    );
+    let named = std::env::var_os("WATCHFIRE_PEER_NODE_EXPORTER").map(PathBuf::from);
+    let places =
+        [named, Some(PathBuf::from(unpacked)), Some(PathBuf::from("/usr/bin/prometheus-node-exporter"))];
+    let found = places.into_iter().flatten().find(|path| path.is_file());
+    if found.is_none() {
+        skip(
+            "peers",
+            "prometheus-node-exporter: apt-get download it and dpkg-deb -x it to target/peers/node-exporter",
+        );
+    }
+    found
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn fetch(address: &str, deadline: Instant) -> String {
+    loop {
+        let request = format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        let attempt = TcpStream::connect(address).and_then(|mut tcp| {
+            tcp.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            tcp.read_to_string(&mut answer).map(|_| answer)
+        });
+        match attempt {
+            Ok(answer) => return answer.split_once("\r\n\r\n").unwrap().1.to_owned(),
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn nothing_of_the_original_is_missing() {
+    let Some(binary) = peer() else { return };
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let config = Config::default();
+    // Newer versions of the original leave out more by default.
+    let mut flags = vec![
+        format!("--web.listen-address={address}"),
+        "--collector.disable-defaults".to_owned(),
+        format!("--collector.diskstats.device-exclude={}", config.diskstats_exclude),
+        format!("--collector.filesystem.fs-types-exclude={}", config.filesystem.fs_types_exclude),
+        format!("--collector.filesystem.mount-points-exclude={}", config.filesystem.mount_points_exclude),
+    ];
+    let exporter = NodeExporter::new(config).unwrap();
+    let help = Process::new(&binary).arg("--help").output().unwrap();
+    let help = String::from_utf8_lossy(&help.stdout).into_owned() + &String::from_utf8_lossy(&help.stderr);
+    let wanted = exporter.enabled().map(|name| format!("--collector.{name}"));
+    // An old version does not know them all.
+    flags.extend(
+        wanted.filter(|flag| help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n"))),
+    );
+    let mut process = Process::new(binary);
+    process.args(flags).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(process.spawn().unwrap());
+    let theirs = Page::parse(&fetch(&address, Instant::now() + Duration::from_secs(20)));
+    let mut page = String::new();
+    write_page(&mut page, &exporter.gather_blocking(&Selection::All, Duration::from_secs(20)));
+    let ours = Page::parse(&page);
+    let is_compared =
+        |name: &&str| name.starts_with("node_") && !TOLERATED.iter().any(|prefix| name.starts_with(prefix));
+    let missing: Vec<_> =
+        theirs.families().difference(&ours.families()).copied().filter(|name| is_compared(name)).collect();
+    assert!(missing.is_empty(), "families missing: {missing:?}");
+    for (name, kind) in theirs.types.iter().filter(|(name, _)| is_compared(&name.as_str())) {
+        assert_eq!(ours.types.get(name), Some(kind), "type of {name}");
+    }
+    let have: BTreeSet<_> = ours.samples.keys().map(|series| comparable(series)).collect();
+    let series = theirs.samples.keys().filter(|series| is_compared(&series.as_str()));
+    let missing: Vec<_> = series.filter(|series| !have.contains(&comparable(series))).collect();
+    assert!(missing.is_empty(), "series missing: {missing:#?}");
+    assert!(theirs.samples.len() > 50, "only {} series were compared", theirs.samples.len());
+}
+
+/// A series without the labels that newer versions added.
+fn comparable(series: &str) -> String {
+    let added = [
+        "adminstate=\"down\",",
+        "adminstate=\"up\",",
+        "device_error=\"\",",
+        "rotational=\"0\",",
+        "rotational=\"1\",",
+    ];
+    added.iter().fold(series.to_owned(), |series, label| series.replace(label, ""))
+}

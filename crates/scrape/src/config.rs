@@ -1,0 +1,167 @@
+//! What a scrape job is told: resolved settings, no file format.
+
+use std::time::Duration;
+
+use wf_httpkit::ClientOptions;
+use wf_model::Labels;
+
+/// One job: targets, and how they are scraped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobConfig {
+    /// Value of the `job` label unless a target brings its own. Unique among jobs.
+    pub name: String,
+    /// How the job's targets are scraped.
+    pub settings: JobSettings,
+    /// The targets.
+    pub groups: Vec<TargetGroup>,
+}
+
+/// How the targets of a job are scraped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSettings {
+    /// Time between two scrapes of one target.
+    pub interval: Duration,
+    /// How long a scrape may take; at most the interval.
+    pub timeout: Duration,
+    /// `http` or `https`, unless a target brings its own.
+    pub scheme: String,
+    /// Path of the page, unless a target brings its own.
+    pub metrics_path: String,
+    /// URL parameters, sorted by name.
+    pub params: Vec<(String, Vec<String>)>,
+    /// Whether labels of the page win over those of the target.
+    pub honor_labels: bool,
+    /// Whether timestamps of the page are used.
+    pub honor_timestamps: bool,
+    /// Whether series with timestamps of their own go stale when they vanish.
+    pub track_timestamps_staleness: bool,
+    /// Whether compressed pages are asked for.
+    pub enable_compression: bool,
+    /// Formats to ask for, in order of preference; none stands for all that are known.
+    pub protocols: Vec<ScrapeProtocol>,
+    /// Format of pages whose content type says nothing useful; `None` fails them.
+    pub fallback_protocol: Option<ScrapeProtocol>,
+    /// Which names are accepted.
+    pub name_validation: NameValidation,
+    /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are reported too.
+    pub extra_scrape_metrics: bool,
+    /// Bounds on what a target may give.
+    pub limits: ScrapeLimits,
+    /// Credentials, TLS, redirects.
+    pub client: ClientOptions,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
+            scheme: "http".to_owned(),
+            metrics_path: "/metrics".to_owned(),
+            params: Vec::new(),
+            honor_labels: false,
+            honor_timestamps: true,
+            track_timestamps_staleness: false,
+            enable_compression: true,
+            protocols: Vec::new(),
+            fallback_protocol: None,
+            name_validation: NameValidation::Utf8,
+            extra_scrape_metrics: false,
+            limits: ScrapeLimits::default(),
+            client: ClientOptions::default(),
+        }
+    }
+}
+
+impl JobSettings {
+    /// Returns whether series known under `self` mean the same under `other`: only what decides when and how a page
+    /// is fetched, and how many samples it may have, differs.
+    pub(crate) fn shares_cache_with(&self, other: &Self) -> bool {
+        let same = Self {
+            interval: self.interval,
+            timeout: self.timeout,
+            client: self.client.clone(),
+            limits: ScrapeLimits { n_samples_max: self.limits.n_samples_max, ..other.limits },
+            ..other.clone()
+        };
+        *self == same
+    }
+}
+
+/// Bounds on what a target may give; 0 is no bound of the user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrapeLimits {
+    /// Uncompressed page, bytes. At 0, [`DEFAULT_BODY_BYTES_MAX`] holds: memory is never at a target's mercy.
+    pub body_bytes_max: u64,
+    /// Samples per scrape.
+    pub n_samples_max: u64,
+    /// Targets per job.
+    pub n_targets_max: u64,
+    /// Labels per sample.
+    pub n_labels_max: u64,
+    /// Length of a label name, bytes.
+    pub label_name_bytes_max: u64,
+    /// Length of a label value, bytes.
+    pub label_value_bytes_max: u64,
+}
+
+/// Size of an uncompressed page that no target exceeds unless its job sets a `body_size_limit` of its own.
+// About a million series; the largest known pages (kube-state-metrics of clusters with thousands of nodes) are as big.
+pub const DEFAULT_BODY_BYTES_MAX: u64 = 128 << 20;
+
+/// A format that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScrapeProtocol {
+    /// `OpenMetricsText1.0.0`.
+    OpenMetrics1_0_0,
+    /// `OpenMetricsText0.0.1`.
+    OpenMetrics0_0_1,
+    /// `PrometheusText1.0.0`.
+    Text1_0_0,
+    /// `PrometheusText0.0.4`.
+    Text0_0_4,
+}
+
+/// Which metric and label names are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NameValidation {
+    /// Any UTF-8.
+    #[default]
+    Utf8,
+    /// Letters, digits, `_`, and `:` in metric names.
+    Legacy,
+}
+
+/// Targets with common labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TargetGroup {
+    /// Labels of each target; `__address__` at least.
+    pub targets: Vec<Labels>,
+    /// Labels of all of them.
+    pub labels: Labels,
+}
+
+impl TargetGroup {
+    /// Builds a group from addresses, as `static_configs` writes them.
+    pub fn of_addresses<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>, labels: Labels) -> Self {
+        let target = |address: A| Labels::from_pairs([("__address__", address.as_ref())]);
+        Self { targets: addresses.into_iter().map(target).collect(), labels }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_outlives_changes_of_schedule_client_and_sample_limit_only() {
+        let old = JobSettings::default();
+        let mut new =
+            JobSettings { interval: Duration::from_secs(5), timeout: Duration::from_secs(5), ..old.clone() };
+        new.limits.n_samples_max = 10;
+        assert!(old.shares_cache_with(&new));
+        assert!(!old.shares_cache_with(&JobSettings { honor_labels: true, ..old.clone() }));
+        new.limits.n_labels_max = 10;
+        assert!(!old.shares_cache_with(&new));
+    }
+}

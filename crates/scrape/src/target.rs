@@ -1,0 +1,275 @@
+//! Targets: from discovered labels to something with a URL, and what is known about its scrapes.
+//!
+//! # Source
+//! `spec/prometheus-core.md` §6, first and second item.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use url::Url;
+use wf_model::{Labels, LabelsBuilder, duration};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::config::{JobConfig, JobSettings};
+use crate::metadata::FamilyMetadata;
+
+const ADDRESS: &str = "__address__";
+const SCHEME: &str = "__scheme__";
+const METRICS_PATH: &str = "__metrics_path__";
+const SCRAPE_INTERVAL: &str = "__scrape_interval__";
+const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
+const PARAM_PREFIX: &str = "__param_";
+
+/// Whether a target answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Not scraped yet.
+    #[default]
+    Unknown,
+    /// The last scrape succeeded.
+    Up,
+    /// The last scrape failed.
+    Down,
+}
+
+impl Health {
+    /// Returns the name as the HTTP API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// What the last scrape of a target was like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TargetStatus {
+    /// Whether it succeeded.
+    pub health: Health,
+    /// Why it failed, or why a part of it was not stored; empty if all is well.
+    pub last_error: String,
+    /// When it began, ms since the epoch; `None` before the first.
+    pub last_scrape_ms: Option<i64>,
+    /// How long it took.
+    pub last_duration: Duration,
+}
+
+/// What changes with each scrape; it outlives changes of the target's settings.
+#[derive(Debug, Default)]
+pub(crate) struct TargetState {
+    pub(crate) status: Mutex<TargetStatus>,
+    pub(crate) metadata: ArcSwap<Vec<FamilyMetadata>>,
+}
+
+/// Something to scrape.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Labels before `__*` were taken off, with the job's defaults.
+    pub(crate) discovered: Labels,
+    /// Labels that its series get.
+    pub(crate) labels: Labels,
+    pub(crate) url: Url,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) state: Arc<TargetState>,
+}
+
+/// Tells targets of one job apart.
+pub(crate) type TargetKey = (Labels, String);
+
+impl Target {
+    pub(crate) fn key(&self) -> TargetKey {
+        (self.labels.clone(), self.url.as_str().to_owned())
+    }
+
+    /// Hashes what the key is made of; the same in every process, so that the schedule is too.
+    pub(crate) fn hash(&self) -> u64 {
+        xxh3_64(format!("{}{}", self.labels, self.url).as_bytes())
+    }
+}
+
+/// The targets of one job.
+#[derive(Debug, Default)]
+pub(crate) struct TargetSet {
+    /// Unique by key, in the order given.
+    pub(crate) targets: Vec<Target>,
+    /// Why others cannot be scraped.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Builds the targets of `job`.
+pub(crate) fn build_targets(job: &JobConfig) -> TargetSet {
+    let mut set = TargetSet::default();
+    let mut known = HashSet::new();
+    for group in &job.groups {
+        for own in &group.targets {
+            match build_target(job, own, &group.labels) {
+                Ok(target) => {
+                    if known.insert(target.key()) {
+                        set.targets.push(target);
+                    }
+                }
+                Err(problem) => set.problems.push(format!("target {own} of job {:?}: {problem}", job.name)),
+            }
+        }
+    }
+    set
+}
+
+fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Target, String> {
+    let discovered = discovered_labels(job, own, group);
+    let mut labels = LabelsBuilder::from_labels(&discovered);
+    let address = labels.get(ADDRESS).unwrap_or("").to_owned();
+    if address.is_empty() {
+        return Err("no address".to_owned());
+    }
+    if address.contains('/') {
+        return Err(format!(
+            "{address:?} is not a valid hostname: write host:port, the path goes to metrics_path"
+        ));
+    }
+    let interval = read_duration(&labels, SCRAPE_INTERVAL, "scrape interval")?;
+    let timeout = read_duration(&labels, SCRAPE_TIMEOUT, "scrape timeout")?;
+    if timeout > interval {
+        let (timeout, interval) = (duration::format(timeout), duration::format(interval));
+        return Err(format!("scrape timeout {timeout} is greater than scrape interval {interval}"));
+    }
+    let url = build_url(&job.settings, &discovered, &address)?;
+    let hidden: Vec<String> =
+        labels.iter().filter(|(name, _)| name.starts_with("__")).map(|(name, _)| name.to_owned()).collect();
+    for name in hidden {
+        labels.remove(&name);
+    }
+    if labels.get("instance").is_none() {
+        labels.set("instance", &address);
+    }
+    Ok(Target { discovered, labels: labels.build(), url, interval, timeout, state: Arc::default() })
+}
+
+/// The target's own labels win over the group's, which win over the job's defaults.
+fn discovered_labels(job: &JobConfig, own: &Labels, group: &Labels) -> Labels {
+    let settings = &job.settings;
+    let mut labels = LabelsBuilder::default();
+    labels.set("job", &job.name);
+    labels.set(SCRAPE_INTERVAL, &duration::format(settings.interval));
+    labels.set(SCRAPE_TIMEOUT, &duration::format(settings.timeout));
+    labels.set(METRICS_PATH, &settings.metrics_path);
+    labels.set(SCHEME, &settings.scheme);
+    for (name, values) in &settings.params {
+        labels.set(&format!("{PARAM_PREFIX}{name}"), values.first().map_or("", String::as_str));
+    }
+    for (name, value) in group.iter().chain(own.iter()) {
+        labels.set(name, value);
+    }
+    labels.build()
+}
+
+fn read_duration(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Duration, String> {
+    let text = labels.get(name).unwrap_or("");
+    let read = duration::parse(text).map_err(|error| format!("{what}: {error}"))?;
+    if read.is_zero() { Err(format!("{what} cannot be 0")) } else { Ok(read) }
+}
+
+fn build_url(settings: &JobSettings, discovered: &Labels, address: &str) -> Result<Url, String> {
+    let scheme = discovered.get(SCHEME).unwrap_or("");
+    if !matches!(scheme, "http" | "https") {
+        return Err(format!("unknown scheme {scheme:?}: write http or https"));
+    }
+    let mut url =
+        Url::parse(&format!("{scheme}://{address}")).map_err(|error| format!("{address:?}: {error}"))?;
+    url.set_path(discovered.get(METRICS_PATH).unwrap_or(""));
+    let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, values) in &settings.params {
+        params.insert(name, values.iter().map(String::as_str).collect());
+    }
+    for (label, value) in discovered.iter() {
+        let Some(name) = label.strip_prefix(PARAM_PREFIX) else { continue };
+        let values = params.entry(name).or_default();
+        match values.first_mut() {
+            Some(first) => *first = value,
+            None => values.push(value),
+        }
+    }
+    if params.values().any(|values| !values.is_empty()) {
+        let pairs = params.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TargetGroup;
+
+    fn job(groups: Vec<TargetGroup>) -> JobConfig {
+        JobConfig { name: "node".to_owned(), settings: JobSettings::default(), groups }
+    }
+
+    #[test]
+    fn a_plain_address_becomes_a_target() {
+        let set = build_targets(&job(vec![TargetGroup::of_addresses(
+            ["localhost:9100", "[::1]:9100", "localhost:9100"],
+            Labels::from_pairs([("zone", "a")]),
+        )]));
+        assert_eq!(set.targets.len(), 2, "targets are unique");
+        let target = &set.targets[0];
+        assert_eq!(target.labels.to_string(), r#"{instance="localhost:9100", job="node", zone="a"}"#);
+        assert_eq!(target.url.as_str(), "http://localhost:9100/metrics");
+        assert_eq!(
+            target.discovered.to_string(),
+            r#"{__address__="localhost:9100", __metrics_path__="/metrics", __scheme__="http", __scrape_interval__="1m", __scrape_timeout__="10s", job="node", zone="a"}"#
+        );
+        assert_eq!(set.targets[1].url.as_str(), "http://[::1]:9100/metrics");
+        assert_eq!(set.targets[1].labels.get("instance"), Some("[::1]:9100"));
+    }
+
+    #[test]
+    fn labels_of_a_target_override_those_of_its_group_and_job() {
+        let own = Labels::from_pairs([
+            ("__address__", "a:1"),
+            ("__scheme__", "https"),
+            ("__metrics_path__", "/probe"),
+            ("__scrape_interval__", "5s"),
+            ("__scrape_timeout__", "1s"),
+            ("__param_module", "http"),
+            ("__param_target", "x y"),
+            ("job", "own"),
+            ("instance", "i"),
+        ]);
+        let mut job =
+            job(vec![TargetGroup { targets: vec![own], labels: Labels::from_pairs([("job", "group")]) }]);
+        job.settings.params = vec![("module".to_owned(), vec!["icmp".to_owned(), "second".to_owned()])];
+        let target = &build_targets(&job).targets[0];
+        assert_eq!(target.labels.to_string(), r#"{instance="i", job="own"}"#);
+        assert_eq!(target.url.as_str(), "https://a:1/probe?module=http&module=second&target=x+y");
+        assert_eq!((target.interval, target.timeout), (Duration::from_secs(5), Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_cannot_be_scraped_is_named() {
+        let check = |labels: &[(&str, &str)], want: &str| {
+            let group = TargetGroup {
+                targets: vec![Labels::from_pairs(labels.iter().copied())],
+                labels: Labels::empty(),
+            };
+            let set = build_targets(&job(vec![group]));
+            assert!(set.targets.is_empty() && set.problems[0].contains(want), "{:?}", set.problems);
+        };
+        check(&[("a", "b")], "no address");
+        check(&[("__address__", "http://a/metrics")], "is not a valid hostname");
+        check(&[("__address__", "a b")], "a b");
+        check(&[("__address__", "a"), ("__scheme__", "ftp")], "unknown scheme");
+        check(&[("__address__", "a"), ("__scrape_interval__", "x")], "scrape interval: not a valid duration");
+        check(&[("__address__", "a"), ("__scrape_interval__", "0s")], "scrape interval cannot be 0");
+        check(
+            &[("__address__", "a"), ("__scrape_timeout__", "2m")],
+            "scrape timeout 2m is greater than scrape interval 1m",
+        );
+    }
+}

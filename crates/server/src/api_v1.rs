@@ -1,0 +1,59 @@
+//! The HTTP API, version 1.
+//!
+//! # Reading order: this file (routes), `params`, `error`, `query`, `encode`, `select`, then the rest.
+//! # Source: `spec/prometheus-query.md` §4.
+
+mod empty;
+pub(crate) mod encode;
+pub(crate) mod error;
+mod format;
+pub(crate) mod params;
+mod parse;
+mod query;
+pub(crate) mod select;
+mod status;
+mod targets;
+mod tree;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::state::ServerState;
+
+pub(crate) use crate::state::ServerState as ApiState;
+
+/// Routes below `/api/v1` that need storage: refused until it is open.
+pub(crate) fn router() -> Router<Arc<ServerState>> {
+    Router::new()
+        .route("/query", get(query::instant).post(query::instant))
+        .route("/query_range", get(query::range).post(query::range))
+        .route("/query_exemplars", get(empty::exemplars).post(empty::exemplars))
+        .route("/format_query", get(format::format_query).post(format::format_query))
+        .route("/parse_query", get(format::parse_query).post(format::parse_query))
+        .route("/series", get(select::series).post(select::series))
+        .route("/labels", get(select::labels).post(select::labels))
+        .route("/label/{name}/values", get(select::label_values))
+        .route("/metadata", get(targets::metadata))
+        .route("/targets", get(targets::targets))
+        .route("/targets/metadata", get(targets::target_metadata))
+        .route("/scrape_pools", get(targets::scrape_pools))
+        .route("/rules", get(empty::rules))
+        .route("/alerts", get(empty::alerts))
+        .route("/alertmanagers", get(empty::alertmanagers))
+        .route("/features", get(status::features))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/runtimeinfo", get(status::runtime_info))
+        .route("/status/buildinfo", get(status::build_info))
+        .route("/status/tsdb", get(status::tsdb))
+        .route("/status/tsdb/blocks", get(empty::blocks))
+}
+
+/// Routes below `/api/v1` that answer while storage is still being read.
+pub(crate) fn early_router() -> Router<Arc<ServerState>> {
+    Router::new()
+        .route("/status/walreplay", get(status::wal_replay))
+        .route("/notifications", get(empty::notifications))
+}

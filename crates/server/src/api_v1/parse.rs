@@ -1,0 +1,44 @@
+//! Selectors and expressions out of parameters.
+
+use wf_model::Matcher;
+use wf_promql::ast::{Expr, ExprKind};
+use wf_promql::engine::Engine;
+use wf_promql::parser::{ParseOptions, parse, parse_selector};
+
+use super::error::ApiError;
+use super::params::Params;
+
+/// Reads one series selector of `match[]`.
+pub(crate) fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+    let matchers = parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+    if matchers.iter().all(Matcher::matches_empty) {
+        return Err(ApiError::parameter("match[]", "match[] must contain at least one non-empty matcher"));
+    }
+    Ok(matchers)
+}
+
+/// Reads the parameter `query` under the features of `engine`.
+pub(crate) fn expression(engine: &Engine, params: &Params) -> Result<Expr, ApiError> {
+    let features = &engine.options().features;
+    let options = ParseOptions {
+        experimental_functions: features.experimental_functions,
+        extended_range_selectors: features.extended_range_selectors,
+        binop_fill_modifiers: features.binop_fill_modifiers,
+    };
+    parse(params.get("query").unwrap_or(""), &options).map_err(|error| ApiError::parameter("query", error))
+}
+
+/// Returns whether `expr` reads any series.
+pub(crate) fn has_selector(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Number(_) | ExprKind::String(_) => false,
+        ExprKind::Selector(_) | ExprKind::Range(_) => true,
+        ExprKind::Subquery(subquery) => has_selector(&subquery.expr),
+        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => has_selector(inner),
+        ExprKind::Binary(binary) => has_selector(&binary.lhs) || has_selector(&binary.rhs),
+        ExprKind::Aggregate(aggregate) => {
+            has_selector(&aggregate.expr) || aggregate.param.as_ref().is_some_and(has_selector)
+        }
+        ExprKind::Call(call) => call.args.iter().any(has_selector),
+    }
+}

@@ -1,0 +1,181 @@
+//! `/query` and `/query_range`: parameters in, evaluation on a thread of its own, columns streamed out.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use hyper::body::Frame;
+use tokio::sync::mpsc;
+use wf_promql::engine::{QueryOptions, QueryResult, RangeSpan};
+
+use super::ApiState;
+use super::encode;
+use super::error::ApiError;
+use super::params::{Params, to_duration};
+use crate::json::JsonWriter;
+use crate::query_pool::{CancelOnDrop, Slot, block};
+
+/// Most steps of a range query.
+const N_STEPS_MAX: i64 = 11_000;
+
+/// Answers up to about this many samples are written in one piece.
+const N_SAMPLES_AT_ONCE: usize = 4_000;
+
+/// Chunks that wait for a slow client; then the writer waits.
+const N_CHUNKS_QUEUED: usize = 4;
+
+/// What `/query` and `/query_range` have in common.
+struct Common {
+    query: String,
+    limit: Option<usize>,
+    lookback_delta_ms: Option<i64>,
+    timeout: Duration,
+    stats: Option<String>,
+}
+
+/// When to evaluate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Instant(i64),
+    Range(RangeSpan),
+}
+
+pub(crate) async fn instant(
+    State(state): State<Arc<ApiState>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let limit = params.limit()?;
+    let time_ms = params.time_or("time", state.now_ms())?;
+    let common = common(&params, limit, &state)?;
+    run(state, common, When::Instant(time_ms)).await
+}
+
+pub(crate) async fn range(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
+    let limit = params.limit()?;
+    let span = range_span(&params)?;
+    let common = common(&params, limit, &state)?;
+    run(state, common, When::Range(span)).await
+}
+
+fn common(params: &Params, limit: Option<usize>, state: &ApiState) -> Result<Common, ApiError> {
+    let timeout = params.duration("timeout")?.map(to_duration);
+    let timeout = timeout.unwrap_or(Duration::MAX).min(state.engine().options().timeout);
+    let lookback = params.duration("lookback_delta")?;
+    Ok(Common {
+        query: params.get("query").unwrap_or("").to_owned(),
+        limit,
+        lookback_delta_ms: lookback.filter(|seconds| *seconds > 0.0).map(seconds_to_ms),
+        timeout,
+        stats: params.get("stats").map(str::to_owned),
+    })
+}
+
+fn range_span(params: &Params) -> Result<RangeSpan, ApiError> {
+    let start_ms = params.time("start")?;
+    let end_ms = params.time("end")?;
+    if end_ms < start_ms {
+        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = params.get("step").unwrap_or("");
+    let step_s = super::params::parse_duration(step).map_err(|cause| ApiError::parameter("step", cause))?;
+    if step_s <= 0.0 {
+        let cause = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(ApiError::parameter("step", cause));
+    }
+    // Below a millisecond steps would fall onto each other.
+    let step_ms = seconds_to_ms(step_s).max(1);
+    if end_ms.saturating_sub(start_ms) / step_ms > N_STEPS_MAX {
+        let message = "exceeded maximum resolution of 11,000 points per timeseries. \
+                       Try decreasing the query resolution (?step=XX)";
+        return Err(ApiError::bad_data(message));
+    }
+    Ok(RangeSpan { start_ms, end_ms, step_ms })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the parser bounds durations to the range of i64 nanoseconds"
+)]
+fn seconds_to_ms(seconds: f64) -> i64 {
+    (seconds * 1000.0) as i64
+}
+
+async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Response, ApiError> {
+    let started = Instant::now();
+    let _running = state.metrics().begin_query();
+    let slot = state.query_pool().slot(common.timeout).await?;
+    // Dropped with this future when the client goes away: the query then ends at its next check.
+    let guard = CancelOnDrop::default();
+    let options = QueryOptions {
+        lookback_delta_ms: common.lookback_delta_ms,
+        timeout: Some(common.timeout.saturating_sub(slot.queued)),
+        cancel: guard.0.clone(),
+        clock: Some(Arc::new(move || started.elapsed())),
+        per_step_stats: common.stats.as_deref() == Some("all"),
+    };
+    let (query, queued) = (common.query, slot.queued);
+    let evaluating = Arc::clone(&state);
+    let result = block(move || {
+        let source = evaluating.source()?;
+        let engine = evaluating.engine();
+        let result = match when {
+            When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
+            When::Range(span) => engine.range(source, &query, span, &options),
+        };
+        evaluating.metrics().on_query(&result, queued);
+        Ok(result?)
+    });
+    let mut result = result.await?;
+    let mut warnings = Vec::new();
+    if encode::truncate(&mut result.value, common.limit) {
+        warnings.push("results truncated due to limit");
+    }
+    if common.stats.as_deref().is_some_and(|stats| !matches!(stats, "true" | "all")) {
+        warnings
+            .push("the stats parameter knows true and all; another value acts like true and is deprecated");
+    }
+    let stats = common.stats.is_some().then_some(slot.queued);
+    Ok(answer(result, stats, warnings, slot))
+}
+
+fn answer(result: QueryResult, stats: Option<Duration>, warnings: Vec<&'static str>, slot: Slot) -> Response {
+    if encode::n_samples(&result.value) <= N_SAMPLES_AT_ONCE {
+        let mut json = JsonWriter::collecting();
+        encode::write_query_answer(&mut json, &result, stats, &warnings);
+        return ([(CONTENT_TYPE, "application/json")], json.finish()).into_response();
+    }
+    let (sender, receiver) = mpsc::channel(N_CHUNKS_QUEUED);
+    // Bounded by the slot, which goes along; ends early when the receiver is dropped with the response.
+    tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        let sink = Box::new(move |chunk: Vec<u8>| sender.blocking_send(Bytes::from(chunk)).is_ok());
+        let mut json = JsonWriter::streaming(sink);
+        encode::write_query_answer(&mut json, &result, stats, &warnings);
+        json.finish();
+    });
+    ([(CONTENT_TYPE, "application/json")], Body::new(Chunks { receiver })).into_response()
+}
+
+/// A body of chunks that another thread writes.
+struct Chunks {
+    receiver: mpsc::Receiver<Bytes>,
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.receiver.poll_recv(ctx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

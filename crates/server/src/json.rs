@@ -1,0 +1,269 @@
+//! JSON written straight into bytes: no value tree between a column and the wire.
+//!
+//! # Source
+//! Number forms: `spec/prometheus-query.md` §4.1.
+
+use std::fmt::Write as _;
+
+use wf_model::{Labels, float};
+
+/// Bytes that go to the client in one piece.
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Takes chunks of a long answer as they fill; returns false when nobody wants more.
+pub(crate) type Sink = Box<dyn FnMut(Vec<u8>) -> bool + Send>;
+
+/// Writes JSON text. Commas between members are placed by [`JsonWriter::item`].
+pub(crate) struct JsonWriter {
+    text: String,
+    sink: Option<Sink>,
+    is_abandoned: bool,
+}
+
+impl JsonWriter {
+    /// Collects everything; take it with [`JsonWriter::finish`].
+    pub(crate) fn collecting() -> Self {
+        Self { text: String::new(), sink: None, is_abandoned: false }
+    }
+
+    /// Hands full chunks to `sink`, the rest at [`JsonWriter::finish`].
+    pub(crate) fn streaming(sink: Sink) -> Self {
+        Self { text: String::with_capacity(CHUNK_BYTES + 4096), sink: Some(sink), is_abandoned: false }
+    }
+
+    /// Ends the text: returns it when collecting, else hands over the last chunk.
+    pub(crate) fn finish(mut self) -> String {
+        let rest = std::mem::take(&mut self.text);
+        match &mut self.sink {
+            Some(sink) if !self.is_abandoned => {
+                sink(rest.into_bytes());
+                String::new()
+            }
+            _ => rest,
+        }
+    }
+
+    /// Writes text that is JSON already.
+    #[inline]
+    pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
+        self.text.push_str(json);
+        self
+    }
+
+    /// Writes a separator unless this is the first member.
+    #[inline]
+    pub(crate) fn item(&mut self, is_first: bool) -> &mut Self {
+        if !is_first {
+            self.text.push(',');
+        }
+        self
+    }
+
+    /// Writes `"name":`.
+    pub(crate) fn key(&mut self, name: &str) -> &mut Self {
+        self.string(name).raw(":")
+    }
+
+    /// Writes a string with its escapes.
+    pub(crate) fn string(&mut self, text: &str) -> &mut Self {
+        self.text.push('"');
+        let mut clean_from = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            self.text.push_str(text.get(clean_from..at).unwrap_or(""));
+            clean_from = at + 1;
+            match byte {
+                b'"' => self.text.push_str("\\\""),
+                b'\\' => self.text.push_str("\\\\"),
+                b'\n' => self.text.push_str("\\n"),
+                b'\r' => self.text.push_str("\\r"),
+                b'\t' => self.text.push_str("\\t"),
+                control => self.display(format_args!("\\u{control:04x}")),
+            }
+        }
+        self.text.push_str(text.get(clean_from..).unwrap_or(""));
+        self.text.push('"');
+        self
+    }
+
+    /// Writes a whole number.
+    pub(crate) fn integer(&mut self, number: impl Into<i128>) -> &mut Self {
+        self.display(format_args!("{}", number.into()));
+        self
+    }
+
+    /// Writes a duration as seconds.
+    pub(crate) fn seconds(&mut self, duration: std::time::Duration) -> &mut Self {
+        self.display(format_args!("{}", duration.as_secs_f64()));
+        self
+    }
+
+    /// Writes `true` or `false`.
+    pub(crate) fn boolean(&mut self, value: bool) -> &mut Self {
+        self.raw(if value { "true" } else { "false" })
+    }
+
+    /// Writes a timestamp in seconds: no fraction when whole, else exactly three decimals.
+    #[inline]
+    pub(crate) fn timestamp(&mut self, time_ms: i64) -> &mut Self {
+        let (seconds, rest_ms) = (time_ms / 1000, (time_ms % 1000).unsigned_abs());
+        if seconds == 0 && time_ms < 0 {
+            self.text.push('-');
+        }
+        self.display(format_args!("{seconds}"));
+        if rest_ms > 0 {
+            self.display(format_args!(".{rest_ms:03}"));
+        }
+        self
+    }
+
+    /// Writes a sample value, a quoted number.
+    #[inline]
+    pub(crate) fn value(&mut self, value: f64) -> &mut Self {
+        self.text.push('"');
+        float::write_json(&mut self.text, value).expect("writing to a string cannot fail");
+        self.text.push('"');
+        self
+    }
+
+    /// Writes `[time,"value"]`.
+    #[inline]
+    pub(crate) fn sample(&mut self, time_ms: i64, value: f64) -> &mut Self {
+        self.raw("[").timestamp(time_ms).raw(",").value(value).raw("]")
+    }
+
+    /// Writes a label set as an object.
+    pub(crate) fn labels(&mut self, labels: &Labels) -> &mut Self {
+        self.raw("{");
+        for (idx, (name, value)) in labels.iter().enumerate() {
+            self.item(idx == 0).key(name).string(value);
+        }
+        self.raw("}")
+    }
+
+    /// Writes a list, one call of `write` per item.
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.raw("[");
+        for (idx, item) in items.into_iter().enumerate() {
+            write(self.item(idx == 0), item);
+            self.flush_if_full();
+            if self.is_abandoned {
+                break;
+            }
+        }
+        self.raw("]")
+    }
+
+    /// Writes a list of strings.
+    pub(crate) fn strings<T: AsRef<str>>(&mut self, items: impl IntoIterator<Item = T>) -> &mut Self {
+        self.list(items, |json, text| {
+            json.string(text.as_ref());
+        })
+    }
+
+    /// Hands over what is written when it is a chunk's worth.
+    #[inline]
+    pub(crate) fn flush_if_full(&mut self) {
+        if self.text.len() < CHUNK_BYTES {
+            return;
+        }
+        if let Some(sink) = &mut self.sink {
+            let chunk = std::mem::replace(&mut self.text, String::with_capacity(CHUNK_BYTES + 4096));
+            self.is_abandoned |= !sink(chunk.into_bytes());
+        }
+    }
+
+    fn display(&mut self, arguments: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(arguments).expect("writing to a string cannot fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut JsonWriter)) -> String {
+        let mut json = JsonWriter::collecting();
+        write(&mut json);
+        json.finish()
+    }
+
+    #[test]
+    fn timestamps_have_three_decimals_or_none() {
+        let check = |time_ms, want: &str| {
+            assert_eq!(
+                written(|json| {
+                    json.timestamp(time_ms);
+                }),
+                want
+            );
+        };
+        check(0, "0");
+        check(1_000, "1");
+        check(1_500, "1.500");
+        check(1_005, "1.005");
+        check(-1, "-0.001");
+        check(-1_500, "-1.500");
+        check(1_700_000_000_123, "1700000000.123");
+    }
+
+    #[test]
+    fn values_are_quoted_in_gos_shortest_form() {
+        let check = |value, want: &str| {
+            assert_eq!(
+                written(|json| {
+                    json.sample(1_000, value);
+                }),
+                format!("[1,\"{want}\"]")
+            );
+        };
+        check(1.0, "1");
+        check(-0.0, "-0");
+        check(f64::NAN, "NaN");
+        check(f64::INFINITY, "+Inf");
+        check(f64::NEG_INFINITY, "-Inf");
+        check(1e-7, "1e-07");
+        check(0.000_001, "0.000001");
+        check(1e21, "1e+21");
+        check(123_456_789.123, "123456789.123");
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        let text = "a\"b\\c\n\t\u{1}é";
+        assert_eq!(
+            written(|json| {
+                json.string(text);
+            }),
+            "\"a\\\"b\\\\c\\n\\t\\u0001é\""
+        );
+        let parsed: String = serde_json::from_str(&written(|json| {
+            json.string(text);
+        }))
+        .unwrap();
+        assert_eq!(parsed, text);
+    }
+
+    #[test]
+    fn a_long_list_leaves_in_chunks_and_stops_when_nobody_reads() {
+        use std::sync::{Arc, Mutex};
+        let chunks = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&chunks);
+        let mut json = JsonWriter::streaming(Box::new(move |chunk| {
+            seen.lock().unwrap().push(chunk.len());
+            false
+        }));
+        json.list(0..1_000_000, |json, number: i32| {
+            json.integer(number);
+        });
+        assert!(json.is_abandoned);
+        json.finish();
+        assert_eq!(chunks.lock().unwrap().len(), 1);
+    }
+}

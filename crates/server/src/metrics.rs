@@ -1,0 +1,203 @@
+//! Numbers about the server itself, under the names stock alerts and dashboards use.
+//!
+//! # Source
+//! `spec/prometheus-core.md` §10.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wf_exposition::MetricFamily;
+use wf_httpkit::metrics::{Counter, Gauge, Objective, Registry, SummaryVec};
+use wf_model::MetricType;
+use wf_promql::engine::{QueryError, QueryResult};
+use wf_tsdb::{Tsdb, TsdbStats};
+
+/// Numbers of the query side and of reloads.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    queries: Gauge,
+    samples: Counter,
+    durations: SummaryVec<1>,
+    reload_successful: Gauge,
+    reload_success_time: Gauge,
+    ready: Gauge,
+}
+
+const OBJECTIVES: [Objective; 3] = [Objective(0.5), Objective(0.9), Objective(0.99)];
+
+impl Metrics {
+    pub(crate) fn new(registry: &Registry, n_query_slots: usize) -> Self {
+        let max = registry
+            .gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.");
+        max.set(n_query_slots as f64);
+        let durations = registry.summary_vec(
+            "prometheus_engine_query_duration_seconds",
+            "Query timings.",
+            ["slice"],
+            &OBJECTIVES,
+        );
+        for slice in ["inner_eval", "prepare_time", "queue_time", "result_sort"] {
+            durations.with(&[slice]);
+        }
+        Self {
+            queries: registry.gauge(
+                "prometheus_engine_queries",
+                "The current number of queries being executed or waiting.",
+            ),
+            samples: registry.counter(
+                "prometheus_engine_query_samples_total",
+                "The total number of samples loaded by all queries.",
+            ),
+            durations,
+            reload_successful: registry.gauge(
+                "prometheus_config_last_reload_successful",
+                "Whether the last configuration reload attempt was successful.",
+            ),
+            reload_success_time: registry.gauge(
+                "prometheus_config_last_reload_success_timestamp_seconds",
+                "Timestamp of the last successful configuration reload.",
+            ),
+            ready: registry.gauge(
+                "prometheus_ready",
+                "Whether Prometheus startup was fully completed and the server is ready for normal operation.",
+            ),
+        }
+    }
+
+    /// Counts a query as waiting or running until the guard is dropped.
+    pub(crate) fn begin_query(&self) -> impl Sized + Send + use<> {
+        self.queries.track()
+    }
+
+    pub(crate) fn on_query(&self, result: &Result<QueryResult, QueryError>, queued: Duration) {
+        self.durations.with(&["queue_time"]).observe(queued.as_secs_f64());
+        let Ok(result) = result else { return };
+        self.samples.add(result.stats.samples.total_queryable);
+        let timings = &result.stats.timings;
+        self.durations.with(&["prepare_time"]).observe(timings.query_preparation.as_secs_f64());
+        self.durations.with(&["inner_eval"]).observe(timings.inner_eval.as_secs_f64());
+        self.durations.with(&["result_sort"]).observe(timings.result_sort.as_secs_f64());
+    }
+
+    pub(crate) fn on_reload(&self, is_successful: bool, now_ms: i64) {
+        self.reload_successful.set_bool(is_successful);
+        if is_successful {
+            self.reload_success_time.set(now_ms as f64 / 1000.0);
+        }
+    }
+
+    pub(crate) fn set_ready(&self, is_ready: bool) {
+        self.ready.set_bool(is_ready);
+    }
+}
+
+/// Exposes the database's numbers, read when somebody asks.
+pub(crate) fn register_tsdb(registry: &Registry, tsdb: &Arc<Tsdb>) {
+    let tsdb = Arc::downgrade(tsdb);
+    registry.collect(move |families| {
+        if let Some(tsdb) = tsdb.upgrade() {
+            push_tsdb(families, &tsdb.stats());
+        }
+    });
+}
+
+fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
+    let mut push =
+        |name: &str, help: &'static str, kind: MetricType, labels: &[(&'static str, &str)], value: f64| {
+            let mut family = MetricFamily::new(format!("prometheus_tsdb_{name}"), help, kind);
+            family.push(labels, value);
+            families.push(family);
+        };
+    let float = [("type", "float")];
+    let counters: [(&str, &'static str, u64); 16] = [
+        ("head_series_created_total", "Total number of series created in the head.", stats.series_created),
+        ("head_series_removed_total", "Total number of series removed in the head.", stats.series_removed),
+        ("head_chunks_created_total", "Total number of chunks created in the head.", stats.chunks_created),
+        ("head_chunks_removed_total", "Total number of chunks removed in the head.", stats.chunks_removed),
+        (
+            "out_of_bound_samples_total",
+            "Total number of out of bound samples refused.",
+            stats.samples_out_of_bounds,
+        ),
+        ("head_truncations_total", "Total number of head truncations attempted.", stats.truncations),
+        (
+            "head_truncations_failed_total",
+            "Total number of head truncations that failed.",
+            stats.truncations_failed,
+        ),
+        ("wal_truncations_total", "Total number of write log truncations attempted.", stats.wal_truncations),
+        ("wal_corruptions_total", "Total number of write log corruptions.", stats.wal_corruptions),
+        ("wal_writes_failed_total", "Total number of write log writes that failed.", stats.append_errors),
+        (
+            "mmap_chunk_corruptions_total",
+            "Total number of head chunk corruptions.",
+            stats.head_chunk_corruptions,
+        ),
+        ("checkpoint_creations_total", "Total number of checkpoint creations attempted.", stats.checkpoints),
+        (
+            "checkpoint_creations_failed_total",
+            "Total number of checkpoint creations that failed.",
+            stats.checkpoints_failed,
+        ),
+        // There are no blocks yet, so there is nothing that could fail; alerts ask all the same.
+        ("compactions_total", "Total number of compactions that were executed.", 0),
+        ("compactions_failed_total", "Total number of compactions that failed.", 0),
+        ("reloads_failures_total", "Number of times the database failed to reload block data from disk.", 0),
+    ];
+    for (name, help, value) in counters {
+        push(name, help, MetricType::Counter, &[], value as f64);
+    }
+    push(
+        "head_samples_appended_total",
+        "Total number of appended samples.",
+        MetricType::Counter,
+        &float,
+        stats.samples_appended as f64,
+    );
+    push(
+        "out_of_order_samples_total",
+        "Total number of out of order samples refused.",
+        MetricType::Counter,
+        &float,
+        stats.samples_out_of_order as f64,
+    );
+    push_tsdb_gauges(push, stats);
+}
+
+fn push_tsdb_gauges(
+    mut push: impl FnMut(&str, &'static str, MetricType, &[(&'static str, &str)], f64),
+    stats: &TsdbStats,
+) {
+    let min_ms = stats.min_time_ms.unwrap_or(i64::MAX);
+    let max_ms = stats.max_time_ms.unwrap_or(i64::MIN);
+    let gauges: [(&str, &'static str, f64); 17] = [
+        ("head_series", "Total number of series in the head.", stats.n_series as f64),
+        ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
+        ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),
+        ("head_chunks_storage_size_bytes", "Size of the head chunk files.", stats.head_chunks_bytes as f64),
+        (
+            "head_active_appenders",
+            "Number of currently active appender transactions.",
+            stats.batches_in_flight as f64,
+        ),
+        ("head_min_time", "Minimum time of the head, ms.", min_ms as f64),
+        ("head_min_time_seconds", "Minimum time of the head.", min_ms as f64 / 1000.0),
+        ("head_max_time", "Maximum time of the head, ms.", max_ms as f64),
+        ("head_max_time_seconds", "Maximum time of the head.", max_ms as f64 / 1000.0),
+        ("lowest_timestamp", "Lowest timestamp stored, ms.", min_ms as f64),
+        ("lowest_timestamp_seconds", "Lowest timestamp stored.", min_ms as f64 / 1000.0),
+        ("symbol_table_size_bytes", "Size of the symbol table in memory.", stats.symbols_bytes as f64),
+        ("wal_segment_current", "Write log segment that is being written to.", stats.wal_segment as f64),
+        ("wal_storage_size_bytes", "Size of the write log directory.", stats.wal_bytes as f64),
+        ("data_replay_duration_seconds", "Time taken to replay the data on disk.", stats.replay_seconds),
+        (
+            "clean_start",
+            "1 if the last process closed the directory itself, 0 if not.",
+            f64::from(u8::from(stats.clean_start)),
+        ),
+        ("blocks_loaded", "Number of currently loaded data blocks.", 0.0),
+    ];
+    for (name, help, value) in gauges {
+        push(name, help, MetricType::Gauge, &[], value);
+    }
+}

@@ -1,0 +1,98 @@
+//! Where queries run: threads that may block, as many at once as `--query.max-concurrency` allows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wf_promql::engine::CancelFlag;
+
+use crate::api_v1::error::{ApiError, ErrorKind};
+
+/// Slots for queries. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct QueryPool {
+    slots: Arc<Semaphore>,
+}
+
+/// The right to use CPU for one query; kept until its answer is written.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    /// How long the query waited for it.
+    pub(crate) queued: Duration,
+}
+
+impl QueryPool {
+    /// Makes `n_slots` slots, at least one.
+    pub(crate) fn new(n_slots: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(n_slots.max(1))) }
+    }
+
+    /// Waits for a slot, at most `timeout`.
+    /// # Cancel safety
+    /// Dropping the future gives up the place in the queue.
+    pub(crate) async fn slot(&self, timeout: Duration) -> Result<Slot, ApiError> {
+        let started = Instant::now();
+        let acquired = tokio::time::timeout(timeout, Arc::clone(&self.slots).acquire_owned()).await;
+        match acquired {
+            Ok(Ok(permit)) => Ok(Slot { _permit: permit, queued: started.elapsed() }),
+            Ok(Err(_)) => Err(ApiError::new(ErrorKind::Unavailable, "the server is shutting down")),
+            Err(_) => Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue")),
+        }
+    }
+}
+
+/// Runs `work` on a thread that may block.
+/// # Cancel safety
+/// Work that has begun runs to its end; give it a [`CancelOnDrop`]'s flag to end it early.
+pub(crate) async fn block<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        // A bug in one request must not stop the others: the panic hook has logged it.
+        Err(_) => Err(ApiError::new(ErrorKind::Internal, "the request panicked: this is a bug, see the log")),
+    }
+}
+
+/// Raises its flag when dropped: a handler is dropped when its client goes away.
+#[derive(Debug, Default)]
+pub(crate) struct CancelOnDrop(pub(crate) CancelFlag);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told() {
+        let pool = QueryPool::new(1);
+        let first = pool.slot(Duration::from_secs(1)).await.unwrap();
+        let error = pool.slot(Duration::ZERO).await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Timeout, "query timed out in query queue")
+        );
+        drop(first);
+        assert!(pool.slot(Duration::from_secs(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_requests_problem() {
+        let error = block::<()>(|| panic!("boom")).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_dropped_guard_cancels() {
+        let guard = CancelOnDrop::default();
+        let flag = guard.0.clone();
+        drop(guard);
+        assert!(flag.is_cancelled());
+    }
+}

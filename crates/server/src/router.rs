@@ -1,0 +1,108 @@
+//! All routes of the server, and what lies around them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{OriginalUri, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use wf_httpkit::Registry;
+use wf_httpkit::assets::{AssetOptions, Assets, AssetsError};
+
+use crate::cors::{self, AllowedOrigins};
+use crate::json::JsonWriter;
+use crate::server::Ui;
+use crate::state::ServerState;
+use crate::{api_v1, lifecycle};
+
+/// How the routes are laid out.
+pub(crate) struct Options {
+    pub(crate) cors: AllowedOrigins,
+    pub(crate) route_prefix: String,
+    pub(crate) base_path: String,
+    pub(crate) ui: Ui,
+}
+
+/// Content type of `/metrics`.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+pub(crate) fn build(
+    state: &Arc<ServerState>,
+    registry: &Registry,
+    options: &Options,
+) -> Result<Router, AssetsError> {
+    let ready = from_fn_with_state(Arc::clone(state), lifecycle::require_ready);
+    let api = api_v1::router()
+        .route_layer(ready)
+        .merge(api_v1::early_router())
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") });
+    let registry = registry.clone();
+    let metrics = move || {
+        let families = registry.gather();
+        async move {
+            let mut page = String::new();
+            wf_exposition::text::write_page(&mut page, &families);
+            ([(CONTENT_TYPE, TEXT_FORMAT)], page)
+        }
+    };
+    let routes = Router::new()
+        .nest("/api/v1", api)
+        .merge(lifecycle::router())
+        .route("/metrics", get(metrics))
+        .route("/version", get(version))
+        .route("/graph", get(graph))
+        .with_state(Arc::clone(state));
+    let routes = with_ui(routes, options)?.layer(from_fn_with_state(options.cors.clone(), cors::layer));
+    if options.route_prefix.is_empty() {
+        return Ok(routes);
+    }
+    let home = options.base_path.clone();
+    let redirect = move || async move { Redirect::temporary(&home) };
+    Ok(Router::new().nest(&options.route_prefix, routes).route("/", get(redirect)))
+}
+
+fn with_ui(routes: Router, options: &Options) -> Result<Router, AssetsError> {
+    match options.ui {
+        Ui::Embedded(files) => {
+            let base_path = options.base_path.clone();
+            let assets = Assets::new(files, &AssetOptions { base_path, ..AssetOptions::default() })?;
+            Ok(routes.fallback_service(assets.router()))
+        }
+        Ui::Absent(reason) => {
+            let home = move || async move { without_ui(reason) };
+            Ok(routes.route("/", get(home)).route("/query", get(home)).route("/targets", get(home)))
+        }
+    }
+}
+
+fn without_ui(reason: &'static str) -> Response {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Watchfire</title></head><body>\
+         <h1>Watchfire</h1><p>This binary was built without the web UI: {reason}</p>\
+         <p>The API is there: <a href=\"api/v1/query?query=up\">api/v1/query?query=up</a>, \
+         <a href=\"metrics\">metrics</a>.</p></body></html>"
+    );
+    Html(page).into_response()
+}
+
+async fn version(State(state): State<Arc<ServerState>>) -> Response {
+    let build = &state.facts().build;
+    let mut json = JsonWriter::collecting();
+    json.raw(r#"{"version":"#).string(crate::PROMETHEUS_VERSION);
+    json.raw(r#","revision":"#).string(&build.revision);
+    json.raw(r#","branch":"#).string(&build.branch);
+    json.raw(r#","buildUser":"","buildDate":"","goVersion":"#);
+    json.string(wf_httpkit::process::GO_VERSION_STAND_IN);
+    json.raw(r#","watchfireVersion":"#).string(&build.version).raw("}");
+    ([(CONTENT_TYPE, "application/json")], json.finish()).into_response()
+}
+
+/// The address of the expression browser before version 3.
+async fn graph(OriginalUri(uri): OriginalUri) -> Response {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let path = uri.path().trim_end_matches("/graph");
+    (StatusCode::FOUND, [(http::header::LOCATION, format!("{path}/query{query}"))]).into_response()
+}

@@ -1,0 +1,72 @@
+//! From the configuration file's words to those of the scrape manager.
+
+use wf_config::{Config, ScrapeConfig as JobFile};
+use wf_scrape::{
+    JobConfig, JobSettings, NameValidation, ScrapeConfig, ScrapeLimits, ScrapeProtocol, TargetGroup,
+};
+
+/// Returns what the scrape manager is to do under `config`.
+pub(crate) fn scrape_config(config: &Config) -> ScrapeConfig {
+    ScrapeConfig {
+        jobs: config.scrape_configs.iter().map(job).collect(),
+        external_labels: config.global.external_labels.clone(),
+    }
+}
+
+fn job(file: &JobFile) -> JobConfig {
+    let groups = file.static_groups.iter();
+    JobConfig {
+        name: file.job_name.clone(),
+        settings: settings(file),
+        groups: groups.map(|group| TargetGroup::of_addresses(&group.targets, group.labels.clone())).collect(),
+    }
+}
+
+fn settings(file: &JobFile) -> JobSettings {
+    let wf_config::FormatConfig { protocols, fallback, legacy_names, extra_metrics } = &file.format;
+    JobSettings {
+        interval: file.scrape_interval,
+        timeout: file.scrape_timeout,
+        scheme: file.scheme.clone(),
+        metrics_path: file.metrics_path.clone(),
+        params: file.params.clone().into_iter().collect(),
+        honor_labels: file.honor_labels,
+        honor_timestamps: file.honor_timestamps,
+        track_timestamps_staleness: file.track_timestamps_staleness,
+        enable_compression: file.enable_compression,
+        protocols: protocols.iter().map(|name| protocol(*name)).collect(),
+        fallback_protocol: fallback.map(protocol),
+        name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
+        extra_scrape_metrics: *extra_metrics,
+        limits: limits(file.limits),
+        client: file.client.clone(),
+    }
+}
+
+fn protocol(name: wf_config::ScrapeProtocol) -> ScrapeProtocol {
+    match name {
+        wf_config::ScrapeProtocol::OpenMetrics0_0_1 => ScrapeProtocol::OpenMetrics0_0_1,
+        wf_config::ScrapeProtocol::OpenMetrics1_0_0 => ScrapeProtocol::OpenMetrics1_0_0,
+        wf_config::ScrapeProtocol::Text0_0_4 => ScrapeProtocol::Text0_0_4,
+        wf_config::ScrapeProtocol::Text1_0_0 => ScrapeProtocol::Text1_0_0,
+    }
+}
+
+fn limits(file: wf_config::ScrapeLimits) -> ScrapeLimits {
+    let wf_config::ScrapeLimits {
+        body_bytes_max,
+        n_samples_max,
+        n_targets_max,
+        n_labels_max,
+        label_name_bytes_max,
+        label_value_bytes_max,
+    } = file;
+    ScrapeLimits {
+        body_bytes_max,
+        n_samples_max,
+        n_targets_max,
+        n_labels_max,
+        label_name_bytes_max,
+        label_value_bytes_max,
+    }
+}

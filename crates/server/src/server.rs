@@ -1,0 +1,307 @@
+//! The server as a component: built from a configuration, run until told to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use wf_httpkit::Registry;
+use wf_httpkit::assets::{Asset, AssetsError};
+use wf_promql::engine::{Engine, EngineOptions};
+use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
+use wf_series::SampleSink;
+use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
+
+use crate::control::{Command, ControlHandle};
+use crate::cors::AllowedOrigins;
+use crate::metrics::{self, Metrics};
+use crate::query_pool::QueryPool;
+use crate::router;
+use crate::scraping::scrape_config;
+use crate::state::{Clock, Facts, Parts, ServerState};
+
+/// How often the database does its chores.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where the configuration comes from, now and at each reload.
+#[derive(Clone, Debug)]
+pub enum ConfigSource {
+    /// A file.
+    File(PathBuf),
+    /// Made by the program: a reload applies it again.
+    Fixed(Box<wf_config::Config>),
+}
+
+impl ConfigSource {
+    /// Reads the configuration.
+    /// # Errors
+    /// See [`wf_config::ConfigError`].
+    pub fn load(&self) -> Result<wf_config::Config, wf_config::ConfigError> {
+        match self {
+            Self::File(path) => wf_config::load_file(path),
+            Self::Fixed(config) => Ok(config.as_ref().clone()),
+        }
+    }
+}
+
+/// The web UI inside the binary.
+#[derive(Clone, Copy, Debug)]
+pub enum Ui {
+    /// Its files.
+    Embedded(&'static [Asset]),
+    /// The binary was built without it, for this reason.
+    Absent(&'static str),
+}
+
+/// What a server is built from.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the configuration comes from.
+    pub source: ConfigSource,
+    /// Data directory.
+    pub data: PathBuf,
+    /// Settings of the database.
+    pub tsdb: TsdbOptions,
+    /// Settings of the query engine; the default subquery step is taken from the configuration.
+    pub engine: EngineOptions,
+    /// Queries at a time; others wait.
+    pub n_query_slots: usize,
+    /// Anchored expression of origins whose pages may read answers.
+    pub cors_origin: String,
+    /// Path under which everything is served: empty, or like `/prometheus`.
+    pub route_prefix: String,
+    /// Path under which browsers reach this server: `/`, or like `/prometheus/`.
+    pub base_path: String,
+    /// The web UI.
+    pub ui: Ui,
+    /// What is true as long as the server runs.
+    pub facts: Facts,
+}
+
+/// Why a server cannot be built or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] wf_config::ConfigError),
+    /// A scrape job cannot be set up.
+    #[error("set up scraping")]
+    Scrape(#[from] wf_scrape::ReloadError),
+    /// `--web.cors.origin` is not an expression.
+    #[error("--web.cors.origin")]
+    Cors(#[from] wf_model::RegexError),
+    /// The embedded UI is damaged.
+    #[error("prepare the web UI")]
+    Ui(#[from] AssetsError),
+    /// The data directory cannot be used.
+    #[error("open and lock the data directory")]
+    Open(#[from] OpenError),
+    /// The data directory could not be closed properly.
+    #[error("close the data directory")]
+    Close(#[from] wf_tsdb::CloseError),
+    /// A thread could not be started, or ended in a panic.
+    #[error("{0}")]
+    Thread(String),
+}
+
+/// A server, ready to run.
+pub struct Server {
+    state: Arc<ServerState>,
+    registry: Registry,
+    commands: mpsc::Receiver<Command>,
+    source: ConfigSource,
+    data: PathBuf,
+    tsdb_options: TsdbOptions,
+    engine_options: EngineOptions,
+    router: Router,
+}
+
+impl Server {
+    /// Reads the configuration and builds everything that can fail; spawns nothing. `registry` receives the
+    /// server's numbers and is what `/metrics` shows.
+    /// # Errors
+    /// See [`ServerError`].
+    pub fn new(config: Config, registry: Registry, clock: Clock) -> Result<Self, ServerError> {
+        let loaded = config.source.load()?;
+        let (control, commands) = ControlHandle::channel();
+        let metrics = Metrics::new(&registry, config.n_query_slots);
+        let engine_options = with_config(&config.engine, &loaded);
+        let state = Arc::new(ServerState::new(Parts {
+            engine: Engine::new(engine_options),
+            query_pool: QueryPool::new(config.n_query_slots),
+            config: loaded,
+            metrics,
+            facts: config.facts,
+            clock,
+            control,
+        }));
+        state.metrics().on_reload(true, state.now_ms());
+        let options = router::Options {
+            cors: AllowedOrigins::new(&config.cors_origin)?,
+            route_prefix: config.route_prefix,
+            base_path: config.base_path,
+            ui: config.ui,
+        };
+        let router = router::build(&state, &registry, &options)?;
+        Ok(Self {
+            state,
+            registry,
+            commands,
+            source: config.source,
+            data: config.data,
+            tsdb_options: config.tsdb,
+            engine_options: config.engine,
+            router,
+        })
+    }
+
+    /// Returns the HTTP face. Until the data directory is read it answers 503.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Returns a handle for reload and quit.
+    pub fn control(&self) -> ControlHandle {
+        self.state.control().clone()
+    }
+
+    /// Opens the data directory, scrapes and answers until `stop` is cancelled, then flushes. `quit` is cancelled
+    /// when a request asks the whole program to stop.
+    /// # Errors
+    /// When the data directory cannot be opened or closed.
+    pub async fn run(mut self, stop: CancellationToken, quit: CancellationToken) -> Result<(), ServerError> {
+        let tsdb = self.open().await?;
+        metrics::register_tsdb(&self.registry, &tsdb);
+        let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
+        let scrape = self.start_scraping(&tsdb)?;
+        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape));
+        self.state.metrics().set_ready(true);
+        info!("server is ready to receive web requests");
+        loop {
+            let command = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                command = self.commands.recv() => command,
+            };
+            match command {
+                Some(Command::Reload(reply)) => {
+                    // Whoever asked may have gone: the log has the outcome too.
+                    let _ = reply.send(self.reload());
+                }
+                Some(Command::Quit) => {
+                    info!("received termination request via web service, exiting gracefully");
+                    quit.cancel();
+                }
+                None => break,
+            }
+        }
+        self.state.begin_stopping();
+        self.state.metrics().set_ready(false);
+        // Its token is cancelled already: this waits for scrapes that are being stored.
+        scrape.run(stop).await;
+        blocking_step("close the data directory", move || {
+            chores.stop();
+            tsdb.close()
+        })
+        .await??;
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
+        let (data, options) = (self.data.clone(), self.tsdb_options.clone());
+        let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
+        let opened = blocking_step("open the data directory", move || {
+            Tsdb::open_observed(&data, options, now_ms, &replay)
+        });
+        let tsdb = opened.await??;
+        let stats = tsdb.stats();
+        info!(
+            directory = %self.data.display(),
+            n_series = stats.n_series,
+            replay_s = stats.replay_seconds,
+            is_clean = stats.clean_start,
+            "data directory is open"
+        );
+        Ok(tsdb)
+    }
+
+    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
+        let options =
+            ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
+        let sink: Arc<dyn SampleSink> = Arc::clone(tsdb) as _;
+        let scrape = ScrapeManager::new(sink, &self.registry, options);
+        scrape.reload(&scrape_config(&self.state.loaded_config().config))?;
+        Ok(Arc::new(scrape))
+    }
+
+    /// Takes over the configuration as it is now, or keeps the old one and says why.
+    fn reload(&self) -> Result<(), String> {
+        let outcome = self.source.load().map_err(|error| error.to_string());
+        let outcome = outcome.and_then(|config| {
+            let scrape = self.state.scrape().map_err(|error| error.message)?;
+            scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
+            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
+            self.state.set_config(config);
+            Ok(())
+        });
+        self.state.set_reload_outcome(outcome.is_ok());
+        self.state.metrics().on_reload(outcome.is_ok(), self.state.now_ms());
+        match &outcome {
+            Ok(()) => info!("configuration loaded"),
+            Err(cause) => error!(%cause, "configuration refused: the old one stays in force"),
+        }
+        outcome
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+fn with_config(options: &EngineOptions, config: &wf_config::Config) -> EngineOptions {
+    let step_ms = i64::try_from(config.global.evaluation_interval.as_millis()).unwrap_or(i64::MAX);
+    EngineOptions { default_subquery_step_ms: step_ms, ..options.clone() }
+}
+
+/// Runs `work` on a thread that may block.
+async fn blocking_step<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServerError> {
+    let panicked = |_| ServerError::Thread(format!("{name}: the thread panicked, see the log"));
+    tokio::task::spawn_blocking(work).await.map_err(panicked)
+}
+
+/// The thread that lets the database do its chores.
+struct Chores {
+    stop: blocking::SyncSender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Chores {
+    fn start(tsdb: Arc<Tsdb>, state: Arc<ServerState>) -> Result<Self, ServerError> {
+        let (stop, stopped) = blocking::sync_channel(1);
+        let run = move || {
+            // Ends when told to, or when whoever would tell is gone.
+            while stopped.recv_timeout(MAINTENANCE_INTERVAL) == Err(blocking::RecvTimeoutError::Timeout) {
+                tsdb.maintain(state.now_ms());
+            }
+        };
+        let thread = std::thread::Builder::new().name("tsdb-chores".to_owned()).spawn(run);
+        let thread =
+            thread.map_err(|error| ServerError::Thread(format!("start the storage thread: {error}")))?;
+        Ok(Self { stop, thread })
+    }
+
+    fn stop(self) {
+        // A thread that panicked no longer listens; the panic hook has logged it.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}

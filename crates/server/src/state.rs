@@ -1,0 +1,191 @@
+//! What the handlers of one server share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use wf_httpkit::process::BuildInfo;
+use wf_promql::engine::Engine;
+use wf_scrape::ScrapeManager;
+use wf_series::SeriesSource;
+use wf_tsdb::{ReplayProgress, Tsdb};
+
+use crate::api_v1::error::{ApiError, ErrorKind};
+use crate::control::ControlHandle;
+use crate::metrics::Metrics;
+use crate::query_pool::QueryPool;
+
+/// Tells the time of day, ms.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What is true of a server as long as it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What was built.
+    pub build: BuildInfo,
+    /// Flags by name, with their values, as `/status/flags` shows them.
+    pub flags: BTreeMap<String, String>,
+    /// Directory the process was started in.
+    pub working_directory: String,
+    /// Name of the machine.
+    pub hostname: String,
+    /// How long data is kept, for people.
+    pub retention: String,
+    /// Whether `/-/reload` and `/-/quit` work.
+    pub is_lifecycle_enabled: bool,
+    /// Address under which others reach this server, such as `http://127.0.0.1:9090/`.
+    pub external_url: String,
+}
+
+/// A configuration and when it was loaded.
+#[derive(Debug)]
+pub(crate) struct LoadedConfig {
+    pub(crate) config: wf_config::Config,
+    pub(crate) loaded_ms: i64,
+}
+
+/// Shared by all handlers.
+pub(crate) struct ServerState {
+    engine: ArcSwap<Engine>,
+    query_pool: QueryPool,
+    tsdb: OnceLock<Arc<Tsdb>>,
+    scrape: OnceLock<Arc<ScrapeManager>>,
+    replay: Arc<ReplayProgress>,
+    config: ArcSwap<LoadedConfig>,
+    is_last_reload_successful: AtomicBool,
+    is_stopping: AtomicBool,
+    metrics: Metrics,
+    facts: Facts,
+    started_ms: i64,
+    clock: Clock,
+    control: ControlHandle,
+}
+
+/// What a [`ServerState`] is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) query_pool: QueryPool,
+    pub(crate) config: wf_config::Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) facts: Facts,
+    pub(crate) clock: Clock,
+    pub(crate) control: ControlHandle,
+}
+
+impl ServerState {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let started_ms = (parts.clock)();
+        Self {
+            engine: ArcSwap::from_pointee(parts.engine),
+            query_pool: parts.query_pool,
+            tsdb: OnceLock::new(),
+            scrape: OnceLock::new(),
+            replay: Arc::new(ReplayProgress::default()),
+            config: ArcSwap::from_pointee(LoadedConfig { config: parts.config, loaded_ms: started_ms }),
+            is_last_reload_successful: AtomicBool::new(true),
+            is_stopping: AtomicBool::new(false),
+            metrics: parts.metrics,
+            facts: parts.facts,
+            started_ms,
+            clock: parts.clock,
+            control: parts.control,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.engine.load_full()
+    }
+
+    /// Queries that begin from now on run under the options of `engine`.
+    pub(crate) fn set_engine(&self, engine: Engine) {
+        self.engine.store(Arc::new(engine));
+    }
+
+    pub(crate) fn query_pool(&self) -> &QueryPool {
+        &self.query_pool
+    }
+
+    /// Returns the database once it is open.
+    pub(crate) fn tsdb(&self) -> Result<&Arc<Tsdb>, ApiError> {
+        self.tsdb.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "TSDB not ready"))
+    }
+
+    /// Returns what queries read.
+    pub(crate) fn source(&self) -> Result<&dyn SeriesSource, ApiError> {
+        self.tsdb().map(|tsdb| tsdb.as_ref() as &dyn SeriesSource)
+    }
+
+    /// Returns what scrapes, once storage is open.
+    pub(crate) fn scrape(&self) -> Result<&Arc<ScrapeManager>, ApiError> {
+        self.scrape.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "scraping has not begun"))
+    }
+
+    /// Opens the doors: requests find both from now on.
+    pub(crate) fn open(&self, tsdb: Arc<Tsdb>, scrape: Arc<ScrapeManager>) {
+        // Called once, by the one task that runs the server; storage last, as it is what makes the server ready.
+        let is_first = self.scrape.set(scrape).is_ok() && self.tsdb.set(tsdb).is_ok();
+        debug_assert!(is_first, "the server was opened twice");
+    }
+
+    pub(crate) fn replay(&self) -> &Arc<ReplayProgress> {
+        &self.replay
+    }
+
+    pub(crate) fn loaded_config(&self) -> Arc<LoadedConfig> {
+        self.config.load_full()
+    }
+
+    /// Takes over a configuration that everybody accepted.
+    pub(crate) fn set_config(&self, config: wf_config::Config) {
+        self.config.store(Arc::new(LoadedConfig { config, loaded_ms: self.now_ms() }));
+    }
+
+    pub(crate) fn set_reload_outcome(&self, is_successful: bool) {
+        self.is_last_reload_successful.store(is_successful, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_last_reload_successful(&self) -> bool {
+        self.is_last_reload_successful.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether requests are answered: storage is open, and nobody asked to stop.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.tsdb.get().is_some() && !self.is_stopping()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn control(&self) -> &ControlHandle {
+        &self.control
+    }
+
+    pub(crate) fn started_ms(&self) -> i64 {
+        self.started_ms
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+}
+
+impl fmt::Debug for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerState").field("is_ready", &self.is_ready()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,326 @@
+//! The XOR encoding: timestamps as deltas of deltas, values as XOR with the one before.
+//!
+//! A sample costs two bits while both the scrape interval and the value stand still, which most series do most of
+//! the time: the decoder looks for such runs before anything else.
+//! # Source
+//! `spec/prometheus-core.md` §7.6, `spec/performance-design.md` §8.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a codec narrows on purpose, each time after a range check"
+)]
+
+use wf_model::TimeRange;
+use wf_series::SampleColumns;
+
+use super::ChunkError;
+use super::bits::{BitReader, push_bits};
+use crate::encoding::{Cursor, DecodeError, put_uvarint, put_varint};
+
+/// `leading` before any window was written.
+const NO_WINDOW: u8 = 0xff;
+
+/// Bytes that one more sample adds at most: 68 bits of time, 77 of value; the first two samples need less.
+pub const SAMPLE_BYTES_MAX: usize = 20;
+
+/// Samples that the two-byte header can count.
+pub const SAMPLES_MAX: u16 = u16::MAX;
+
+/// The state of an encoder apart from its bytes: 32 bytes, so that a million open chunks stay small.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct XorState {
+    /// Time of the newest sample, ms.
+    pub last_t: i64,
+    /// Time between the two newest samples, ms.
+    pub last_dt: i64,
+    /// Newest value.
+    pub last_v: f64,
+    /// Samples so far.
+    pub n: u16,
+    /// Leading zeros of the current window of value bits.
+    leading: u8,
+    /// Trailing zeros of it.
+    trailing: u8,
+    /// Unused low bits of the last byte.
+    free: u8,
+}
+
+impl Default for XorState {
+    fn default() -> Self {
+        Self { last_t: 0, last_dt: 0, last_v: 0.0, n: 0, leading: NO_WINDOW, trailing: 0, free: 0 }
+    }
+}
+
+impl XorState {
+    /// Appends a sample to `bytes`, which holds exactly what this state wrote before (nothing at first), and keeps the
+    /// count in its header. The caller keeps `t` ascending and stops at [`SAMPLES_MAX`].
+    /// # Complexity
+    /// Constant; grows `bytes` by at most [`SAMPLE_BYTES_MAX`].
+    pub fn append(&mut self, bytes: &mut Vec<u8>, t: i64, v: f64) {
+        debug_assert!(self.n < SAMPLES_MAX, "a full chunk is cut, not appended to");
+        match self.n {
+            0 => {
+                bytes.extend_from_slice(&[0, 0]);
+                put_varint(bytes, t);
+                bytes.extend_from_slice(&v.to_bits().to_be_bytes());
+            }
+            1 => {
+                self.last_dt = t.wrapping_sub(self.last_t);
+                put_uvarint(bytes, self.last_dt as u64);
+                self.push_value(bytes, v);
+            }
+            _ => {
+                let dt = t.wrapping_sub(self.last_t);
+                self.push_dod(bytes, dt.wrapping_sub(self.last_dt));
+                self.last_dt = dt;
+                self.push_value(bytes, v);
+            }
+        }
+        self.last_t = t;
+        self.last_v = v;
+        self.n = self.n.saturating_add(1);
+        if let Some(header) = bytes.first_chunk_mut::<2>() {
+            *header = self.n.to_be_bytes();
+        }
+    }
+
+    /// Starts a chunk with `n` ≥ 1 samples of value `v` at `t0`, `t0 + dt`, …: what a series that never changed holds.
+    /// # Complexity
+    /// Constant time and a fill of `n / 4` bytes.
+    pub fn constant(bytes: &mut Vec<u8>, t0: i64, dt: i64, v: f64, n: u16) -> Self {
+        bytes.clear();
+        let mut state = Self::default();
+        state.append(bytes, t0, v);
+        if n < 2 {
+            return state;
+        }
+        state.append(bytes, t0.wrapping_add(dt), v);
+        // After the second sample seven bits are free: its value took one. Each further sample is two zero bits.
+        let n_bits = 2 * u32::from(n - 2);
+        let overflow = n_bits.saturating_sub(u32::from(state.free));
+        let n_bytes = overflow.div_ceil(8);
+        bytes.resize(bytes.len() + n_bytes as usize, 0);
+        state.free = (u32::from(state.free) + n_bytes * 8 - n_bits) as u8;
+        state.n = n;
+        state.last_t = t0.wrapping_add(dt.wrapping_mul(i64::from(n) - 1));
+        if let Some(header) = bytes.first_chunk_mut::<2>() {
+            *header = n.to_be_bytes();
+        }
+        state
+    }
+
+    fn push_dod(&mut self, bytes: &mut Vec<u8>, dod: i64) {
+        let mut push = |value: u64, n_bits: u32| push_bits(bytes, &mut self.free, value, n_bits);
+        match dod {
+            0 => push(0, 1),
+            -8_191..=8_192 => push(0b10 << 14 | low_bits(dod, 14), 16),
+            -65_535..=65_536 => push(0b110 << 17 | low_bits(dod, 17), 20),
+            -524_287..=524_288 => push(0b1110 << 20 | low_bits(dod, 20), 24),
+            _ => {
+                push(0b1111, 4);
+                push(dod as u64, 64);
+            }
+        }
+    }
+
+    fn push_value(&mut self, bytes: &mut Vec<u8>, v: f64) {
+        let xor = v.to_bits() ^ self.last_v.to_bits();
+        let mut push = |value: u64, n_bits: u32| push_bits(bytes, &mut self.free, value, n_bits);
+        if xor == 0 {
+            return push(0, 1);
+        }
+        // Five bits hold the leading zeros.
+        let leading = xor.leading_zeros().min(31) as u8;
+        let trailing = xor.trailing_zeros() as u8;
+        if self.leading != NO_WINDOW && leading >= self.leading && trailing >= self.trailing {
+            push(0b10, 2);
+            let n_bits = 64 - u32::from(self.leading) - u32::from(self.trailing);
+            return push(xor >> self.trailing, n_bits);
+        }
+        let n_bits = 64 - u32::from(leading) - u32::from(trailing);
+        // 64 significant bits are written as 0: a value that changed has at least one.
+        push(0b11 << 11 | u64::from(leading) << 6 | u64::from(n_bits & 63), 13);
+        push(xor >> trailing, n_bits);
+        (self.leading, self.trailing) = (leading, trailing);
+    }
+}
+
+fn low_bits(value: i64, n_bits: u32) -> u64 {
+    value as u64 & ((1 << n_bits) - 1)
+}
+
+/// Returns the number of samples that the header promises.
+/// # Errors
+/// [`ChunkError::Header`] when there is no header.
+pub fn n_samples(bytes: &[u8]) -> Result<u16, ChunkError> {
+    Ok(Cursor::new(bytes).u16()?)
+}
+
+/// Decodes the samples inside `range` and appends them to `out`.
+/// # Errors
+/// See [`ChunkError`]; samples before the damage may have been appended.
+/// # Complexity
+/// Linear in the samples up to the end of `range`.
+pub fn decode(bytes: &[u8], range: TimeRange, out: &mut SampleColumns) -> Result<(), ChunkError> {
+    decode_first(bytes, n_samples(bytes)?, range, out)
+}
+
+/// As [`decode`], but reads the first `n` samples whatever the header says: a reader that may not see the newest ones
+/// of an open chunk, or read its header while it changes, knows how many it may.
+/// # Errors
+/// As [`decode`].
+pub fn decode_first(
+    bytes: &[u8],
+    n: u16,
+    range: TimeRange,
+    out: &mut SampleColumns,
+) -> Result<(), ChunkError> {
+    if n == 0 {
+        return Ok(());
+    }
+    // Two bits a sample is the least: a header that promises more than the bytes can hold reserves nothing.
+    let n_reserve = usize::from(n).min(bytes.len() * 4);
+    out.times_ms.reserve(n_reserve);
+    out.values.reserve(n_reserve);
+    let truncated = |left: u16| ChunkError::Truncated { at: n - left, n_samples: n };
+
+    let mut cursor = Cursor::new(bytes);
+    cursor.u16()?;
+    let mut sample = Sample { t: cursor.varint()?, dt: 0, bits: cursor.u64()? };
+    if !sample.emit(range, out) || n == 1 {
+        return Ok(());
+    }
+    sample.dt = cursor.uvarint()? as i64;
+    let mut bits = BitReader::new(cursor.rest());
+    let mut window = Window { leading: 0, trailing: 0 };
+    let mut left = n - 1;
+    let mut is_second = true;
+    while left > 0 {
+        bits.refill();
+        if !is_second {
+            // `skip` takes less than a whole window.
+            let n_zero_pairs = bits.peek().leading_zeros().min(bits.n_valid()).min(62) / 2;
+            if n_zero_pairs > 0 {
+                let n_run = left.min(n_zero_pairs as u16);
+                bits.skip(2 * u32::from(n_run)).ok_or(truncated(left))?;
+                left -= n_run;
+                if !sample.emit_run(n_run, range, out) {
+                    return Ok(());
+                }
+                continue;
+            }
+            let dod = read_dod(&mut bits).ok_or(truncated(left))?;
+            sample.dt = sample.dt.wrapping_add(dod);
+        }
+        is_second = false;
+        sample.t = sample.t.wrapping_add(sample.dt);
+        sample.bits ^= match read_xor(&mut bits, &mut window) {
+            Some(Ok(xor)) => xor,
+            Some(Err(BadWindow)) => return Err(ChunkError::BadWindow { at: n - left }),
+            None => return Err(truncated(left)),
+        };
+        left -= 1;
+        if !sample.emit(range, out) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The newest sample while decoding.
+struct Sample {
+    t: i64,
+    dt: i64,
+    bits: u64,
+}
+
+impl Sample {
+    /// Pushes the sample if it is inside; returns whether later ones may be.
+    #[inline]
+    fn emit(&self, range: TimeRange, out: &mut SampleColumns) -> bool {
+        if self.t > range.end_ms {
+            return false;
+        }
+        if self.t >= range.start_ms {
+            out.push(self.t, f64::from_bits(self.bits));
+        }
+        true
+    }
+
+    /// Steps `n` times with unchanged delta and value.
+    #[inline]
+    fn emit_run(&mut self, n: u16, range: TimeRange, out: &mut SampleColumns) -> bool {
+        for _ in 0..n {
+            self.t = self.t.wrapping_add(self.dt);
+            if !self.emit(range, out) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+struct Window {
+    leading: u32,
+    trailing: u32,
+}
+
+struct BadWindow;
+
+/// Reads a delta of deltas; the window was just refilled.
+#[inline]
+fn read_dod(bits: &mut BitReader<'_>) -> Option<i64> {
+    let (n_prefix, n_bits) = match (!bits.peek()).leading_zeros() {
+        0 => {
+            bits.skip(1)?;
+            return Some(0);
+        }
+        1 => (2, 14),
+        2 => (3, 17),
+        3 => (4, 20),
+        _ => {
+            bits.skip(4)?;
+            return Some(bits.refill_take(64)? as i64);
+        }
+    };
+    bits.skip(n_prefix)?;
+    let raw = bits.take(n_bits)? as i64;
+    // The range is one off two's complement: 2^(n-1) itself is positive.
+    Some(if raw > 1 << (n_bits - 1) { raw - (1 << n_bits) } else { raw })
+}
+
+/// Reads the XOR of a value with the one before.
+#[inline]
+fn read_xor(bits: &mut BitReader<'_>, window: &mut Window) -> Option<Result<u64, BadWindow>> {
+    // At least 13 bits are needed below, a long delta of deltas may have used up the window.
+    if bits.n_valid() < 13 {
+        bits.refill();
+    }
+    if bits.take(1)? == 0 {
+        return Some(Ok(0));
+    }
+    if bits.take(1)? == 1 {
+        let raw = bits.take(11)? as u32;
+        let n_bits = if raw & 63 == 0 { 64 } else { raw & 63 };
+        window.leading = raw >> 6;
+        match 64_u32.checked_sub(window.leading + n_bits) {
+            Some(trailing) => window.trailing = trailing,
+            None => return Some(Err(BadWindow)),
+        }
+    }
+    let n_bits = 64 - window.leading - window.trailing;
+    Some(Ok(bits.refill_take(n_bits)? << window.trailing))
+}
+
+/// Returns the time of the first sample, ms, without decoding the rest.
+/// # Errors
+/// [`ChunkError::Header`].
+pub fn first_time(bytes: &[u8]) -> Result<i64, ChunkError> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.u16()? == 0 {
+        return Err(DecodeError::Truncated.into());
+    }
+    Ok(cursor.varint()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! A disk that fails on command.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Disk, DiskFile, OsDisk};
+
+/// Real files, until room runs out or a sync shall fail. Clones share their faults.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultyDisk {
+    /// Bytes that can still be written; a write beyond writes what fits, then fails.
+    pub(crate) room: Arc<AtomicU64>,
+    /// How many of the next syncs fail.
+    pub(crate) fail_syncs: Arc<AtomicU64>,
+}
+
+impl Default for FaultyDisk {
+    fn default() -> Self {
+        Self { room: Arc::new(AtomicU64::new(u64::MAX)), fail_syncs: Arc::default() }
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    file: Box<dyn DiskFile>,
+    disk: FaultyDisk,
+}
+
+impl DiskFile for FaultyFile {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let room = self.disk.room.load(Ordering::SeqCst);
+        let n_fit = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.file.write_all_at(&bytes[..n_fit], offset)?;
+        if room != u64::MAX {
+            self.disk.room.fetch_sub(n_fit as u64, Ordering::SeqCst);
+        }
+        if n_fit < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let failing =
+            self.disk.fail_syncs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if failing.is_ok() { Err(io::Error::other("injected")) } else { self.file.sync() }
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OsDisk.create_new(path)?;
+        Ok(Box::new(FaultyFile { file, disk: self.clone() }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OsDisk.open(path)?;
+        Ok(Box::new(FaultyFile { file, disk: self.clone() }))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        OsDisk.sync_dir(dir)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.rename(from, to)
+    }
+}

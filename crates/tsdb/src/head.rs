@@ -1,0 +1,159 @@
+//! The head: all recent series and samples, in memory and in head-chunk files, made durable by the log.
+//!
+//! # Locks, in the order in which they may be taken
+//! 1. `index`: who the series are. Written when series come and go.
+//! 2. `commit`: one writer at a time, and the order of the log.
+//! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
+//!
+//! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
+//! # Reading order: `series`, `shard`, `append`, `select`, `maintain`, `replay`.
+
+mod append;
+mod chunk_list;
+mod counters;
+mod maintain;
+mod open;
+mod open_chunk;
+mod pins;
+mod ref_directory;
+mod replay;
+mod select;
+mod series;
+mod shard;
+mod status;
+mod visibility;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use self::append::Commit;
+use self::counters::Counters;
+use self::maintain::Upkeep;
+use self::pins::Pins;
+use self::series::NO_TIME;
+use self::shard::{SHARDS, Shard};
+use self::visibility::Visibility;
+use crate::TsdbOptions;
+use crate::head_chunks::HeadChunks;
+use crate::index::Index;
+use crate::wal::Wal;
+
+/// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
+const SERIES_BYTES: u64 = 350;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Head {
+    options: TsdbOptions,
+    index: RwLock<Index>,
+    commit: Mutex<Commit>,
+    shards: Box<[RwLock<Shard>]>,
+    visibility: Visibility,
+    pins: Pins,
+    /// Opened once the replay is over: a repair may remove segments until then.
+    log: OnceLock<Wal>,
+    chunk_files: HeadChunks,
+    upkeep: Mutex<Upkeep>,
+    /// Newest sample of any series, ms; [`NO_TIME`] while empty.
+    max_time: AtomicI64,
+    /// Oldest sample kept, ms; [`NO_TIME`] while empty.
+    min_time: AtomicI64,
+    /// Samples before this are refused: their chunks may be in files already, ms.
+    min_valid: AtomicI64,
+    counters: Counters,
+}
+
+impl Head {
+    /// Returns an empty head, not yet with a log.
+    fn new(options: TsdbOptions, chunk_files: HeadChunks) -> Self {
+        Self {
+            options,
+            index: RwLock::new(Index::new()),
+            commit: Mutex::new(Commit::new()),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            visibility: Visibility::default(),
+            pins: Pins::new(NO_TIME),
+            log: OnceLock::new(),
+            chunk_files,
+            upkeep: Mutex::default(),
+            max_time: AtomicI64::new(NO_TIME),
+            min_time: AtomicI64::new(NO_TIME),
+            min_valid: AtomicI64::new(NO_TIME),
+            counters: Counters::default(),
+        }
+    }
+
+    fn log(&self) -> &Wal {
+        self.log.get().expect("`Head::open` sets the log before anybody has the head")
+    }
+
+    pub(crate) fn max_time(&self) -> i64 {
+        self.max_time.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn min_time(&self) -> i64 {
+        self.min_time.load(Ordering::Relaxed)
+    }
+
+    /// Returns the oldest time stamp a sample may have now: half a chunk range behind the newest of all.
+    fn oldest_acceptable(&self) -> i64 {
+        let behind = match self.max_time() {
+            NO_TIME => NO_TIME,
+            newest => newest.saturating_sub(self.options.chunk_range_ms / 2),
+        };
+        behind.max(self.min_valid.load(Ordering::Relaxed))
+    }
+
+    /// Estimates the memory of the head with this many series: what the last walk found, and a budget for each series
+    /// that came since.
+    fn estimated_bytes(&self, n_series: u64) -> u64 {
+        let n_new = n_series.saturating_sub(self.counters.n_series_walked.get());
+        self.counters.memory_bytes.get() + n_new * SERIES_BYTES
+    }
+
+    /// Widens the time range of the head; only under the commit lock, or before the head is shared.
+    fn saw_times(&self, seen: Seen) {
+        let Some((oldest, newest)) = seen.0 else { return };
+        self.max_time.fetch_max(newest, Ordering::Relaxed);
+        if self.min_time() == NO_TIME || oldest < self.min_time() {
+            self.min_time.store(oldest, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the newest batch that readers may see.
+    fn visible_seq(&self) -> u64 {
+        self.visibility.visible_seq(self.log().written_up_to())
+    }
+}
+
+/// Oldest and newest of some time stamps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen(Option<(i64, i64)>);
+
+impl Seen {
+    fn add(&mut self, time_ms: i64) {
+        self.0 = Some(match self.0 {
+            None => (time_ms, time_ms),
+            Some((oldest, newest)) => (oldest.min(time_ms), newest.max(time_ms)),
+        });
+    }
+}
+
+/// Writes an error and its causes, `a: b: c`.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut error = self.0;
+        while let Some(source) = error.source() {
+            write!(f, ": {source}")?;
+            error = source;
+        }
+        Ok(())
+    }
+}

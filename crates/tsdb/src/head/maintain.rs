@@ -1,0 +1,300 @@
+//! What happens behind the scenes: full chunks go to files, old data goes, the log is kept short.
+//!
+//! # Truncation
+//! When the head spans more than one and a half chunk ranges since the last time:
+//! 1. *Freeze* what lies before the last boundary that no sample may reach any more; new selections no longer see
+//!    what lies before the window.
+//! 2. Wait until the selections from before are gone.
+//! 3. Close every open chunk that began before the boundary, write all closed chunks to their files and sync these.
+//! 4. Drop chunks that ended before the window, and series that have nothing left.
+//! 5. Checkpoint the log without samples before the boundary (they are in files now), drop segments and files.
+//!
+//! A step that fails (disk full) is tried again at the next call; nothing is lost meanwhile.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use roaring::RoaringBitmap;
+use tracing::{info, warn};
+
+use super::chunk_list::ChunkSpan;
+use super::series::NO_TIME;
+use super::shard::shard_of;
+use super::{Chain, Head};
+use crate::FastMap;
+use crate::chunk::Encoding;
+use crate::head_chunks::HeadChunksError;
+use crate::wal::checkpoint::CheckpointError;
+
+/// What the reference directory and the postings take per series, bytes.
+const REF_BYTES: usize = 4;
+
+/// Full chunks are written when they are this many bytes together …
+const FLUSH_BYTES: usize = 64 << 10;
+/// … or this old, ms.
+const FLUSH_AFTER_MS: i64 = 60_000;
+/// Time between two walks over all series, ms.
+const WALK_EVERY_MS: i64 = 10_000;
+/// How long a truncation waits for selections from before it, ms. Queries end after two minutes by default.
+const PATIENCE_MS: i64 = 600_000;
+
+/// What upkeep remembers from call to call.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    flushed_ms: i64,
+    walked_ms: i64,
+    truncation: Option<Truncation>,
+    /// Series that never had a sample at the last truncation; without one until the next they go.
+    without_samples: RoaringBitmap,
+    /// Dropped series, and the segment up to which the log may still mention them.
+    dropped: FastMap<u64, u64>,
+}
+
+/// A truncation under way.
+#[derive(Clone, Copy, Debug)]
+struct Truncation {
+    /// All samples before it go to files, ms.
+    frozen_before: i64,
+    /// All data before it goes, ms.
+    keep_from: i64,
+    since_ms: i64,
+}
+
+/// Why a step of upkeep failed; it will be tried again.
+#[derive(Debug, thiserror::Error)]
+enum UpkeepError {
+    #[error("write head chunks")]
+    Chunks(#[source] HeadChunksError),
+    #[error("checkpoint the write-ahead log")]
+    Log(#[source] CheckpointError),
+}
+
+impl Head {
+    pub(crate) fn maintain(&self, now_ms: i64) {
+        // A second caller would do the same work.
+        let Some(mut upkeep) = self.upkeep.try_lock() else { return };
+        let is_flush_due = now_ms.saturating_sub(upkeep.flushed_ms) >= FLUSH_AFTER_MS;
+        let pending_bytes: usize = self.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
+        if pending_bytes >= FLUSH_BYTES || (is_flush_due && pending_bytes > 0) {
+            upkeep.flushed_ms = now_ms;
+            self.flush_or_report();
+        }
+        if now_ms.saturating_sub(upkeep.walked_ms) >= WALK_EVERY_MS {
+            upkeep.walked_ms = now_ms;
+            self.walk();
+        }
+        if upkeep.truncation.is_none() {
+            upkeep.truncation = self.begin_truncation(now_ms);
+        }
+        if let Some(truncation) = upkeep.truncation {
+            self.continue_truncation(&mut upkeep, truncation, now_ms);
+        }
+    }
+}
+
+/// Chunks in memory, cut or open, go to files; the log is shortened.
+impl Head {
+    /// Writes all closed chunks to their files, without holding a lock meanwhile.
+    fn flush_chunks(&self) -> Result<(), UpkeepError> {
+        for shard in &self.shards {
+            let pending = shard.read().pending_chunks();
+            let mut taken = Vec::with_capacity(pending.len());
+            let mut result = Ok(());
+            for chunk in pending {
+                let series_ref = self.index.read().series_ref(chunk.id);
+                let ChunkSpan { min_time, max_time } = chunk.span;
+                match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+                    Ok(file_ref) => taken.push((chunk, file_ref)),
+                    Err(error) => {
+                        result = Err(UpkeepError::Chunks(error));
+                        break;
+                    }
+                }
+            }
+            let mut shard = shard.write();
+            taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
+            result?;
+        }
+        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+    }
+
+    /// As [`Head::flush_chunks`]; after an error the chunks stay in memory and are tried again.
+    pub(super) fn flush_or_report(&self) {
+        if let Err(error) = self.flush_chunks() {
+            self.counters.head_chunk_write_errors.add(1);
+            warn!(error = %Chain(&error), "cannot write head chunks; they stay in memory and in the log");
+        }
+    }
+
+    /// Measures what only a walk over all series can tell.
+    pub(crate) fn walk(&self) {
+        let (mut n_chunks, mut n_stale, mut heap_bytes, mut oldest) = (0, 0, 0, i64::MAX);
+        for (shard_idx, shard) in self.shards.iter().enumerate() {
+            let shard = shard.read();
+            heap_bytes += shard.own_bytes();
+            for id in shard.ids(shard_idx) {
+                let series = shard.series(id);
+                n_chunks += series.n_chunks() as u64;
+                n_stale += u64::from(series.is_stale());
+                heap_bytes += series.heap_bytes();
+                if series.min_time() != NO_TIME {
+                    oldest = oldest.min(series.min_time());
+                }
+            }
+        }
+        let index = self.index.read();
+        let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
+        self.counters.n_series_walked.set(index.n_series() as u64);
+        drop(index);
+        self.counters.n_chunks.set(n_chunks);
+        self.counters.n_stale_series.set(n_stale);
+        self.counters.memory_bytes.set(bytes as u64);
+        let _no_batch_under_way = self.commit.lock();
+        self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
+    }
+
+    /// Decides whether a truncation is due, and begins it.
+    fn begin_truncation(&self, now_ms: i64) -> Option<Truncation> {
+        let (min_time, max_time, range) = (self.min_time(), self.max_time(), self.options.chunk_range_ms);
+        if max_time == NO_TIME {
+            return None;
+        }
+        let frozen_from = self.min_valid.load(Ordering::Relaxed).max(min_time);
+        if max_time.saturating_sub(frozen_from) <= range.saturating_add(range / 2) {
+            return None;
+        }
+        // Samples older than half a range are out of bounds: before this boundary nothing can come any more.
+        let frozen_before = align_down(max_time.saturating_sub(range / 2), range);
+        let keep_from =
+            align_down(max_time.saturating_sub(self.options.head_window_ms), range).min(frozen_before);
+        {
+            let _no_batch_under_way = self.commit.lock();
+            self.min_valid.fetch_max(frozen_before, Ordering::Relaxed);
+        }
+        if keep_from > min_time {
+            self.pins.advance(keep_from);
+        }
+        Some(Truncation { frozen_before, keep_from, since_ms: now_ms })
+    }
+
+    fn continue_truncation(&self, upkeep: &mut Upkeep, truncation: Truncation, now_ms: i64) {
+        if !self.pins.are_old_ones_gone() {
+            if now_ms.saturating_sub(truncation.since_ms) < PATIENCE_MS {
+                return;
+            }
+            warn!("a query has kept old data for ten minutes; it will fail");
+            self.pins.expire_old_ones();
+        }
+        let started = Instant::now();
+        match self.truncate(upkeep, truncation) {
+            Ok(n_dropped) => {
+                upkeep.truncation = None;
+                self.counters.truncations.add(1);
+                self.counters.gcs.add(1);
+                self.counters.gc_micros.add_elapsed(started);
+                let elapsed_s = started.elapsed().as_secs_f64();
+                info!(
+                    keep_from_ms = truncation.keep_from,
+                    n_series_dropped = n_dropped,
+                    elapsed_s,
+                    "head truncated"
+                );
+            }
+            Err(error) => {
+                self.counters.truncations_failed.add(1);
+                warn!(error = %Chain(&error), "cannot truncate the head; trying again");
+            }
+        }
+    }
+
+    /// Steps 3 to 5 of the truncation; returns how many series were dropped.
+    fn truncate(&self, upkeep: &mut Upkeep, truncation: Truncation) -> Result<u64, UpkeepError> {
+        self.cut_before(truncation.frozen_before);
+        self.flush_chunks()?;
+        // A file per truncation: it can go as a whole when its turn comes.
+        self.chunk_files.close().map_err(UpkeepError::Chunks)?;
+        let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
+        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.shorten_log(upkeep, truncation.frozen_before)?;
+        self.walk();
+        Ok(n_dropped)
+    }
+
+    /// Closes the open chunks that began before `time_ms`.
+    fn cut_before(&self, time_ms: i64) {
+        for (shard_idx, shard) in self.shards.iter().enumerate() {
+            let mut shard = shard.write();
+            for id in shard.ids(shard_idx) {
+                if shard.series(id).open_start().is_some_and(|start| start < time_ms) {
+                    shard.cut(id);
+                }
+            }
+        }
+    }
+
+    /// Drops chunks that ended before `keep_from`, and series with nothing left. Returns how many series.
+    fn collect_garbage(&self, upkeep: &mut Upkeep, keep_from: i64) -> u64 {
+        let mut index = self.index.write();
+        let mut commit = self.commit.lock();
+        let mut dead = RoaringBitmap::new();
+        let mut without_samples = RoaringBitmap::new();
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
+        for id in index.postings.all() {
+            let series = shards[shard_of(id)].series_mut(id);
+            self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(keep_from) as u64);
+            if series.max_time() == NO_TIME {
+                without_samples.insert(id);
+            } else if series.n_chunks() == 0 {
+                dead.insert(id);
+            }
+        }
+        // A series that was resolved just now has no sample yet; one that had none two hours ago will not get any.
+        dead |= &without_samples & &upkeep.without_samples;
+        upkeep.without_samples = without_samples - &dead;
+        if dead.is_empty() {
+            return 0;
+        }
+        for id in &dead {
+            shards[shard_of(id)].remove(id);
+        }
+        drop(shards);
+        let last_segment = self.log().stats().segment;
+        commit.refs.remove_all(
+            |id| dead.contains(id),
+            |series_ref| {
+                upkeep.dropped.insert(series_ref, last_segment);
+            },
+        );
+        index.remove_all(&dead);
+        self.counters.series_removed.add(dead.len());
+        dead.len()
+    }
+}
+
+impl Head {
+    /// Removes from the log what is in files now. Series that are in the head stay, and those that left it while the
+    /// segments that remain may mention them.
+    fn shorten_log(&self, upkeep: &mut Upkeep, frozen_before: i64) -> Result<(), UpkeepError> {
+        let dropped = &upkeep.dropped;
+        let mut keep = |series_ref| {
+            dropped.contains_key(&series_ref) || self.commit.lock().refs.find(series_ref).is_some()
+        };
+        match self.log().checkpoint(frozen_before, &mut keep) {
+            Ok(None) => {}
+            Ok(Some(checkpoint)) => {
+                self.counters.checkpoints.add(1);
+                self.counters.wal_truncations.add(1);
+                upkeep.dropped.retain(|_, last_segment| *last_segment > checkpoint.number);
+            }
+            Err(error) => {
+                self.counters.checkpoints_failed.add(1);
+                return Err(UpkeepError::Log(error));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn align_down(time_ms: i64, range_ms: i64) -> i64 {
+    time_ms.div_euclid(range_ms).saturating_mul(range_ms)
+}

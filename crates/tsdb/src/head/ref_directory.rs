@@ -1,0 +1,99 @@
+//! From series references, which only grow, to local ids, which are dense and used again.
+
+use crate::FastMap;
+
+const PAGE_REFS_LOG2: u32 = 12;
+const PAGE_REFS: usize = 1 << PAGE_REFS_LOG2;
+const NONE: u32 = u32::MAX;
+
+/// Pages of ids by reference: 4 B a series, one lookup of the page for each run of neighbours.
+#[derive(Debug, Default)]
+pub(crate) struct RefDirectory {
+    pages: FastMap<u64, Page>,
+}
+
+#[derive(Debug)]
+struct Page {
+    ids: Box<[u32]>,
+    n_used: usize,
+}
+
+/// Keeps the page of the last reference at hand: the references of one batch are mostly neighbours.
+#[derive(Debug)]
+pub(crate) struct Finder<'a> {
+    directory: &'a RefDirectory,
+    page_no: u64,
+    page: &'a [u32],
+}
+
+impl Finder<'_> {
+    /// Returns the id of a series, if it is in the head.
+    #[inline]
+    pub(crate) fn find(&mut self, series_ref: u64) -> Option<u32> {
+        let page_no = series_ref >> PAGE_REFS_LOG2;
+        if page_no != self.page_no {
+            self.page_no = page_no;
+            self.page = self.directory.pages.get(&page_no).map_or(&[], |page| &page.ids);
+        }
+        self.page.get(slot(series_ref)).copied().filter(|id| *id != NONE)
+    }
+}
+
+impl RefDirectory {
+    pub(crate) fn finder(&self) -> Finder<'_> {
+        Finder { directory: self, page_no: u64::MAX, page: &[] }
+    }
+
+    pub(crate) fn find(&self, series_ref: u64) -> Option<u32> {
+        self.finder().find(series_ref)
+    }
+
+    pub(crate) fn insert(&mut self, series_ref: u64, id: u32) {
+        let page = self
+            .pages
+            .entry(series_ref >> PAGE_REFS_LOG2)
+            .or_insert_with(|| Page { ids: vec![NONE; PAGE_REFS].into(), n_used: 0 });
+        let entry = &mut page.ids[slot(series_ref)];
+        page.n_used += usize::from(*entry == NONE);
+        *entry = id;
+    }
+
+    /// Forgets every reference whose id is dead; calls `forgotten` with each.
+    pub(crate) fn remove_all(&mut self, is_dead: impl Fn(u32) -> bool, mut forgotten: impl FnMut(u64)) {
+        self.pages.retain(|page_no, page| {
+            for (slot, id) in page.ids.iter_mut().enumerate() {
+                if *id != NONE && is_dead(*id) {
+                    *id = NONE;
+                    page.n_used -= 1;
+                    forgotten(page_no << PAGE_REFS_LOG2 | slot as u64);
+                }
+            }
+            page.n_used > 0
+        });
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits are wanted")]
+fn slot(series_ref: u64) -> usize {
+    series_ref as usize & (PAGE_REFS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_far_apart_are_found_and_forgotten() {
+        let mut directory = RefDirectory::default();
+        let refs = [1, 2, 4095, 4096, 1 << 39, u64::MAX];
+        for (id, series_ref) in (0..).zip(refs) {
+            directory.insert(series_ref, id);
+        }
+        assert_eq!(refs.map(|r| directory.find(r)), [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)]);
+        let mut forgotten = Vec::new();
+        directory.remove_all(|id| id >= 3, |series_ref| forgotten.push(series_ref));
+        forgotten.sort_unstable();
+        assert_eq!(forgotten, refs[3..]);
+        assert_eq!((directory.find(4096), directory.find(2), directory.pages.len()), (None, Some(1), 1));
+    }
+}

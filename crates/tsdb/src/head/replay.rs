@@ -1,0 +1,180 @@
+//! The head as the last process left it: head-chunk files first, then checkpoint and segments of the log.
+//!
+//! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Labels go
+//! from the record straight to the index; batches are not rebuilt: what is on disk was complete when it got there, but
+//! for the torn tail, which repair cuts off.
+
+use tracing::info;
+use wf_model::Labels;
+
+use super::chunk_list::ChunkSpan;
+use super::series::Verdict;
+use super::shard::shard_of;
+use super::{Head, Seen};
+use crate::FastMap;
+use crate::chunk::Encoding;
+use crate::head_chunks::{ChunkMeta, ChunkRef};
+use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
+
+/// Full chunks that pile up during replay go to their files when they are this many bytes.
+const FLUSH_BYTES: usize = 4 << 20;
+
+/// The chunks found in files, by series reference, until their series are known.
+#[derive(Debug, Default)]
+pub(crate) struct FoundChunks {
+    by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
+    max_ref: u64,
+    pub(crate) n_corruptions: u64,
+    /// Chunks of another kind than this version writes: native histograms, out-of-order ones.
+    n_foreign: u64,
+}
+
+impl FoundChunks {
+    pub(crate) fn add(&mut self, chunk: ChunkMeta) {
+        self.max_ref = self.max_ref.max(chunk.series);
+        if chunk.is_out_of_order || chunk.encoding != Encoding::Xor {
+            self.n_foreign += 1;
+            return;
+        }
+        let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
+        self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
+    }
+}
+
+/// Rebuilds a head from records.
+pub(crate) struct Replay<'a> {
+    head: &'a Head,
+    found: FoundChunks,
+    max_ref: u64,
+    seen: Seen,
+    n_samples: u64,
+    n_unknown: u64,
+    n_histograms: u64,
+    n_tombstones: u64,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(head: &'a Head, found: FoundChunks) -> Self {
+        Self {
+            head,
+            max_ref: found.max_ref,
+            found,
+            seen: Seen::default(),
+            n_samples: 0,
+            n_unknown: 0,
+            n_histograms: 0,
+            n_tombstones: 0,
+        }
+    }
+
+    /// Takes a record of the log.
+    /// # Errors
+    /// When it is damaged: what comes before the damage has been taken.
+    pub(crate) fn record(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+        match record::decode(bytes)? {
+            Record::Series(entries) => {
+                for entry in entries {
+                    self.series(&entry?);
+                }
+            }
+            Record::Samples(entries) => {
+                let result = self.samples(entries);
+                let pending_bytes: usize =
+                    self.head.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
+                if pending_bytes >= FLUSH_BYTES {
+                    self.head.flush_or_report();
+                }
+                result?;
+            }
+            Record::Tombstones(entries) => {
+                for entry in entries {
+                    self.max_ref = self.max_ref.max(entry?.series);
+                    self.n_tombstones += 1;
+                }
+            }
+            Record::Histograms(_) => self.n_histograms += 1,
+            // Metadata and exemplars are not kept; markers belong to the out-of-order log.
+            Record::Metadata(_) | Record::Exemplars(_) | Record::MmapMarkers(_) | Record::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    fn series(&mut self, entry: &SeriesEntry<'_>) {
+        self.max_ref = self.max_ref.max(entry.series);
+        let labels = Labels::from_pairs(entry.labels.clone());
+        if labels.is_empty() {
+            return;
+        }
+        let mut index = self.head.index.write();
+        let mut commit = self.head.commit.lock();
+        // A second record for the same labels maps to the first: the series was dropped and came back.
+        let id = match index.find(&labels) {
+            Some((id, _)) => id,
+            None => index.insert(&labels, entry.series),
+        };
+        commit.refs.insert(entry.series, id);
+        drop((index, commit));
+        let mut shard = self.head.shards[shard_of(id)].write();
+        let series = shard.series_mut(id);
+        for (span, chunk) in self.found.by_series.remove(&entry.series).unwrap_or_default() {
+            if series.restore_chunk(span, chunk) {
+                self.seen.add(span.min_time);
+                self.seen.add(span.max_time);
+            } else {
+                self.head.counters.head_chunk_corruptions.add(1);
+            }
+        }
+    }
+
+    fn samples(&mut self, entries: Samples<'_>) -> Result<(), RecordError> {
+        let head = self.head;
+        let commit = head.commit.lock();
+        let mut finder = commit.refs.finder();
+        let mut shards: Vec<_> = head.shards.iter().map(|shard| shard.write()).collect();
+        for entry in entries {
+            let sample = entry?;
+            let Some(id) = finder.find(sample.series) else {
+                self.n_unknown += 1;
+                continue;
+            };
+            let shard = &mut shards[shard_of(id)];
+            match shard.series(id).judge(sample.time_ms, sample.value) {
+                Verdict::InOrder => {
+                    shard.append(id, sample.time_ms, sample.value, 0, head.options.chunk_range_ms);
+                    self.seen.add(sample.time_ms);
+                    self.n_samples += 1;
+                }
+                // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
+                Verdict::Duplicate => shard.series_mut(id).set_last_value(sample.value),
+                Verdict::Repeated | Verdict::OutOfOrder => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the replay: from here on the head takes batches.
+    /// Returns the number of samples taken.
+    pub(crate) fn finish(self) -> u64 {
+        let head = self.head;
+        head.saw_times(self.seen);
+        let mut commit = head.commit.lock();
+        commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
+        drop(commit);
+        head.counters.replay_unknown_refs.set(self.n_unknown);
+        let n_orphans: usize = self.found.by_series.values().map(Vec::len).sum();
+        if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
+        {
+            info!(
+                n_samples_of_unknown_series = self.n_unknown,
+                n_histogram_records = self.n_histograms,
+                n_tombstones = self.n_tombstones,
+                n_chunks_of_other_kinds = self.found.n_foreign,
+                n_chunks_of_unknown_series = n_orphans,
+                "parts of the log were passed over"
+            );
+        }
+        head.index.write().postings.optimize();
+        head.walk();
+        self.n_samples
+    }
+}

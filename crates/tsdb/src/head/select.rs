@@ -1,0 +1,205 @@
+//! The read path: matchers to series, series to columns.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use wf_model::{Labels, TimeRange};
+use wf_series::{LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection};
+
+use super::Head;
+use super::chunk_list::ChunkPlace;
+use super::pins::Pin;
+use super::series::NO_TIME;
+use super::shard::shard_of;
+use crate::FastMap;
+use crate::chunk::{self, Encoding};
+use crate::head_chunks::ChunkRef;
+use crate::index::Index;
+use crate::index::label_sets::Place;
+use crate::index::matching::select_ids;
+
+/// What a request selected, and up to where it may look.
+struct HeadSelection {
+    head: Arc<Head>,
+    /// Keeps what was selected from being truncated.
+    pin: Arc<Pin>,
+    series: Vec<Selected>,
+}
+
+#[derive(Clone, Copy)]
+struct Selected {
+    id: u32,
+    /// The newest sample visible when the selection was made. Series only grow at this end, so it is the snapshot.
+    visible_max: i64,
+}
+
+/// A full chunk to decode.
+enum FullChunk {
+    File(ChunkRef),
+    Memory(Arc<[u8]>),
+}
+
+impl Head {
+    pub(crate) fn select(self: &Arc<Self>, request: &SelectRequest<'_>) -> Arc<dyn Selection> {
+        // The pin comes first: from here on nothing that is found below can go.
+        let pin = self.pins.pin();
+        let index = self.index.read();
+        let ids = select_ids(&index, request.matchers);
+        let series = self.visible(&ids, request.range, &pin);
+        drop(index);
+        Arc::new(HeadSelection { head: Arc::clone(self), pin, series })
+    }
+
+    /// Returns the series that have a visible sample inside `range`, or chunks around it.
+    fn visible(&self, ids: &RoaringBitmap, range: TimeRange, pin: &Pin) -> Vec<Selected> {
+        // All shards at once: as long as they are held no batch can touch a series twice, so each series still knows
+        // what it was before the batches that are not visible now.
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.read()).collect();
+        let visible_seq = self.visible_seq();
+        let start_ms = range.start_ms.max(pin.min_time);
+        let mut selected = Vec::with_capacity(usize::try_from(ids.len()).unwrap_or(0));
+        for id in ids {
+            let series = shards[shard_of(id)].series(id);
+            let visible_max = series.visible_max_time(visible_seq);
+            if visible_max != NO_TIME && visible_max >= start_ms && series.min_time() <= range.end_ms {
+                selected.push(Selected { id, visible_max });
+            }
+        }
+        selected
+    }
+
+    pub(crate) fn label_names(&self, query: &LabelQuery<'_>) -> Vec<String> {
+        let index = self.index.read();
+        let mut names = BTreeSet::new();
+        match self.queried_ids(&index, query) {
+            None => names.extend(index.postings.names().map(|(name, _)| name)),
+            Some(ids) => {
+                let has_any = |name_ids: &RoaringBitmap| !name_ids.is_disjoint(&ids);
+                names.extend(
+                    index.postings.names().filter(|(_, name)| has_any(name.has())).map(|(name, _)| name),
+                );
+            }
+        }
+        let mut names: Vec<String> =
+            names.into_iter().map(|name| index.symbols.get(name).to_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Vec<String> {
+        let index = self.index.read();
+        let Some(name) = index.symbols.find(name) else { return Vec::new() };
+        let Some(name_index) = index.postings.name(name) else { return Vec::new() };
+        let values: BTreeSet<u32> = match self.queried_ids(&index, query) {
+            None => name_index.values().map(|(value, _)| value).collect(),
+            Some(ids) => {
+                let with_label = ids & name_index.has();
+                let value_of = |id| {
+                    let set = index.label_set(id);
+                    index.label_sets.value_at(set, index.label_sets.place(set, name))
+                };
+                with_label.into_iter().map(value_of).collect()
+            }
+        };
+        let mut values: Vec<String> =
+            values.into_iter().map(|value| index.symbols.get(value).to_owned()).collect();
+        values.sort_unstable();
+        values
+    }
+
+    /// Returns the series that a label query is about; `None` stands for all of them.
+    fn queried_ids(&self, index: &Index, query: &LabelQuery<'_>) -> Option<RoaringBitmap> {
+        let covers_head = query.range.start_ms <= self.min_time() && query.range.end_ms >= self.max_time();
+        if query.matcher_sets.is_empty() && covers_head {
+            return None;
+        }
+        let mut ids = RoaringBitmap::new();
+        query.matcher_sets.iter().for_each(|set| ids |= select_ids(index, set));
+        if query.matcher_sets.is_empty() {
+            ids = index.postings.all().clone();
+        }
+        let pin = self.pins.pin();
+        Some(self.visible(&ids, query.range, &pin).into_iter().map(|selected| selected.id).collect())
+    }
+}
+
+impl Selection for HeadSelection {
+    fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    fn labels(&self, idx: usize) -> Labels {
+        let index = self.head.index.read();
+        match self.series.get(idx) {
+            Some(selected) if self.head.pins.is_readable(&self.pin) => index.labels(selected.id),
+            _ => Labels::empty(),
+        }
+    }
+
+    fn read(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
+        out.clear();
+        let Some(selected) = self.series.get(idx) else { return Ok(()) };
+        let range = TimeRange {
+            start_ms: range.start_ms.max(self.pin.min_time),
+            end_ms: range.end_ms.min(selected.visible_max),
+        };
+        if range.start_ms > range.end_ms {
+            return Ok(());
+        }
+        let (full, open) = {
+            let shard = self.head.shards[shard_of(selected.id)].read();
+            if !self.head.pins.is_readable(&self.pin) {
+                let reason = "the query ran longer than old data is kept for it; repeat it";
+                return Err(SelectError::Storage(reason.to_owned()));
+            }
+            let series = shard.series(selected.id);
+            let wanted = series.full_chunks().iter().filter(|(span, _)| span.overlaps(range));
+            let located = wanted.filter_map(|(_, place)| match place {
+                ChunkPlace::File(chunk) => Some(FullChunk::File(chunk)),
+                ChunkPlace::Pending(slot) => shard.pending_chunk(slot).map(FullChunk::Memory),
+            });
+            let full: Vec<FullChunk> = located.collect();
+            let is_wanted = series.open_start().is_some_and(|start| start <= range.end_ms);
+            (full, is_wanted.then(|| series.open_view()))
+        };
+        for chunk in full {
+            match chunk {
+                FullChunk::File(chunk) => {
+                    let bytes = self.head.chunk_files.chunk(chunk).map_err(storage_error)?;
+                    chunk::decode(bytes.encoding, &bytes, range, out).map_err(storage_error)?;
+                }
+                FullChunk::Memory(bytes) => {
+                    chunk::decode(Encoding::Xor, &bytes, range, out).map_err(storage_error)?;
+                }
+            }
+        }
+        open.map_or(Ok(()), |open| open.decode(range, out)).map_err(storage_error)
+    }
+
+    fn label_column(&self, name: &str) -> LabelColumn {
+        let index = self.head.index.read();
+        let absent = || LabelColumn { codes: vec![0; self.series.len()], values: vec!["".into()] };
+        let Some(name) = index.symbols.find(name).filter(|_| self.head.pins.is_readable(&self.pin)) else {
+            return if self.series.is_empty() { LabelColumn::default() } else { absent() };
+        };
+        let mut column = LabelColumn { codes: Vec::with_capacity(self.series.len()), values: Vec::new() };
+        let mut code_of: FastMap<u32, u32> = FastMap::default();
+        let mut place_in: FastMap<u32, Place> = FastMap::default();
+        for selected in &self.series {
+            let set = index.label_set(selected.id);
+            let place = *place_in.entry(set.shape()).or_insert_with(|| index.label_sets.place(set, name));
+            let value = index.label_sets.value_at(set, place);
+            let code = *code_of.entry(value).or_insert_with(|| {
+                column.values.push(index.symbols.get(value).into());
+                u32::try_from(column.values.len() - 1).expect("there are fewer values than series")
+            });
+            column.codes.push(code);
+        }
+        column
+    }
+}
+
+pub(super) fn storage_error(error: impl std::fmt::Display) -> SelectError {
+    SelectError::Storage(error.to_string())
+}

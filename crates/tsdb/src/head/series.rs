@@ -1,0 +1,269 @@
+//! The samples of one series: an open chunk, and where the full ones are.
+
+use super::chunk_list::{ChunkList, ChunkSpan};
+use super::open_chunk::{OpenChunk, OpenView};
+use crate::head_chunks::ChunkRef;
+
+/// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
+const SAMPLES_PER_CHUNK: u16 = 120;
+
+/// The time stamp of a series without samples.
+pub(crate) const NO_TIME: i64 = i64::MIN;
+
+/// One series of the head. Kept by value in the slabs of its shard: no lock and no allocation of its own until it has
+/// a changing open chunk or a full one.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Newest sample, ms; [`NO_TIME`] before the first.
+    max_time: i64,
+    /// Newest sample before batch `commit_seq`: what readers see who must not see that batch.
+    max_time_before: i64,
+    /// The batch that last appended.
+    commit_seq: u64,
+    /// Bits of the newest value.
+    last_value: u64,
+    /// First sample of the open chunk, or, without one, of the series.
+    open_start: i64,
+    /// A sample at or after this time starts a new chunk.
+    next_cut: i64,
+    open: OpenChunk,
+    full: ChunkList,
+}
+
+/// What to do with a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    InOrder,
+    /// The newest sample once more, bit by bit.
+    Repeated,
+    Duplicate,
+    OutOfOrder,
+}
+
+/// A chunk that is full: encoded, not yet in a file.
+#[derive(Debug)]
+pub(crate) struct CutChunk {
+    pub(crate) span: ChunkSpan,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            max_time: NO_TIME,
+            max_time_before: NO_TIME,
+            commit_seq: 0,
+            last_value: 0,
+            open_start: NO_TIME,
+            next_cut: NO_TIME,
+            open: OpenChunk::Empty,
+            full: ChunkList::default(),
+        }
+    }
+}
+
+impl Series {
+    /// Judges a sample that is not older than storage accepts at all.
+    pub(crate) fn judge(&self, time_ms: i64, value: f64) -> Verdict {
+        if time_ms > self.max_time {
+            Verdict::InOrder
+        } else if time_ms < self.max_time {
+            Verdict::OutOfOrder
+        } else if value.to_bits() == self.last_value {
+            Verdict::Repeated
+        } else {
+            Verdict::Duplicate
+        }
+    }
+
+    /// Sets the value of the newest sample, when the chunk that holds it was found in a file.
+    pub(crate) fn set_last_value(&mut self, value: f64) {
+        if self.open.n_samples() == 0 {
+            self.last_value = value.to_bits();
+        }
+    }
+
+    /// Returns the batch that last appended: while it is not visible, no other may append.
+    pub(crate) fn commit_seq(&self) -> u64 {
+        self.commit_seq
+    }
+
+    /// Appends a sample that was judged in order, on behalf of batch `seq`. Returns the chunk that had to be cut.
+    pub(crate) fn append(
+        &mut self,
+        time_ms: i64,
+        value: f64,
+        seq: u64,
+        chunk_range_ms: i64,
+    ) -> Option<CutChunk> {
+        if self.commit_seq != seq {
+            self.commit_seq = seq;
+            self.max_time_before = self.max_time;
+        }
+        let cut = if self.must_cut(time_ms) { self.cut() } else { None };
+        if self.open.n_samples() == 0 {
+            self.open_start = time_ms;
+            self.next_cut = range_end(time_ms, chunk_range_ms);
+        }
+        self.open.push(time_ms, value.to_bits(), self.max_time, self.last_value, self.open_start);
+        self.max_time = time_ms;
+        self.last_value = value.to_bits();
+        cut
+    }
+
+    /// Closes the open chunk, if it has a sample.
+    pub(crate) fn cut(&mut self) -> Option<CutChunk> {
+        let open = std::mem::take(&mut self.open);
+        let data = open.into_encoded(self.open_start, self.last_value)?;
+        Some(CutChunk { span: ChunkSpan { min_time: self.open_start, max_time: self.max_time }, data })
+    }
+
+    /// Decides whether the open chunk ends before a sample at `time_ms`; after a quarter of the samples it estimates
+    /// where chunks of equal length should end so that the last one reaches the boundary.
+    ///
+    /// # Source
+    /// `spec/prometheus-core.md` §7.7.
+    fn must_cut(&mut self, time_ms: i64) -> bool {
+        let n_samples = self.open.n_samples();
+        if n_samples == SAMPLES_PER_CHUNK / 4 {
+            self.next_cut = estimated_end(self.open_start, self.max_time, self.next_cut);
+        }
+        n_samples > 0
+            && (time_ms >= self.next_cut || n_samples >= 2 * SAMPLES_PER_CHUNK || self.open.is_large())
+    }
+
+    /// Returns the newest sample visible to a reader of batches up to `visible_seq`, [`NO_TIME`] if there is none.
+    pub(crate) fn visible_max_time(&self, visible_seq: u64) -> i64 {
+        if self.commit_seq <= visible_seq { self.max_time } else { self.max_time_before }
+    }
+
+    pub(crate) fn max_time(&self) -> i64 {
+        self.max_time
+    }
+
+    /// Returns the oldest sample, [`NO_TIME`] without any.
+    pub(crate) fn min_time(&self) -> i64 {
+        self.full.first_time().unwrap_or(if self.open.n_samples() > 0 { self.open_start } else { NO_TIME })
+    }
+
+    /// Returns the start of the open chunk, if there is one.
+    pub(crate) fn open_start(&self) -> Option<i64> {
+        (self.open.n_samples() > 0).then_some(self.open_start)
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.max_time != NO_TIME && self.last_value == wf_model::sample::STALE_NAN_BITS
+    }
+
+    pub(crate) fn full_chunks(&self) -> &ChunkList {
+        &self.full
+    }
+
+    pub(crate) fn full_chunks_mut(&mut self) -> &mut ChunkList {
+        &mut self.full
+    }
+
+    /// Returns what a reader needs of the open chunk; cheap, so that the shard's lock is held shortly.
+    pub(crate) fn open_view(&self) -> OpenView {
+        self.open.view(self.open_start, self.last_value)
+    }
+
+    pub(crate) fn n_chunks(&self) -> usize {
+        self.full.len() + usize::from(self.open.n_samples() > 0)
+    }
+
+    /// Returns bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.open.heap_bytes() + self.full.heap_bytes()
+    }
+
+    /// Adds a chunk found in a head-chunk file at start. Returns whether it fits after what is there.
+    pub(crate) fn restore_chunk(&mut self, span: ChunkSpan, chunk: ChunkRef) -> bool {
+        if span.min_time <= self.max_time && self.max_time != NO_TIME {
+            return false;
+        }
+        let fits = self.full.push(span, chunk);
+        if fits {
+            self.max_time = span.max_time;
+        }
+        fits
+    }
+}
+
+/// Returns the end of the aligned range that holds `time_ms`.
+fn range_end(time_ms: i64, chunk_range_ms: i64) -> i64 {
+    (time_ms / chunk_range_ms).saturating_mul(chunk_range_ms).saturating_add(chunk_range_ms)
+}
+
+/// Returns where a chunk that spans `start..=newest` after a quarter of its samples should end, at most `boundary`.
+fn estimated_end(start: i64, newest: i64, boundary: i64) -> i64 {
+    let to_boundary = boundary.saturating_sub(start) as f64;
+    let n_chunks = to_boundary / (newest.saturating_sub(start).saturating_add(1).saturating_mul(4)) as f64;
+    if n_chunks <= 1.0 {
+        return boundary;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the result lies between start and boundary")]
+    let end = (start as f64 + to_boundary / n_chunks.floor()) as i64;
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn spans(times: impl Iterator<Item = i64>, value: impl Fn(i64) -> f64) -> Vec<(i64, i64)> {
+        let mut series = Series::default();
+        let mut cut: Vec<CutChunk> = times.filter_map(|t| series.append(t, value(t), 1, 2 * HOUR)).collect();
+        cut.extend(series.cut());
+        cut.iter().map(|chunk| (chunk.span.min_time, chunk.span.max_time)).collect()
+    }
+
+    #[test]
+    fn chunks_of_a_steady_series_divide_the_two_hours_evenly() {
+        let every_15s = (0..480).map(|n| n * 15_000);
+        assert_eq!(spans(every_15s.clone(), |_| 1.0), spans(every_15s.clone(), |t| t as f64 * 0.1));
+        let got = spans(every_15s, |_| 1.0);
+        assert_eq!(got.len(), 4, "{got:?}");
+        assert_eq!(got[0], (0, 119 * 15_000));
+        assert_eq!(got[3], (360 * 15_000, 479 * 15_000));
+    }
+
+    #[test]
+    fn a_chunk_never_crosses_the_boundary() {
+        let got = spans((0..10).map(|n| HOUR + n * 600_000), |_| 1.0);
+        assert_eq!(got, [(HOUR, 2 * HOUR - 600_000), (2 * HOUR, HOUR + 9 * 600_000)]);
+    }
+
+    #[test]
+    fn samples_that_come_faster_than_estimated_are_cut_at_twice_the_target() {
+        let slow_then_fast = (0..30).map(|n| n * 60_000).chain((1..500).map(|n| 29 * 60_000 + n));
+        let got = spans(slow_then_fast, |_| 1.0);
+        assert_eq!(got[0], (0, 29 * 60_000 + 210), "240 samples");
+    }
+
+    #[test]
+    fn a_chunk_that_does_not_compress_is_cut_by_bytes() {
+        let noise = |t: i64| f64::from_bits((t as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2);
+        let mut series = Series::default();
+        let cut: Vec<CutChunk> =
+            (0..400).filter_map(|n| series.append(n * 997, noise(n * 997), 1, 2 * HOUR)).collect();
+        assert!(!cut.is_empty());
+        assert!(
+            cut.iter().all(|chunk| chunk.data.len() <= 1024),
+            "{:?}",
+            cut.iter().map(|c| c.data.len()).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn readers_see_what_was_there_before_an_invisible_batch() {
+        let mut series = Series::default();
+        series.append(10, 1.0, 1, HOUR);
+        series.append(20, 1.0, 2, HOUR);
+        series.append(30, 1.0, 2, HOUR);
+        assert_eq!([0, 1, 2].map(|seq| series.visible_max_time(seq)), [10, 10, 30]);
+        assert_eq!(Series::default().visible_max_time(0), NO_TIME);
+    }
+}

@@ -1,0 +1,137 @@
+//! A sixteenth of the series, behind one lock that a batch takes once.
+
+use std::sync::Arc;
+
+use super::chunk_list::{ChunkPlace, ChunkSpan};
+use super::series::{CutChunk, Series};
+use crate::head_chunks::ChunkRef;
+use crate::index::slabs::Slabs;
+
+/// Number of shards; the shard of a series is its id modulo this.
+pub(crate) const SHARDS: usize = 16;
+const SHARDS_LOG2: u32 = 4;
+
+/// A full chunk on its way to a file.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingChunk {
+    pub(crate) id: u32,
+    pub(crate) slot: u32,
+    pub(crate) span: ChunkSpan,
+    pub(crate) data: Arc<[u8]>,
+}
+
+/// The samples of one shard's series.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    series: Slabs<Series>,
+    pending: Vec<Option<PendingChunk>>,
+    free_slots: Vec<u32>,
+    pending_bytes: usize,
+    /// Chunks whose span the list of their series cannot hold. Their samples stay in the log.
+    pub(crate) chunks_refused: u64,
+}
+
+/// Returns the shard of a series.
+#[inline]
+pub(crate) fn shard_of(id: u32) -> usize {
+    id as usize & (SHARDS - 1)
+}
+
+impl Shard {
+    #[inline]
+    pub(crate) fn series(&self, id: u32) -> &Series {
+        self.series.get(id >> SHARDS_LOG2)
+    }
+
+    #[inline]
+    pub(crate) fn series_mut(&mut self, id: u32) -> &mut Series {
+        self.series.entry(id >> SHARDS_LOG2)
+    }
+
+    /// Makes room for a series.
+    pub(crate) fn add(&mut self, id: u32) {
+        self.series_mut(id);
+    }
+
+    /// Iterates over all ids of the shard, those of no series included; `shard_idx` is the shard's own.
+    pub(crate) fn ids(&self, shard_idx: usize) -> impl Iterator<Item = u32> + use<> {
+        let low_bits = u32::try_from(shard_idx).expect("there are 16 shards");
+        (0..self.series.n_items()).map(move |local| local << SHARDS_LOG2 | low_bits)
+    }
+
+    /// Appends a sample judged in order; a chunk it makes full waits for its file.
+    pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, chunk_range_ms: i64) {
+        if let Some(chunk) = self.series_mut(id).append(time_ms, value, seq, chunk_range_ms) {
+            self.keep(id, chunk);
+        }
+    }
+
+    /// Closes the open chunk of a series; it waits for its file. Returns whether there was one.
+    pub(crate) fn cut(&mut self, id: u32) -> bool {
+        let cut = self.series_mut(id).cut();
+        let was_open = cut.is_some();
+        cut.into_iter().for_each(|chunk| self.keep(id, chunk));
+        was_open
+    }
+
+    fn keep(&mut self, id: u32, chunk: CutChunk) {
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.pending.push(None);
+            u32::try_from(self.pending.len() - 1).expect("pending chunks fit memory")
+        });
+        if !self.series_mut(id).full_chunks_mut().push_pending(chunk.span, slot) {
+            self.free_slots.push(slot);
+            self.chunks_refused += 1;
+            return;
+        }
+        self.pending_bytes += chunk.data.len();
+        self.pending[slot as usize] =
+            Some(PendingChunk { id, slot, span: chunk.span, data: chunk.data.into() });
+    }
+
+    /// Returns the chunks that wait for their file; the bytes are shared, not copied.
+    pub(crate) fn pending_chunks(&self) -> Vec<PendingChunk> {
+        self.pending.iter().flatten().cloned().collect()
+    }
+
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    pub(crate) fn pending_chunk(&self, slot: u32) -> Option<Arc<[u8]>> {
+        self.pending.get(slot as usize)?.as_ref().map(|chunk| Arc::clone(&chunk.data))
+    }
+
+    /// Records that a waiting chunk is in its file now.
+    pub(crate) fn settle(&mut self, chunk: &PendingChunk, file_ref: ChunkRef) {
+        self.series_mut(chunk.id).full_chunks_mut().settle(chunk.slot, file_ref);
+        self.release(chunk.slot);
+    }
+
+    /// Forgets a series; its id may name another one from now on.
+    pub(crate) fn remove(&mut self, id: u32) {
+        let removed = std::mem::take(self.series_mut(id));
+        for (_, place) in removed.full_chunks().iter() {
+            if let ChunkPlace::Pending(slot) = place {
+                self.release(slot);
+            }
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Some(chunk) = self.pending.get_mut(slot as usize).and_then(Option::take) {
+            self.pending_bytes -= chunk.data.len();
+            self.free_slots.push(slot);
+        }
+        if self.pending_bytes == 0 && self.free_slots.len() == self.pending.len() {
+            // Series that began together are cut together: the room for that is given back.
+            self.pending = Vec::new();
+            self.free_slots = Vec::new();
+        }
+    }
+
+    /// Returns bytes of memory that do not hang on a single series.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.series.bytes() + self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>()
+    }
+}

@@ -1,0 +1,100 @@
+//! What an owner of the database can choose.
+
+use crate::tsdb::OpenError;
+
+/// When the write-ahead log is forced to the disk. A killed process loses nothing acknowledged in any mode; the modes
+/// differ in what a power cut may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// At each change of segment and at close, as Prometheus does.
+    #[default]
+    Segment,
+    /// Also when this many milliseconds have passed since the last one.
+    IntervalMs(u64),
+    /// After every write.
+    Always,
+}
+
+/// How records of the write-ahead log are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WalCompression {
+    /// Stored plain.
+    None,
+    /// Snappy block format, Prometheus's default.
+    #[default]
+    Snappy,
+    /// Zstandard.
+    Zstd,
+}
+
+/// Settings of one database.
+///
+/// # What happens at the bound
+/// Until blocks exist, the head is all there is, and it bounds itself in two ways. *Time*: data older than
+/// `head_window_ms` before the newest sample is dropped, whole chunks at a time, and series without a sample left go
+/// with it. *Series*: at `series_max` series, or `memory_bytes_max` of estimated memory, a **new** series is refused
+/// with [`wf_series::AppendError::SeriesLimit`], which names the setting; series that exist go on, their samples are
+/// never refused. When old series leave the window, new ones are accepted again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TsdbOptions {
+    /// Chunks never cross a multiple of this, and truncation happens at multiples of it, ms. Default: 2 h.
+    pub chunk_range_ms: i64,
+    /// How far back the head reaches from its newest sample, ms. Default: 24 h. At least 1.5 × `chunk_range_ms`.
+    pub head_window_ms: i64,
+    /// Series in memory at most (`--storage.head.series-max`). Default: 2 million.
+    pub series_max: u64,
+    /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB.
+    pub memory_bytes_max: u64,
+    /// Name of the setting behind `series_max`, as the error to the user should spell it.
+    pub series_max_setting: &'static str,
+    /// Name of the setting behind `memory_bytes_max`, as the error to the user should spell it.
+    pub memory_bytes_max_setting: &'static str,
+    /// When the write-ahead log reaches the disk.
+    pub fsync: FsyncPolicy,
+    /// Size of a segment of the write-ahead log, bytes. Default: 128 MiB.
+    pub wal_segment_bytes: u64,
+    /// Compression of the write-ahead log.
+    pub wal_compression: WalCompression,
+}
+
+impl Default for TsdbOptions {
+    fn default() -> Self {
+        Self {
+            chunk_range_ms: 2 * 3_600_000,
+            head_window_ms: 24 * 3_600_000,
+            series_max: 2_000_000,
+            memory_bytes_max: 4 << 30,
+            series_max_setting: "--storage.head.series-max",
+            memory_bytes_max_setting: "--storage.head.memory-max",
+            fsync: FsyncPolicy::Segment,
+            wal_segment_bytes: 128 << 20,
+            wal_compression: WalCompression::Snappy,
+        }
+    }
+}
+
+/// Chunks up to this long fit the head's index of chunks, ms: 24 bits.
+const CHUNK_RANGE_MAX_MS: i64 = 4 * 3_600_000;
+
+impl TsdbOptions {
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let refuse = |option, reason: String| Err(OpenError::Option { option, reason });
+        if !(1000..=CHUNK_RANGE_MAX_MS).contains(&self.chunk_range_ms) {
+            return refuse("chunk_range_ms", format!("{} is not between 1 s and 4 h", self.chunk_range_ms));
+        }
+        let window_min = self.chunk_range_ms + self.chunk_range_ms / 2;
+        if self.head_window_ms < window_min {
+            let reason =
+                format!("{} is less than 1.5 times chunk_range_ms: {window_min}", self.head_window_ms);
+            return refuse("head_window_ms", reason);
+        }
+        let segment_range = 10 << 20..=256 << 20;
+        if !segment_range.contains(&self.wal_segment_bytes) {
+            return refuse(
+                "wal_segment_bytes",
+                format!("{} is not between 10 and 256 MiB", self.wal_segment_bytes),
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! The database as its owner sees it: a directory, opened and locked, with a head in it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use wf_model::Labels;
+use wf_series::{
+    Acknowledge, AppendError, AppendOutcome, LabelQuery, SampleSink, SelectError, SelectRequest, Selection,
+    SeriesRef, SeriesSource, WriteBatch,
+};
+
+use crate::dirlock::DirLock;
+use crate::disk::{Disk, OsDisk};
+use crate::head::Head;
+use crate::{Cardinality, ReplayProgress, TsdbOptions, TsdbStats};
+
+/// Why a data directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("data directory {} is in use by process {pid}: stop it or choose another directory", dir.display())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The process, or `unknown`.
+        pid: String,
+    },
+    /// It cannot be created or written.
+    #[error("data directory {} cannot be written: give this user write access or choose another directory", dir.display())]
+    Unwritable {
+        /// The directory.
+        dir: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// An option makes no sense.
+    #[error("storage option {option}: {reason}")]
+    Option {
+        /// Its name.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The log or the head chunks cannot be read back.
+    #[error("read back {}: {message}", path.display())]
+    Replay {
+        /// File or directory.
+        path: PathBuf,
+        /// The cause.
+        message: String,
+    },
+}
+
+/// Why closing did not succeed. The directory is unlocked all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("close data directory {}: {message}", dir.display())]
+pub struct CloseError {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The cause.
+    pub message: String,
+}
+
+/// One open data directory.
+#[derive(Debug)]
+pub struct Tsdb {
+    dir: PathBuf,
+    head: Arc<Head>,
+    /// `None` once closed.
+    lock: Mutex<Option<DirLock>>,
+    was_clean: bool,
+}
+
+impl Tsdb {
+    /// Opens `dir`, creating it if need be, and replays what it holds. Blocks until that is done.
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, options: TsdbOptions, now_ms: i64) -> Result<Arc<Self>, OpenError> {
+        Self::open_observed(dir, options, now_ms, &ReplayProgress::default())
+    }
+
+    /// As [`Tsdb::open`]; another thread may watch `progress` meanwhile.
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_observed(
+        dir: &Path,
+        options: TsdbOptions,
+        now_ms: i64,
+        progress: &ReplayProgress,
+    ) -> Result<Arc<Self>, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        Self::open_on(&disk, dir, options, now_ms, progress)
+    }
+
+    /// As [`Tsdb::open_observed`], on another file layer.
+    fn open_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        options: TsdbOptions,
+        now_ms: i64,
+        progress: &ReplayProgress,
+    ) -> Result<Arc<Self>, OpenError> {
+        options.check()?;
+        let lock = DirLock::acquire(dir)?;
+        let head = Head::open(disk, dir, options, now_ms, progress)?;
+        progress.finish();
+        let was_clean = lock.was_clean;
+        Ok(Arc::new(Self {
+            dir: dir.to_owned(),
+            head: Arc::new(head),
+            lock: Mutex::new(Some(lock)),
+            was_clean,
+        }))
+    }
+
+    /// Does what is due at `now_ms`: writes full chunks to their files, truncates the head and the log. Call it about
+    /// once a second, from a thread that may block. Errors are logged, counted in [`TsdbStats`] and tried again.
+    pub fn maintain(&self, now_ms: i64) {
+        self.head.maintain(now_ms);
+    }
+
+    /// Flushes everything to the disk and releases the directory. Appends are refused from now on; selections stay
+    /// readable. What is in open chunks comes back from the log. Closing twice is fine.
+    /// # Errors
+    /// When the log cannot be written or synced.
+    pub fn close(&self) -> Result<(), CloseError> {
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        let closed = self.head.close();
+        lock.release();
+        closed.map_err(|message| CloseError { dir: self.dir.clone(), message })
+    }
+
+    /// Returns gauges and counters.
+    pub fn stats(&self) -> TsdbStats {
+        TsdbStats { clean_start: self.was_clean, ..self.head.stats() }
+    }
+
+    /// Returns the largest contributors to cardinality, at most `limit` in each list.
+    pub fn cardinality(&self, limit: usize) -> Cardinality {
+        self.head.cardinality(limit)
+    }
+}
+
+impl SampleSink for Tsdb {
+    fn resolve(&self, labels: &Labels) -> Result<SeriesRef, AppendError> {
+        self.head.resolve(labels)
+    }
+
+    /// Native histograms and metadata are not stored by this version; the former are counted in
+    /// [`TsdbStats::histograms_refused`].
+    fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
+        self.head.append(batch, acknowledge)
+    }
+}
+
+impl SeriesSource for Tsdb {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
+        Ok(self.head.select(request))
+    }
+
+    fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
+        Ok(self.head.label_names(query))
+    }
+
+    fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
+        Ok(self.head.label_values(name, query))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! `watchfire server`: the metrics server with Prometheus's flags.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use wf_httpkit::component::Group;
+use wf_httpkit::process::BuildInfo;
+use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
+use wf_httpkit::{Registry, process};
+use wf_promql::engine::{EngineOptions, Features};
+use wf_server::{Clock, Config, ConfigSource, ControlHandle, Facts, Server};
+use wf_tsdb::{TsdbOptions, WalCompression};
+
+use crate::logging::LogOptions;
+
+/// How long parts may take to stop, flushing included.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Options of the server, in the original's spelling.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ServerOptions {
+    /// Configuration file
+    #[arg(long = "config.file", default_value = "prometheus.yml")]
+    pub(crate) config_file: PathBuf,
+    /// Address to listen on; may be repeated
+    #[arg(long = "web.listen-address", default_value = "0.0.0.0:9090")]
+    pub(crate) listen: Vec<String>,
+    /// URL under which this server is reached from outside
+    #[arg(long = "web.external-url", default_value = "")]
+    pub(crate) external_url: String,
+    /// Path under which everything is served; default: the path of the external URL
+    #[arg(long = "web.route-prefix")]
+    pub(crate) route_prefix: Option<String>,
+    /// How long a client may take to send a request, and a connection may be idle
+    #[arg(long = "web.read-timeout", default_value = "5m", value_parser = duration)]
+    pub(crate) read_timeout: Duration,
+    /// Most connections at a time
+    #[arg(long = "web.max-connections", default_value_t = 512)]
+    pub(crate) max_connections: usize,
+    /// Allow reload and shutdown over HTTP
+    #[arg(long = "web.enable-lifecycle", overrides_with = "no_lifecycle")]
+    pub(crate) lifecycle: bool,
+    #[arg(long = "no-web.enable-lifecycle", hide = true)]
+    pub(crate) no_lifecycle: bool,
+    /// Anchored expression of origins whose pages may read answers
+    #[arg(long = "web.cors.origin", default_value = ".*")]
+    pub(crate) cors_origin: String,
+    /// Data directory
+    #[arg(long = "storage.tsdb.path", default_value = "data/")]
+    pub(crate) data: PathBuf,
+    /// Most series in memory; new ones are refused beyond it
+    #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
+    pub(crate) series_max: u64,
+    /// Most memory for series, bytes; new ones are refused beyond it
+    #[arg(long = "storage.head.memory-max", default_value_t = TsdbOptions::default().memory_bytes_max)]
+    pub(crate) memory_max: u64,
+    /// Compression of the write-ahead log: snappy, zstd or none
+    #[arg(long = "storage.tsdb.wal-compression-type", default_value = "snappy", value_parser = wal_compression)]
+    pub(crate) wal_compression: WalCompression,
+    /// How far back an instant selector looks
+    #[arg(long = "query.lookback-delta", default_value = "5m", value_parser = duration)]
+    pub(crate) lookback_delta: Duration,
+    /// How long a query may run
+    #[arg(long = "query.timeout", default_value = "2m", value_parser = duration)]
+    pub(crate) query_timeout: Duration,
+    /// Most queries at a time
+    #[arg(long = "query.max-concurrency", default_value_t = 20)]
+    pub(crate) max_concurrency: usize,
+    /// Most samples a query may hold in memory
+    #[arg(long = "query.max-samples", default_value_t = 50_000_000)]
+    pub(crate) max_samples: u64,
+    /// Comma-separated feature names; may be repeated
+    #[arg(long = "enable-feature", value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    wf_model::duration::parse(text).map_err(|error| error.to_string())
+}
+
+fn wal_compression(text: &str) -> Result<WalCompression, String> {
+    match text {
+        "snappy" => Ok(WalCompression::Snappy),
+        "zstd" => Ok(WalCompression::Zstd),
+        "none" => Ok(WalCompression::None),
+        _ => Err("use snappy, zstd or none".to_owned()),
+    }
+}
+
+pub(crate) fn main(options: &ServerOptions) -> ExitCode {
+    crate::logging::start(options.log);
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => crate::fail(&error),
+    }
+}
+
+fn run(options: &ServerOptions) -> Result<()> {
+    prepare();
+    runtime()?.block_on(serve_forever(options))
+}
+
+/// What every role does before it starts.
+pub(crate) fn prepare() {
+    // Fails only when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::limits::raise_open_files();
+}
+
+/// Builds the runtime: two threads for the network; queries and storage have their own.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(64)
+        .thread_name("watchfire")
+        .enable_all()
+        .build()
+        .context("start the runtime")
+}
+
+async fn serve_forever(options: &ServerOptions) -> Result<()> {
+    let registry = self_metrics();
+    let server = Server::new(config(options), registry.clone(), system_clock())?;
+    let stop = CancellationToken::new();
+    let mut group = Group::new(stop.clone());
+    let http = http_options(options, &registry);
+    for address in &options.listen {
+        let listener = Listener::bind(address).await?;
+        announce(&listener);
+        let (router, http) = (server.router(), http.clone());
+        group.spawn("http", |stop| serve(listener, router, stop, http));
+    }
+    let control = server.control();
+    let quit = stop.clone();
+    group.spawn("server", |stop| server.run(stop, quit));
+    group.spawn("signals", |ended| signals(stop.clone(), ended, Some(control)));
+    group.wait(STOP_WITHIN).await?;
+    info!("see you next time");
+    Ok(())
+}
+
+/// Registers what every process tells about itself.
+pub(crate) fn self_metrics() -> Registry {
+    let registry = Registry::new();
+    process::register(&registry);
+    let info = BuildInfo { version: wf_server::PROMETHEUS_VERSION.to_owned(), ..build_info() };
+    process::register_build_info(&registry, "prometheus", &info);
+    process::register_build_info(&registry, "watchfire", &build_info());
+    registry
+}
+
+/// What was built; the revision comes from the build environment.
+pub(crate) fn build_info() -> BuildInfo {
+    BuildInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: option_env!("WATCHFIRE_REVISION").unwrap_or("unknown").to_owned(),
+        branch: "main".to_owned(),
+    }
+}
+
+/// Says where we listen, and warns when that is more than this machine.
+pub(crate) fn announce(listener: &Listener) {
+    let address = listener.local_addr();
+    if address.ip().is_loopback() {
+        info!(%address, "listening");
+    } else {
+        warn!(%address, "listening beyond this machine without authentication: whoever reaches the port may read");
+    }
+}
+
+pub(crate) fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Ends the program on SIGTERM and SIGINT, reloads on SIGHUP.
+pub(crate) async fn signals(
+    stop: CancellationToken,
+    ended: CancellationToken,
+    control: Option<ControlHandle>,
+) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        let name = tokio::select! {
+            () = ended.cancelled() => return Ok(()),
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hangup.recv() => "SIGHUP",
+        };
+        match &control {
+            Some(control) if name == "SIGHUP" => {
+                // The outcome is in the log; nobody waits for it here.
+                let _ = control.reload().await;
+            }
+            _ => {
+                info!(signal = name, "received a signal, exiting gracefully");
+                stop.cancel();
+                ended.cancelled().await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn config(options: &ServerOptions) -> Config {
+    let base_path = options.base_path();
+    Config {
+        source: ConfigSource::File(options.config_file.clone()),
+        data: options.data.clone(),
+        tsdb: TsdbOptions {
+            series_max: options.series_max,
+            memory_bytes_max: options.memory_max,
+            wal_compression: options.wal_compression,
+            ..TsdbOptions::default()
+        },
+        engine: EngineOptions {
+            max_samples: options.max_samples,
+            timeout: options.query_timeout,
+            lookback_delta_ms: i64::try_from(options.lookback_delta.as_millis()).unwrap_or(i64::MAX),
+            features: features(&options.features),
+            ..EngineOptions::default()
+        },
+        n_query_slots: options.max_concurrency,
+        cors_origin: options.cors_origin.clone(),
+        route_prefix: options
+            .route_prefix
+            .clone()
+            .unwrap_or(base_path.clone())
+            .trim_end_matches('/')
+            .to_owned(),
+        base_path: format!("{base_path}/"),
+        ui: crate::ui::embedded(),
+        facts: facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url),
+    }
+}
+
+impl ServerOptions {
+    /// Path of the external URL, without a slash at its end.
+    fn base_path(&self) -> String {
+        let after_scheme =
+            self.external_url.split_once("://").map_or(self.external_url.as_str(), |(_, rest)| rest);
+        let path = after_scheme.split_once('/').map_or("", |(_, path)| path).trim_matches('/');
+        if path.is_empty() { String::new() } else { format!("/{path}") }
+    }
+}
+
+/// Facts about this process.
+pub(crate) fn facts(
+    flags: BTreeMap<String, String>,
+    is_lifecycle_enabled: bool,
+    external_url: &str,
+) -> Facts {
+    let working_directory = std::env::current_dir().map(|path| path.display().to_string());
+    Facts {
+        build: build_info(),
+        flags,
+        working_directory: working_directory.unwrap_or_default(),
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        retention: wf_model::duration::format(head_window()),
+        is_lifecycle_enabled,
+        external_url: external_url.to_owned(),
+    }
+}
+
+/// How far back data is kept while there are no blocks.
+fn head_window() -> Duration {
+    Duration::from_millis(u64::try_from(TsdbOptions::default().head_window_ms).unwrap_or(0))
+}
+
+/// HTTP settings of the server's listeners.
+pub(crate) fn http_options(options: &ServerOptions, registry: &Registry) -> HttpOptions {
+    let host = options.external_url.split_once("://").map(|(_, rest)| rest);
+    let host = host.and_then(|rest| rest.split(['/', ':']).next()).filter(|host| !host.is_empty());
+    HttpOptions {
+        read_timeout: options.read_timeout,
+        connections_max: options.max_connections,
+        guard: GuardOptions {
+            allowed_hosts: host.map(str::to_owned).into_iter().collect(),
+            read_only_posts: wf_server::READ_ONLY_POSTS.to_vec(),
+            ..GuardOptions::default()
+        },
+        metrics: Some(HttpMetrics::new(registry, "prometheus")),
+        route_prefix: options.route_prefix.clone().unwrap_or_else(|| options.base_path()),
+        ..HttpOptions::default()
+    }
+}
+
+/// Reads feature names; what we do not know is worth a warning only, as in the original.
+fn features(names: &[String]) -> Features {
+    let mut features = Features::default();
+    for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        match name {
+            "promql-experimental-functions" => features.experimental_functions = true,
+            "promql-extended-range-selectors" => features.extended_range_selectors = true,
+            "promql-binop-fill-modifiers" => features.binop_fill_modifiers = true,
+            "promql-delayed-name-removal" => features.delayed_name_removal = true,
+            "use-start-timestamps" => features.use_start_timestamps = true,
+            "type-and-unit-labels" => features.type_and_unit_labels = true,
+            "promql-per-step-stats" => features.per_step_stats = true,
+            // On for good since they left the experimental stage.
+            "native-histograms" | "ooo-native-histograms" | "promql-duration-expr" => {}
+            _ => warn!(feature = name, "unknown feature: it is ignored"),
+        }
+    }
+    features
+}
+
+/// The flags with their values, for `/api/v1/status/flags`.
+fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
+    let time = wf_model::duration::format;
+    let pairs = [
+        ("config.file", options.config_file.display().to_string()),
+        ("enable-feature", options.features.join(",")),
+        ("log.format", format!("{:?}", options.log.format).to_lowercase()),
+        ("log.level", format!("{:?}", options.log.level).to_lowercase()),
+        ("query.lookback-delta", time(options.lookback_delta)),
+        ("query.max-concurrency", options.max_concurrency.to_string()),
+        ("query.max-samples", options.max_samples.to_string()),
+        ("query.timeout", time(options.query_timeout)),
+        ("storage.head.memory-max", options.memory_max.to_string()),
+        ("storage.head.series-max", options.series_max.to_string()),
+        ("storage.tsdb.path", options.data.display().to_string()),
+        ("storage.tsdb.wal-compression-type", format!("{:?}", options.wal_compression).to_lowercase()),
+        ("web.cors.origin", options.cors_origin.clone()),
+        ("web.enable-admin-api", "false".to_owned()),
+        ("web.enable-lifecycle", (options.lifecycle && !options.no_lifecycle).to_string()),
+        ("web.external-url", options.external_url.clone()),
+        ("web.listen-address", options.listen.join(",")),
+        ("web.max-connections", options.max_connections.to_string()),
+        ("web.read-timeout", time(options.read_timeout)),
+        ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
