@@ -9,6 +9,7 @@ use wf_series::{SampleColumns, SelectRequest, Selection, SeriesSource};
 
 use super::column::Column;
 use super::error::{QueryError, Stage};
+use super::grid::Grid;
 use super::options::{CancelFlag, Clock, Features};
 use super::remarks::Remarks;
 use super::stats::Counter;
@@ -48,6 +49,13 @@ impl Env<'_> {
             return Ok(Arc::clone(selection));
         }
         Ok(self.source.select(&SelectRequest { matchers, range })?)
+    }
+
+    /// Refuses a grid whose single column would burst the sample limit: columns are dense.
+    /// # Errors
+    /// [`QueryError::TooManySamples`].
+    pub(crate) fn check_grid(&self, grid: &Grid) -> Result<(), QueryError> {
+        if grid.n_steps as u64 > self.max_samples { Err(QueryError::TooManySamples) } else { Ok(()) }
     }
 
     /// Returns an error when the query should stop.

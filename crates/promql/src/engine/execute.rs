@@ -76,6 +76,7 @@ pub(crate) fn execute(
         scans: Vec::new(),
     };
     env.check(Stage::Execution)?;
+    env.check_grid(&grid)?;
     if grid.n_steps > 0 {
         select(&expr, grid, &mut env)?;
     }

@@ -287,6 +287,8 @@ fn limits_cancellation_and_timeouts_end_a_query() {
     let span = RangeSpan { start_ms: 0, end_ms: 10 * MINUTE, step_ms: MINUTE };
     let error = small.range(&storage(), "temp", span, &QueryOptions::default()).unwrap_err();
     assert!(matches!(error, QueryError::TooManySamples), "{error}");
+    let error = engine().instant(&storage(), "max_over_time(temp[90y:1ms])", 0, &QueryOptions::default());
+    assert!(matches!(error, Err(QueryError::TooManySamples)), "a column of 90 years in milliseconds");
     let options = QueryOptions::default();
     options.cancel.cancel();
     let error = engine().instant(&storage(), "temp", 0, &options).unwrap_err();

@@ -28,8 +28,8 @@ pub(crate) fn quantile(
     for step in 0..n_steps {
         remark_on_quantile(quantile.at(step), quantile_pos, &mut cx.remarks);
     }
+    let mut held = cx.hold((groups.len() * n_steps) as u64)?;
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); groups.len() * n_steps];
-    let mut held = cx.hold(0)?;
     let mut column = cx.take_column();
     for (idx, group) in groups.of.iter().enumerate() {
         cx.check()?;
