@@ -30,7 +30,7 @@ mod execute;
 mod extended;
 mod functions;
 mod grid;
-mod histogram;
+pub(crate) mod histogram;
 mod names;
 mod operator;
 mod prepare;

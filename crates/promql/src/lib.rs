@@ -8,3 +8,4 @@ pub mod functions;
 mod lexer;
 pub mod parser;
 pub mod printer;
+pub mod script;

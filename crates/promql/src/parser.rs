@@ -94,6 +94,20 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     })
 }
 
+/// Parses a series description such as `m{a="1"}` at the start of `text`; returns its pairs as matchers, and where it
+/// ends. Unlike a selector it may be empty.
+pub(crate) fn series_labels(text: &str) -> Result<(Vec<Matcher>, usize), String> {
+    let described = Parser::run(text, ParseOptions::all(), |parser| {
+        match parser.peek() {
+            TokenKind::LeftBrace | TokenKind::Identifier | TokenKind::MetricIdentifier => {}
+            _ => return Err(parser.unexpected("series description", "metric name or \"{\"")),
+        }
+        let selector = parser.selector_parts()?;
+        Ok((selector.matchers, parser.previous_end() as usize))
+    });
+    described.map_err(|error| error.to_string())
+}
+
 /// Line and column of byte `at`, both from 1.
 pub fn line_and_column(text: &str, at: u32) -> (usize, usize) {
     let before = text.as_bytes().get(..at as usize).unwrap_or(text.as_bytes());

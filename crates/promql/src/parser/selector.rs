@@ -42,7 +42,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn selector_parts(&mut self) -> Parsed<VectorSelector> {
+    pub(super) fn selector_parts(&mut self) -> Parsed<VectorSelector> {
         let start = self.pos();
         let mut name = None;
         if self.peek() != &TokenKind::LeftBrace {
