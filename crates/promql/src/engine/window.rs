@@ -45,11 +45,6 @@ impl<T> SampleList<T> {
             starts_ms: if self.starts_ms.is_empty() { &[] } else { &self.starts_ms[from..to] },
         }
     }
-
-    /// Returns all samples as a slice.
-    pub(crate) fn all(&self) -> SampleSlice<'_, T> {
-        self.slice(0, self.times_ms.len())
-    }
 }
 
 /// Samples of one series without stale markers, floats and histograms apart.

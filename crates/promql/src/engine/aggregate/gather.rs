@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use wf_model::float::format_f;
+use wf_model::quote::GoQuoted;
 use wf_model::{Labels, LabelsBuilder};
 
 use super::Inputs;
-use crate::ast::{AggregateExpr, Pos};
+use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
@@ -62,17 +63,10 @@ pub(crate) fn quantile(
 }
 
 /// `count_values`: one series per group and distinct value, counting its occurrences.
-pub(crate) fn count_values(
-    inputs: &Inputs,
-    label: &str,
-    aggregate: &AggregateExpr,
-    cx: &mut Cx<'_>,
-) -> Result<BoxVector, QueryError> {
+pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
     if label.is_empty() {
-        return Err(QueryError::Execution("invalid label name \"\"".into()));
+        return Err(QueryError::Execution(format!("invalid label name {}", GoQuoted(label))));
     }
-    // The value's label takes part in the grouping, so a `by` that names it changes nothing.
-    let _ = aggregate;
     let n_steps = inputs.n_steps;
     let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
     let mut column = cx.take_column();

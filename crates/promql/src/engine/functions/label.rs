@@ -1,6 +1,5 @@
 //! `label_replace` and `label_join`.
 
-use wf_model::quote::GoQuoted;
 use wf_model::{AnchoredRegex, Labels, LabelsBuilder, METRIC_NAME};
 
 use super::CallSite;
@@ -64,9 +63,4 @@ fn write_label(
         }
     }
     relabel(op, written, drops, cx)
-}
-
-/// Returns the error for a label name that is no label name.
-pub(crate) fn invalid_label_name(name: &str) -> QueryError {
-    QueryError::Execution(format!("invalid label name {}", GoQuoted(name)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 
 use super::rate::starts_anew;
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
@@ -27,7 +27,7 @@ enum Sample<'a> {
 }
 
 impl Kernel for Transition {
-    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.is_empty() && histograms.is_empty() {
             return None;

@@ -6,7 +6,7 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::rate::{starts_anew, subtract};
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
@@ -18,7 +18,7 @@ pub(crate) struct InstantRate {
 }
 
 impl Kernel for InstantRate {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.len() + histograms.len() < 2 {
             return None;
@@ -63,7 +63,7 @@ impl InstantRate {
         if self.is_rate && (is_gauge(before) || is_gauge(last)) {
             notes.not_a_counter();
         }
-        if !self.is_rate && !(is_gauge(before) && is_gauge(last)) {
+        if !(self.is_rate || is_gauge(before) && is_gauge(last)) {
             notes.not_a_gauge();
         }
         let mut change = FloatHistogram::clone(last);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wf_model::FloatHistogram;
 
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::compensated::{Mean, Sum};
 use crate::engine::histogram::{self, HistogramMean, HistogramSum};
 use crate::engine::result::SampleValue;
@@ -18,7 +18,7 @@ pub(crate) enum Total {
 }
 
 impl Kernel for Total {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -86,7 +86,7 @@ pub(crate) enum AnySample {
 }
 
 impl Kernel for AnySample {
-    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         let n = floats.len() + histograms.len();
         if n == 0 {

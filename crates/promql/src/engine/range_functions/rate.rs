@@ -8,10 +8,10 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::histogram;
 use crate::engine::result::SampleValue;
-use crate::engine::window::{SampleSlice, Window};
+use crate::engine::window::{SampleSlice, Samples, Window};
 
 /// The three functions differ in two respects.
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +23,23 @@ pub(crate) struct Rate {
 }
 
 impl Kernel for Rate {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
                 notes.mixed_types();
                 None
             }
-            (false, true) => self.floats(window, notes).map(SampleValue::Float),
+            (false, true) => self.floats(window, prospect, notes).map(SampleValue::Float),
             (true, false) => self.histograms(window, notes).map(SampleValue::Histogram),
+        }
+    }
+
+    fn prepare(&self, samples: &Samples) -> Prospect {
+        // One pass over the series saves a pass per window: most counters are never reset.
+        let values = &samples.floats.values;
+        Prospect {
+            never_drops: values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before),
         }
     }
 
@@ -41,7 +49,7 @@ impl Kernel for Rate {
 }
 
 impl Rate {
-    fn floats(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Option<f64> {
+    fn floats(self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Option<f64> {
         let samples = &window.floats;
         let start = self.usable_start(samples, window);
         let (first, last) = (*samples.values.first()?, *samples.values.last()?);
@@ -49,8 +57,8 @@ impl Rate {
             return None;
         }
         let mut change = last - first;
-        if self.is_counter {
-            let has_starts = !samples.starts_ms.is_empty();
+        let has_starts = !samples.starts_ms.is_empty();
+        if self.is_counter && (has_starts || !prospect.never_drops) {
             for idx in 1..samples.len() {
                 let (previous, value) = (samples.values[idx - 1], samples.values[idx]);
                 if value < previous || has_starts && starts_anew(samples, idx) {
