@@ -83,40 +83,40 @@ pub struct Entry {
     pub build: Build,
 }
 
-/// All collectors, by name.
+/// All collectors, by name. Those that exist so far all run unless switched off.
 pub const TABLE: &[Entry] = &[
-    Entry { name: "cpu", is_default: true, build: |config| Ok(Arc::new(collectors::cpu::Cpu::new(config)?)) },
-    Entry {
-        name: "diskstats",
-        is_default: true,
-        build: |config| Ok(Arc::new(collectors::diskstats::DiskStats::new(config)?)),
-    },
-    Entry {
-        name: "filesystem",
-        is_default: true,
-        build: |config| Ok(Arc::new(collectors::filesystem::FileSystem::new(config)?)),
-    },
-    Entry { name: "loadavg", is_default: true, build: |_| Ok(Arc::new(collectors::loadavg::LoadAverage)) },
-    Entry { name: "meminfo", is_default: true, build: |_| Ok(Arc::new(collectors::meminfo::MemInfo)) },
-    Entry {
-        name: "netdev",
-        is_default: true,
-        build: |config| Ok(Arc::new(collectors::netdev::NetDev::new(config)?)),
-    },
-    Entry { name: "pressure", is_default: true, build: |_| Ok(Arc::new(collectors::pressure::Pressure)) },
-    Entry {
-        name: "stat",
-        is_default: true,
-        build: |config| Ok(Arc::new(collectors::stat::Stat::new(config))),
-    },
-    Entry { name: "time", is_default: true, build: |_| Ok(Arc::new(collectors::time::Time)) },
-    Entry { name: "uname", is_default: true, build: |_| Ok(Arc::new(collectors::uname::Uname)) },
-    Entry {
-        name: "vmstat",
-        is_default: true,
-        build: |config| Ok(Arc::new(collectors::vmstat::VmStat::new(config)?)),
-    },
+    default_on("bonding", |_| Ok(Arc::new(collectors::bonding::Bonding))),
+    default_on("conntrack", |_| Ok(Arc::new(collectors::kernel_files::ConnTrack))),
+    default_on("cpu", |config| Ok(Arc::new(collectors::cpu::Cpu::new(config)?))),
+    default_on("cpufreq", |_| Ok(Arc::new(collectors::cpufreq::CpuFreq))),
+    default_on("diskstats", |config| Ok(Arc::new(collectors::diskstats::DiskStats::new(config)?))),
+    default_on("dmi", |config| Ok(Arc::new(collectors::os::Dmi::new(config)))),
+    default_on("entropy", |_| Ok(Arc::new(collectors::kernel_files::Entropy))),
+    default_on("filefd", |_| Ok(Arc::new(collectors::kernel_files::FileFd))),
+    default_on("filesystem", |config| Ok(Arc::new(collectors::filesystem::FileSystem::new(config)?))),
+    default_on("kernel_hung", |_| Ok(Arc::new(collectors::kernel_files::KernelHung))),
+    default_on("loadavg", |_| Ok(Arc::new(collectors::loadavg::LoadAverage))),
+    default_on("mdadm", |_| Ok(Arc::new(collectors::mdadm::MdAdm))),
+    default_on("meminfo", |_| Ok(Arc::new(collectors::meminfo::MemInfo))),
+    default_on("netclass", |config| Ok(Arc::new(collectors::netclass::NetClass::new(config)?))),
+    default_on("netdev", |config| Ok(Arc::new(collectors::netdev::NetDev::new(config)?))),
+    default_on("netstat", |config| Ok(Arc::new(collectors::netstat::NetStat::new(config)?))),
+    default_on("os", |_| Ok(Arc::new(collectors::os::Os))),
+    default_on("pressure", |_| Ok(Arc::new(collectors::pressure::Pressure))),
+    default_on("schedstat", |_| Ok(Arc::new(collectors::kernel_files::SchedStat))),
+    default_on("sockstat", |_| Ok(Arc::new(collectors::sockstat::SockStat))),
+    default_on("softnet", |_| Ok(Arc::new(collectors::softnet::SoftNet))),
+    default_on("stat", |config| Ok(Arc::new(collectors::stat::Stat::new(config)))),
+    default_on("thermal_zone", |_| Ok(Arc::new(collectors::thermal_zone::ThermalZone))),
+    default_on("time", |_| Ok(Arc::new(collectors::time::Time))),
+    default_on("udp_queues", |_| Ok(Arc::new(collectors::kernel_files::UdpQueues))),
+    default_on("uname", |_| Ok(Arc::new(collectors::uname::Uname))),
+    default_on("vmstat", |config| Ok(Arc::new(collectors::vmstat::VmStat::new(config)?))),
 ];
+
+const fn default_on(name: &'static str, build: Build) -> Entry {
+    Entry { name, is_default: true, build }
+}
 
 /// Starts a counter family.
 pub fn counter(name: &'static str, help: &'static str) -> MetricFamily {

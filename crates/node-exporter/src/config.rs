@@ -1,8 +1,7 @@
 //! What was asked for: the original's flags, checked.
 //!
 //! [`Config::from_flags`] is a pure function from arguments to configuration. A flag of the original that has no
-//! effect here yet is refused like an unknown one, so that nobody relies on it; the few that stock charts pass for
-//! collectors that are missing are taken with a warning.
+//! effect here yet is refused like an unknown one, so that nobody relies on it.
 //!
 //! # Source
 //! `spec/exporters-linux.md` A1, A3.
@@ -131,6 +130,10 @@ pub struct Config {
     pub diskstats_exclude: String,
     /// `--collector.filesystem.*`.
     pub filesystem: FileSystemConfig,
+    /// `--collector.netclass.ignored-devices`.
+    pub netclass_ignored: String,
+    /// `--collector.netclass.ignore-invalid-speed`. Default: false.
+    pub netclass_ignores_invalid_speed: bool,
     /// `--collector.netdev.*`.
     pub netdev: NetDevConfig,
     /// `--collector.netstat.fields`.
@@ -139,8 +142,6 @@ pub struct Config {
     pub stat_softirq: bool,
     /// `--collector.vmstat.fields`.
     pub vmstat_fields: String,
-    /// Flags that were taken although they have no effect; to be logged at start.
-    pub warnings: Vec<String>,
 }
 
 /// Which file systems are asked, and how patiently.
@@ -215,6 +216,8 @@ impl Default for Config {
                 mount_timeout: Duration::from_secs(5),
                 stat_workers: 4,
             },
+            netclass_ignored: "^$".to_owned(),
+            netclass_ignores_invalid_speed: false,
             netdev: NetDevConfig {
                 include: String::new(),
                 exclude: String::new(),
@@ -225,7 +228,6 @@ impl Default for Config {
             netstat_fields: NETSTAT_FIELDS.to_owned(),
             stat_softirq: false,
             vmstat_fields: VMSTAT_FIELDS.to_owned(),
-            warnings: Vec::new(),
         }
     }
 }

@@ -113,9 +113,6 @@ impl NodeExporter {
 
     /// Logs what an operator should know, then waits for `stop`: the exporter works only when asked.
     pub async fn run(&self, stop: CancellationToken) {
-        for warning in &self.inner.config.warnings {
-            tracing::warn!("{warning}");
-        }
         if rustix::process::geteuid().is_root() {
             tracing::warn!("the host exporter runs as root, which it does not need");
         }

@@ -60,6 +60,15 @@ pub fn hex(word: &[u8]) -> Option<u64> {
     u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// Parses a whole number as the kernel writes attributes: decimal, perhaps negative, or hexadecimal with `0x`.
+pub fn integer(word: &[u8]) -> Option<i64> {
+    match (word.strip_prefix(b"0x"), word.strip_prefix(b"-")) {
+        (Some(_), _) => i64::try_from(hex(word)?).ok(),
+        (None, Some(digits)) => i64::try_from(u64(digits)?).ok().map(|value| -value),
+        (None, None) => i64::try_from(u64(word)?).ok(),
+    }
+}
+
 /// Returns `bytes` as text; what is not UTF-8 becomes U+FFFD.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -94,6 +103,7 @@ mod tests {
         );
         assert_eq!([u64(b""), u64(b"-1"), u64(b"1 ")], [None; 3]);
         assert_eq!([number(b"-1"), number(b"0.21"), number(b"x")], [Some(-1.0), Some(0.21), None]);
+        assert_eq!([integer(b"-1"), integer(b"0x1303"), integer(b"7")], [Some(-1), Some(4867), Some(7)]);
         assert_eq!([hex(b"ff"), hex(b"0x10"), hex(b"g")], [Some(255), Some(16), None]);
     }
 

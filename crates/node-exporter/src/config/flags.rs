@@ -59,6 +59,8 @@ const FLAGS: &[Flag] = &[
     flag("collector.filesystem.ignored-fs-types", "Deprecated: fs-types-exclude.", Text(|c, v| c.filesystem.fs_types_exclude = v)),
     flag("collector.filesystem.mount-timeout", "How long to wait for a mount.", Duration(|c, v| c.filesystem.mount_timeout = v)),
     flag("collector.filesystem.stat-workers", "Mounts asked at a time.", Count(|c, v| c.filesystem.stat_workers = v)),
+    flag("collector.netclass.ignored-devices", "Pattern of devices to leave out.", Text(|c, v| c.netclass_ignored = v)),
+    flag("collector.netclass.ignore-invalid-speed", "Leave out negative speeds.", Switch(|c, v| c.netclass_ignores_invalid_speed = v)),
     flag("collector.netdev.device-include", "Pattern of devices to expose.", Text(|c, v| c.netdev.include = v)),
     flag("collector.netdev.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.netdev.exclude = v)),
     flag("collector.netdev.device-whitelist", "Deprecated: device-include.", Text(|c, v| c.netdev.include = v)),
@@ -74,20 +76,17 @@ const FLAGS: &[Flag] = &[
 /// Collectors of the original that are missing here: switching one off is easy, switching it on is refused.
 #[rustfmt::skip]
 const MISSING: &[&str] = &[
-    "arp", "bcache", "bcachefs", "bonding", "btrfs", "buddyinfo", "cgroups", "conntrack", "cpu_vulnerabilities",
-    "cpufreq", "devstat", "dmi", "dmmultipath", "drbd", "drm", "edac", "entropy", "ethtool", "fibrechannel", "filefd",
-    "hwmon", "infiniband", "interrupts", "ipvs", "kernel_hung", "ksmd", "lnstat", "logind", "mdadm", "meminfo_numa",
-    "mountstats", "netclass", "netstat", "network_route", "nfs", "nfsd", "ntp", "nvme", "nvmesubsystem", "os",
-    "pcidevice", "perf", "powersupplyclass", "processes", "qdisc", "rapl", "runit", "schedstat", "selinux",
-    "slabinfo", "sockstat", "softirqs", "softnet", "supervisord", "swap", "sysctl", "systemd", "tapestats", "tcpstat",
-    "textfile", "thermal_zone", "timex", "udp_queues", "watchdog", "wifi", "xfrm", "xfs", "zfs", "zoneinfo",
+    "arp", "bcache", "bcachefs", "btrfs", "buddyinfo", "cgroups", "cpu_vulnerabilities", "devstat", "dmmultipath", "drbd", "drm", "edac", "ethtool", "fibrechannel",
+    "hwmon", "infiniband", "interrupts", "ipvs", "ksmd", "lnstat", "logind", "meminfo_numa",
+    "mountstats", "network_route", "nfs", "nfsd", "ntp", "nvme", "nvmesubsystem",
+    "pcidevice", "perf", "powersupplyclass", "processes", "qdisc", "rapl", "runit", "selinux",
+    "slabinfo", "softirqs", "supervisord", "swap", "sysctl", "systemd", "tapestats", "tcpstat",
+    "textfile", "timex", "watchdog", "wifi", "xfrm", "xfs", "zfs", "zoneinfo",
 ];
 
-/// Flags for missing collectors that stock charts pass: without the collector there is nothing for them to change.
-const HARMLESS: &[&str] = &["collector.netclass.ignored-devices"];
-
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
-const NOT_YET: &[&str] = &["web.config.file", "web.systemd-socket", "collector.netdev.address-info"];
+const NOT_YET: &[&str] =
+    &["web.config.file", "web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]
@@ -196,7 +195,7 @@ fn take(
         given.flags.insert(name.to_owned());
         return set_value(config, flag, text, value);
     }
-    take_collector(config, given, positive, is_on, value)
+    take_collector(given, positive, is_on, value)
 }
 
 fn set_value(config: &mut Config, flag: &Flag, text: String, value: &Value<'_, '_>) -> Result<(), FlagError> {
@@ -217,11 +216,10 @@ fn set_value(config: &mut Config, flag: &Flag, text: String, value: &Value<'_, '
 
 /// `--collector.<name>`, `--no-collector.<name>`, and whatever else the original knows.
 fn take_collector(
-    config: &mut Config,
     given: &mut Given,
     name: &str,
     is_on: bool,
-    value: &mut Value<'_, '_>,
+    value: &Value<'_, '_>,
 ) -> Result<(), FlagError> {
     let unknown = || Err(FlagError::Unknown { flag: value.flag.clone() });
     let not_yet = || Err(FlagError::NotYet { flag: value.flag.clone() });
@@ -238,11 +236,6 @@ fn take_collector(
     if MISSING.contains(&collector) {
         value.none()?;
         return if is_on { not_yet() } else { Ok(()) };
-    }
-    if HARMLESS.contains(&name) {
-        value.text()?;
-        config.warnings.push(format!("{} has no effect: its collector is missing here", value.flag));
-        return Ok(());
     }
     match collector.split_once('.') {
         Some((owner, _)) if MISSING.contains(&owner) => not_yet(),

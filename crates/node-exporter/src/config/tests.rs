@@ -78,7 +78,7 @@ fn stock_charts_start() {
         "--collector.netclass.ignored-devices=^(veth.*|[a-f0-9]{15})$",
         "--collector.netdev.device-exclude=^(veth.*|[a-f0-9]{15})$",
     ]);
-    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.netclass_ignored, config.netdev.exclude);
 }
 
 #[test]
@@ -86,4 +86,13 @@ fn help_and_version_come_first() {
     let Command::Help(text) = Config::from_flags(&["--help"]).unwrap() else { panic!() };
     assert!(text.contains("--[no-]collector.cpu\n") && text.contains("--path.procfs\n"));
     assert!(matches!(Config::from_flags(&["--version"]).unwrap(), Command::Version));
+}
+
+#[test]
+fn every_default_can_be_switched_off_and_on() {
+    for entry in crate::collector::TABLE {
+        let (on, off) = (format!("--collector.{}", entry.name), format!("--no-collector.{}", entry.name));
+        assert!(run(&[&on]).collectors.contains(entry.name));
+        assert!(!run(&[&off]).collectors.contains(entry.name));
+    }
 }

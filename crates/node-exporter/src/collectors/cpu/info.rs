@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regex_automata::meta::Regex;
 use wf_exposition::MetricFamily;
 
+use super::super::cpufreq::FREQUENCY_HELP;
 use crate::collector::{CollectError, gauge};
 use crate::config::{Config, FlagError};
 use crate::context::Context;
@@ -13,6 +14,8 @@ use crate::filter;
 /// Options of the information metrics.
 #[derive(Debug)]
 pub(super) struct Info {
+    /// Upstream's condition: the cpufreq collector runs too.
+    has_frequency: bool,
     flags: Option<Regex>,
     bugs: Option<Regex>,
 }
@@ -29,7 +32,7 @@ impl Info {
         let flags = compile("--collector.cpu.info.flags-include", &config.cpu_flags_include)?;
         let bugs = compile("--collector.cpu.info.bugs-include", &config.cpu_bugs_include)?;
         let is_on = config.cpu_info || flags.is_some() || bugs.is_some();
-        Ok(is_on.then_some(Self { flags, bugs }))
+        Ok(is_on.then_some(Self { has_frequency: config.collectors.contains("cpufreq"), flags, bugs }))
     }
 
     pub(super) fn push(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
@@ -52,6 +55,9 @@ impl Info {
             family.push(&labels, 1.0);
         }
         out.push(family);
+        if self.has_frequency {
+            out.push(frequencies(&cpus));
+        }
         let listed = |name: &str| cpus.first().and_then(|cpu| cpu.get(name)).map_or("", String::as_str);
         let flags = gauge("node_cpu_flag_info", "Feature flags of the first CPU that match the pattern.");
         out.push(matching(flags, "flag", listed("flags"), self.flags.as_ref()));
@@ -59,6 +65,19 @@ impl Info {
         out.push(matching(bugs, "bug", listed("bugs"), self.bugs.as_ref()));
         Ok(())
     }
+}
+
+fn frequencies(cpus: &[Fields]) -> MetricFamily {
+    let mut family = gauge("node_cpu_frequency_hertz", FREQUENCY_HELP);
+    for cpu in cpus {
+        let field = |name: &str| cpu.get(name).map_or("", String::as_str);
+        if let Ok(megahertz) = field("cpu MHz").parse::<f64>() {
+            let labels =
+                [("core", field("core id")), ("cpu", field("processor")), ("package", field("physical id"))];
+            family.push(&labels, megahertz * 1e6);
+        }
+    }
+    family
 }
 
 fn matching(
