@@ -40,6 +40,6 @@ pub fn wal_segment(bytes: &[u8]) {
 /// Reads the bytes as a head-chunk file.
 pub fn head_chunks(bytes: &[u8]) {
     let mut n_chunks = 0;
-    let _ = crate::head_chunks::scan(bytes, 1, &mut |_| n_chunks += 1);
+    crate::head_chunks::scan(bytes, 1, &mut |_| n_chunks += 1);
     assert!(n_chunks <= bytes.len(), "more chunks than bytes");
 }

@@ -5,8 +5,8 @@
 //! entry = series u64 | mint i64 | maxt i64 | encoding u8 | uvarint len | data | crc32c over all before
 //! ```
 //! [`HeadChunks::append`] hands out a [`ChunkRef`] at once; entries are written in batches, and read from the batch
-//! until then. What these files hold is in the write-ahead log as well: a damaged file is deleted, with all later ones,
-//! and its samples come from there.
+//! until then. What the newest file holds is in the write-ahead log as well; what older ones hold need not be, while
+//! there are no blocks. So damage costs the damaged entries only, where Prometheus deletes the file and all later ones.
 //!
 //! # Invariants
 //! - An entry never changes; files are appended to, then only removed. After a start a new file is begun.
@@ -102,7 +102,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Head
     move |source| HeadChunksError::Io { action, path, source }
 }
 
-/// What was found, and mended, when the files were opened.
+/// What was found when the files were opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenReport {
     /// Chunks reported to the visitor.
@@ -111,18 +111,20 @@ pub struct OpenReport {
     pub corruption: Option<Corruption>,
 }
 
-/// Damage: the file and all later ones were removed.
+/// Damage: these bytes cannot be read. All other chunks can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
-    /// The damaged file.
+    /// The first damaged file.
     pub file: u32,
-    /// Where the damage was found.
+    /// Where damage was found first.
     pub offset: usize,
-    /// What is wrong.
+    /// What is wrong there.
     pub reason: &'static str,
-    /// Files removed.
+    /// Damaged places in all files.
+    pub n_places: usize,
+    /// Files without a readable header; renamed to `NNNNNN.damaged`.
     pub n_files_removed: usize,
-    /// Their bytes.
+    /// Bytes in all files that cannot be read.
     pub bytes_removed: u64,
 }
 
@@ -204,9 +206,9 @@ impl HeadChunks {
     pub const FILE_BYTES_MAX: usize = 128 << 20;
 
     /// Opens the files in `dir`, creating it if need be, and calls `visit` for each chunk, in the order they were
-    /// written. Every checksum is verified. The first damaged file is removed together with all later ones.
+    /// written. Every checksum is verified: damaged chunks are reported together at the end, not visited.
     /// # Errors
-    /// When a file cannot be read or removed.
+    /// When a file cannot be read.
     pub fn open(dir: &Path, visit: &mut dyn FnMut(ChunkMeta)) -> Result<(Self, OpenReport), HeadChunksError> {
         Self::open_on(Arc::new(crate::disk::OsDisk), dir, Self::FILE_BYTES_MAX, visit)
     }

@@ -19,7 +19,7 @@ use wf_model::Labels;
 use self::label_sets::{LabelSetRef, LabelSets};
 use self::postings::Postings;
 use self::slabs::Slabs;
-use self::symbols::SymbolTable;
+use self::symbols::{EMPTY, SymbolTable};
 
 /// What identifies one series.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,7 @@ pub(crate) struct Index {
     identities: Slabs<Identity>,
     by_labels: HashTable<u32>,
     free_ids: Vec<u32>,
-    /// Kept for its buffer.
+    /// Labels of the series added last.
     pairs: Vec<(u32, u32)>,
 }
 
@@ -71,10 +71,7 @@ impl Index {
         debug_assert!(self.find(labels).is_none(), "{labels} is there already");
         let hash = self.hasher.hash_one(labels);
         let mut pairs = std::mem::take(&mut self.pairs);
-        pairs.clear();
-        pairs.extend(
-            labels.iter().map(|(name, value)| (self.symbols.intern(name), self.symbols.intern(value))),
-        );
+        self.intern(labels, &mut pairs);
         let identity = Identity { hash, series_ref, labels: self.label_sets.insert(&pairs, &self.symbols) };
         let id = self.free_ids.pop().unwrap_or_else(|| self.identities.n_items());
         self.identities.set(id, identity);
@@ -82,6 +79,20 @@ impl Index {
         self.by_labels.insert_unique(hash, id, |id| self.identities.get(*id).hash);
         self.pairs = pairs;
         id
+    }
+
+    /// Turns labels into ids. `pairs` holds those of the series before: neighbours share most labels, and comparing two
+    /// strings is cheaper than looking one up.
+    fn intern(&mut self, labels: &Labels, pairs: &mut Vec<(u32, u32)>) {
+        pairs.resize(labels.len(), (EMPTY, EMPTY));
+        for ((name, value), pair) in labels.iter().zip(pairs) {
+            if self.symbols.get(pair.0) != name {
+                pair.0 = self.symbols.intern(name);
+            }
+            if self.symbols.get(pair.1) != value {
+                pair.1 = self.symbols.intern(value);
+            }
+        }
     }
 
     /// Drops series, their symbols and their postings.
@@ -104,6 +115,7 @@ impl Index {
             is_live[name as usize] = true;
             index.values().for_each(|(value, _)| is_live[value as usize] = true);
         }
+        self.pairs.clear();
         self.symbols.retain(|id| is_live.get(id as usize).copied().unwrap_or(false));
         self.postings.optimize();
     }

@@ -12,6 +12,7 @@ use wf_series::{
 };
 
 use crate::dirlock::DirLock;
+use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
 use crate::{Cardinality, ReplayProgress, TsdbOptions, TsdbStats};
 
@@ -89,9 +90,21 @@ impl Tsdb {
         now_ms: i64,
         progress: &ReplayProgress,
     ) -> Result<Arc<Self>, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        Self::open_on(&disk, dir, options, now_ms, progress)
+    }
+
+    /// As [`Tsdb::open_observed`], on another file layer.
+    fn open_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        options: TsdbOptions,
+        now_ms: i64,
+        progress: &ReplayProgress,
+    ) -> Result<Arc<Self>, OpenError> {
         options.check()?;
         let lock = DirLock::acquire(dir)?;
-        let head = Head::open(dir, options, now_ms, progress)?;
+        let head = Head::open(disk, dir, options, now_ms, progress)?;
         progress.finish();
         let was_clean = lock.was_clean;
         Ok(Arc::new(Self {

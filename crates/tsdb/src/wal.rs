@@ -226,7 +226,7 @@ impl Wal {
         self.queue.written_up_to()
     }
 
-    /// Waits until `seq` was written, and makes that happen at once.
+    /// Waits until `seq` was written, or all that is queued now if that is less, and makes it happen at once.
     /// # Errors
     /// [`WalError::Unwritten`] when an attempt failed meanwhile, [`WalError::Closed`].
     pub fn wait_written(&self, seq: CommitSeq) -> Result<(), WalError> {

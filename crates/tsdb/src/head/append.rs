@@ -51,6 +51,9 @@ enum Fate {
 
 const NO_ID: u32 = u32::MAX;
 
+/// Two varints of ten bytes, the value, and a share of page headers.
+const SAMPLE_RECORD_BYTES_MAX: usize = 32;
+
 impl Commit {
     pub(crate) fn new() -> Self {
         Self {
@@ -131,6 +134,7 @@ impl Head {
             if commit.is_closed {
                 return Err(AppendError::Closed);
             }
+            self.check_size(batch)?;
             self.log_leftover(&mut commit)?;
             let mut buffers = std::mem::take(&mut commit.buffers);
             let shard_ends = buffers.group_by_shard(&commit.refs, batch);
@@ -147,6 +151,19 @@ impl Head {
             self.log().wait_written(position).map_err(|error| self.log_error(&error))?;
         }
         Ok(outcome)
+    }
+
+    /// Refuses a batch whose record might not fit a segment, before anything of it is applied.
+    fn check_size(&self, batch: &WriteBatch) -> Result<(), AppendError> {
+        let limit =
+            usize::try_from(self.options.wal_segment_bytes).unwrap_or(usize::MAX) / SAMPLE_RECORD_BYTES_MAX;
+        if batch.len() >= limit {
+            let n_samples = batch.len();
+            let message =
+                format!("a batch of {n_samples} samples may not fit a segment: send fewer than {limit}");
+            return Err(AppendError::Log { message });
+        }
+        Ok(())
     }
 
     /// Makes sure that the last batch of each series is visible before another appends to it: a series remembers only

@@ -1,13 +1,14 @@
 //! Opening a head from its directory, and closing it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{info, warn};
 
 use super::replay::{FoundChunks, Replay};
 use super::{Chain, Head};
-use crate::disk::OsDisk;
+use crate::disk::{Disk, OsDisk};
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Lost, cut_at, repair};
 use crate::wal::{Reader, Wal, WalOptions};
@@ -16,6 +17,7 @@ use crate::{OpenError, ReplayProgress, TsdbOptions};
 impl Head {
     /// Replays `dir`, which the caller has locked, and opens its log for writing.
     pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
         now_ms: i64,
@@ -29,13 +31,15 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        let (chunk_files, found) = open_chunk_files(&dir.join("chunks_head"))?;
+        warn_of_blocks(dir);
+        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
         let head = Self::new(options, chunk_files);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let mut replay = Replay::new(&head, found);
         replay_log(&wal_dir, &head, &mut replay, progress)?;
         let n_samples = replay.finish();
-        let log = Wal::open(&wal_dir, wal_options).map_err(|error| replay_error(&wal_dir, &error))?;
+        let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
+        let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
@@ -48,6 +52,8 @@ impl Head {
     /// Refuses batches from now on, writes what is queued and full chunks, and forces both to the disk.
     pub(crate) fn close(&self) -> Result<(), String> {
         self.commit.lock().is_closed = true;
+        // Upkeep that is under way writes the same chunks: one of us at a time.
+        let _upkeep = self.upkeep.lock();
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
@@ -56,9 +62,10 @@ impl Head {
 }
 
 /// Opens the head-chunk files and lists what is in them by series.
-fn open_chunk_files(dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> {
+fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> {
     let mut found = FoundChunks::default();
-    let opened = HeadChunks::open(dir, &mut |chunk| found.add(chunk));
+    let file_bytes_max = HeadChunks::FILE_BYTES_MAX;
+    let opened = HeadChunks::open_on(Arc::clone(disk), dir, file_bytes_max, &mut |chunk| found.add(chunk));
     let (chunk_files, report) = opened.map_err(|error| replay_error(dir, &error))?;
     if let Some(damage) = report.corruption {
         found.n_corruptions += 1;
@@ -73,6 +80,21 @@ fn open_chunk_files(dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> 
         );
     }
     Ok((chunk_files, found))
+}
+
+/// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
+fn warn_of_blocks(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let n_blocks = entries.filter(|entry| entry.path().join("meta.json").exists()).count();
+    let has_wbl = dir.join("wbl").exists();
+    if n_blocks > 0 || has_wbl {
+        warn!(
+            dir = %dir.display(),
+            n_blocks,
+            has_wbl,
+            "blocks and the out-of-order log are left in place, but this version does not read them"
+        );
+    }
 }
 
 /// Reads the log into the head up to its end or its first damage, which is repaired.

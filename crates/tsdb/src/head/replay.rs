@@ -14,7 +14,7 @@ use super::{Head, Seen};
 use crate::FastMap;
 use crate::chunk::Encoding;
 use crate::head_chunks::{ChunkMeta, ChunkRef};
-use crate::record::{self, Record, RecordError, SampleEntry, SeriesEntry};
+use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
 
 /// Full chunks that pile up during replay go to their files when they are this many bytes.
 const FLUSH_BYTES: usize = 4 << 20;
@@ -78,9 +78,13 @@ impl<'a> Replay<'a> {
                 }
             }
             Record::Samples(entries) => {
-                for entry in entries {
-                    self.sample(entry?);
+                let result = self.samples(entries);
+                let pending_bytes: usize =
+                    self.head.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
+                if pending_bytes >= FLUSH_BYTES {
+                    self.head.flush_or_report();
                 }
+                result?;
             }
             Record::Tombstones(entries) => {
                 for entry in entries {
@@ -122,28 +126,30 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn sample(&mut self, sample: SampleEntry) {
-        let Some(id) = self.head.commit.lock().refs.find(sample.series) else {
-            self.n_unknown += 1;
-            return;
-        };
-        let mut shard = self.head.shards[shard_of(id)].write();
-        let verdict = shard.series(id).judge(sample.time_ms, sample.value);
-        if verdict == Verdict::Duplicate {
-            // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
-            shard.series_mut(id).set_last_value(sample.value);
+    fn samples(&mut self, entries: Samples<'_>) -> Result<(), RecordError> {
+        let head = self.head;
+        let commit = head.commit.lock();
+        let mut finder = commit.refs.finder();
+        let mut shards: Vec<_> = head.shards.iter().map(|shard| shard.write()).collect();
+        for entry in entries {
+            let sample = entry?;
+            let Some(id) = finder.find(sample.series) else {
+                self.n_unknown += 1;
+                continue;
+            };
+            let shard = &mut shards[shard_of(id)];
+            match shard.series(id).judge(sample.time_ms, sample.value) {
+                Verdict::InOrder => {
+                    shard.append(id, sample.time_ms, sample.value, 0, head.options.chunk_range_ms);
+                    self.seen.add(sample.time_ms);
+                    self.n_samples += 1;
+                }
+                // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
+                Verdict::Duplicate => shard.series_mut(id).set_last_value(sample.value),
+                Verdict::Repeated | Verdict::OutOfOrder => {}
+            }
         }
-        if verdict != Verdict::InOrder {
-            return;
-        }
-        shard.append(id, sample.time_ms, sample.value, 0, self.head.options.chunk_range_ms);
-        let is_flush_due = shard.pending_bytes() >= FLUSH_BYTES / 16;
-        drop(shard);
-        self.seen.add(sample.time_ms);
-        self.n_samples += 1;
-        if is_flush_due {
-            self.head.flush_or_report();
-        }
+        Ok(())
     }
 
     /// Ends the replay: from here on the head takes batches.
@@ -167,6 +173,7 @@ impl<'a> Replay<'a> {
                 "parts of the log were passed over"
             );
         }
+        head.index.write().postings.optimize();
         head.walk();
         self.n_samples
     }

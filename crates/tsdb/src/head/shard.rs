@@ -124,8 +124,9 @@ impl Shard {
             self.free_slots.push(slot);
         }
         if self.pending_bytes == 0 && self.free_slots.len() == self.pending.len() {
-            self.pending.clear();
-            self.free_slots.clear();
+            // Series that began together are cut together: the room for that is given back.
+            self.pending = Vec::new();
+            self.free_slots = Vec::new();
         }
     }
 

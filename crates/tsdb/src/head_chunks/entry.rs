@@ -45,6 +45,19 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Returns what is worth knowing about the entry at `chunk`.
+    pub(super) fn meta(&self, chunk: ChunkRef) -> ChunkMeta {
+        ChunkMeta {
+            chunk,
+            series: self.series,
+            min_time_ms: self.min_time_ms,
+            max_time_ms: self.max_time_ms,
+            encoding: self.encoding,
+            is_out_of_order: self.is_out_of_order,
+            n_samples: crate::chunk::xor::n_samples(self.data).unwrap_or(0),
+        }
+    }
+
     /// Returns where the next entry starts, relative to this one.
     pub(super) fn end(&self) -> usize {
         self.data_at + self.data.len() + CRC_BYTES
@@ -83,20 +96,33 @@ pub(super) fn read(bytes: &[u8], offset: usize, file: u32) -> Result<Entry<'_>, 
 
 /// As [`read`], with just the reason as an error.
 pub(super) fn read_checked(bytes: &[u8]) -> Result<Entry<'_>, &'static str> {
+    let (entry, encoding) = read_frame(bytes)?;
+    let (covered, crc) = bytes.split_at_checked(entry.data_at + entry.data.len()).unwrap_or_default();
+    if crc.first_chunk() != Some(&crc32c::crc32c(covered).to_be_bytes()) {
+        return Err("checksum mismatch");
+    }
+    let encoding = Encoding::from_number(encoding & !OUT_OF_ORDER).ok_or("unknown encoding")?;
+    Ok(Entry { encoding, ..entry })
+}
+
+/// Returns where the entry at the start of `bytes` ends if its length is to be believed; its checksum is not looked at.
+pub(super) fn end_unchecked(bytes: &[u8]) -> Option<usize> {
+    read_frame(bytes).ok().map(|(entry, _)| entry.end())
+}
+
+/// Reads the fields, and the encoding byte as it is; the encoding of the entry is still to be set.
+fn read_frame(bytes: &[u8]) -> Result<(Entry<'_>, u8), &'static str> {
     let cut_off = |_| "entry is cut off";
     let mut cursor = Cursor::new(bytes);
     let series = cursor.u64().map_err(cut_off)?;
     let min_time_ms = cursor.i64().map_err(cut_off)?;
     let max_time_ms = cursor.i64().map_err(cut_off)?;
-    let encoding = cursor.u8().map_err(cut_off)?;
+    let number = cursor.u8().map_err(cut_off)?;
     let len = cursor.uvarint().map_err(|_| "length is damaged")?;
     let data_at = bytes.len() - cursor.remaining();
     let data = usize::try_from(len).ok().and_then(|len| cursor.take(len).ok()).ok_or("entry is cut off")?;
-    let covered = bytes.get(..data_at + data.len()).unwrap_or_default();
-    if cursor.u32().map_err(cut_off)? != crc32c::crc32c(covered) {
-        return Err("checksum mismatch");
-    }
-    let is_out_of_order = encoding & OUT_OF_ORDER != 0;
-    let encoding = Encoding::from_number(encoding & !OUT_OF_ORDER).ok_or("unknown encoding")?;
-    Ok(Entry { series, min_time_ms, max_time_ms, encoding, is_out_of_order, data, data_at })
+    cursor.take(CRC_BYTES).map_err(cut_off)?;
+    let is_out_of_order = number & OUT_OF_ORDER != 0;
+    let encoding = Encoding::Xor;
+    Ok((Entry { series, min_time_ms, max_time_ms, encoding, is_out_of_order, data, data_at }, number))
 }

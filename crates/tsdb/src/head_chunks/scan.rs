@@ -1,4 +1,4 @@
-//! Reading the files at start: verify, mend, report every chunk.
+//! Reading the files at start: verify, report every chunk, pass over what is damaged.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,113 +6,145 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use super::entry::{HEADER_BYTES_MIN, read_checked};
+use super::entry::{HEADER_BYTES_MIN, end_unchecked, read_checked};
 use super::{
     ChunkMeta, ChunkRef, Corruption, FILE_HEADER, HeadChunks, HeadChunksError, MappedFile, OpenReport,
     file_path, io_error,
 };
 use crate::mmap::FileMap;
 
-/// Maps the files of `chunks` and visits what is in them; removes damaged ones.
+/// Maps the files of `chunks` and visits what is in them.
 pub(super) fn open_files(
     chunks: &HeadChunks,
     visit: &mut dyn FnMut(ChunkMeta),
 ) -> Result<OpenReport, HeadChunksError> {
     let dir = &chunks.dir;
     let mut numbers = list(dir).map_err(io_error("list directory", dir))?;
-    if let Some(&newest) = numbers.last()
-        && is_never_begun(&file_path(dir, newest)).map_err(io_error("read", dir))?
-    {
-        remove(chunks, newest)?;
+    let newest = numbers.last().copied().unwrap_or(0);
+    let newest_path = file_path(dir, newest);
+    if newest > 0 && is_never_begun(&newest_path).map_err(io_error("read", &newest_path))? {
+        chunks.disk.remove_file(&newest_path).map_err(io_error("remove", &newest_path))?;
         numbers.pop();
     }
     let mut report = OpenReport::default();
     let mut files = chunks.files.write();
-    let mut expected = numbers.first().copied().unwrap_or(1);
-    for (idx, &number) in numbers.iter().enumerate() {
+    files.newest_number = newest;
+    for &number in &numbers {
         let path = file_path(dir, number);
-        let damage = if number == expected {
-            match open_file(&path, number, visit).map_err(io_error("read", &path))? {
-                Ok(opened) => {
-                    report.n_chunks += opened.n_chunks;
-                    trim(chunks, &path, opened.mapped.len());
-                    files.mapped.insert(number, (Arc::new(opened.mapped), opened.newest_ms));
-                    expected = number.saturating_add(1);
-                    continue;
-                }
-                Err(damage) => damage,
-            }
-        } else {
-            (0, "a file before this one is missing")
+        let mut newest_ms = i64::MIN;
+        let mut visit = |meta: ChunkMeta| {
+            newest_ms = newest_ms.max(meta.max_time_ms);
+            report.n_chunks += 1;
+            visit(meta);
         };
-        report.corruption = Some(remove_from(chunks, &numbers, idx, damage)?);
-        break;
+        let (map, scanned) = scan_file(&path, number, &mut visit).map_err(io_error("read", &path))?;
+        note(&mut report.corruption, number, &scanned);
+        let Some(map) = map.filter(|_| scanned.end > 0) else {
+            let aside = path.with_extension("damaged");
+            chunks.disk.rename(&path, &aside).map_err(io_error("set aside", &path))?;
+            continue;
+        };
+        // What a crash tore off the newest file is in the log; damage elsewhere stays for whoever wants to look.
+        if number == newest || scanned.bytes_damaged == 0 {
+            trim(chunks, &path, scanned.end);
+        }
+        files
+            .mapped
+            .insert(number, (Arc::new(MappedFile { map, len: AtomicUsize::new(scanned.end) }), newest_ms));
     }
-    files.newest_number = expected.saturating_sub(1);
     Ok(report)
 }
 
-struct Opened {
-    mapped: MappedFile,
-    newest_ms: i64,
-    n_chunks: u64,
+/// What a scan found out.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    /// Where the readable entries end; 0 when not even the header is readable.
+    end: usize,
+    /// The first damage.
+    first_damage: Option<(usize, &'static str)>,
+    n_places: usize,
+    bytes_damaged: u64,
 }
 
-/// Where damage was found and what it is.
-type Damage = (usize, &'static str);
+impl Scanned {
+    fn damage(&mut self, at: usize, reason: &'static str, n_bytes: usize) {
+        self.first_damage.get_or_insert((at, reason));
+        self.n_places += 1;
+        self.bytes_damaged += n_bytes as u64;
+    }
+}
 
-fn open_file(
+/// Adds what was found in one file to what is reported about all.
+fn note(corruption: &mut Option<Corruption>, file: u32, scanned: &Scanned) {
+    let Some((offset, reason)) = scanned.first_damage else { return };
+    let found = corruption.get_or_insert(Corruption {
+        file,
+        offset,
+        reason,
+        n_places: 0,
+        n_files_removed: 0,
+        bytes_removed: 0,
+    });
+    found.n_places += scanned.n_places;
+    found.n_files_removed += usize::from(scanned.end == 0);
+    found.bytes_removed += scanned.bytes_damaged;
+}
+
+fn scan_file(
     path: &Path,
     number: u32,
     visit: &mut dyn FnMut(ChunkMeta),
-) -> io::Result<Result<Opened, Damage>> {
+) -> io::Result<(Option<FileMap>, Scanned)> {
     let file = File::open(path)?;
     let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    if len < FILE_HEADER.len() {
-        return Ok(Err((0, "file header is cut off")));
+    if len == 0 {
+        return Ok((None, scan(&[], number, visit)));
     }
     let map = FileMap::new(&file, len)?;
-    // Twice: chunks of a file that turns out to be damaged further on must not be reported.
-    let len = match scan(map.all(len), number, &mut |_| ()) {
-        Ok(len) => len,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    let (mut newest_ms, mut n_chunks) = (i64::MIN, 0);
-    let scanned = scan(map.all(len), number, &mut |meta| {
-        newest_ms = newest_ms.max(meta.max_time_ms);
-        n_chunks += 1;
-        visit(meta);
-    });
-    let mapped = MappedFile { map, len: AtomicUsize::new(len) };
-    Ok(scanned.map(|_| Opened { mapped, newest_ms, n_chunks }))
+    let scanned = scan(map.all(len), number, visit);
+    Ok((Some(map), scanned))
 }
 
-/// Reads the entries of a file and returns where they end.
-pub(crate) fn scan(bytes: &[u8], number: u32, visit: &mut dyn FnMut(ChunkMeta)) -> Result<usize, Damage> {
+/// Reads the entries of a file. A damaged one is passed over if something whole follows where it should end.
+pub(crate) fn scan(bytes: &[u8], number: u32, visit: &mut dyn FnMut(ChunkMeta)) -> Scanned {
+    let mut scanned = Scanned::default();
     if bytes.get(..FILE_HEADER.len()) != Some(&FILE_HEADER) {
-        return Err((0, "not a head-chunk file of version 1"));
+        scanned.damage(0, "not a head-chunk file of version 1", bytes.len());
+        return scanned;
     }
     let mut at = FILE_HEADER.len();
     loop {
+        scanned.end = at;
         let rest = bytes.get(at..).unwrap_or_default();
-        let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-        // No chunk has reference 0 and both times 0: after a crash, this is what was allocated and not written.
-        if rest.len() < HEADER_BYTES_MIN && is_zero(rest) || rest.get(..24).is_some_and(is_zero) {
-            return Ok(at);
+        if is_end(rest) {
+            return scanned;
         }
-        let entry = read_checked(rest).map_err(|reason| (at, reason))?;
-        let offset = u32::try_from(at).map_err(|_| (at, "file is too large"))?;
-        visit(ChunkMeta {
-            chunk: ChunkRef::new(number, offset),
-            series: entry.series,
-            min_time_ms: entry.min_time_ms,
-            max_time_ms: entry.max_time_ms,
-            encoding: entry.encoding,
-            is_out_of_order: entry.is_out_of_order,
-            n_samples: crate::chunk::xor::n_samples(entry.data).unwrap_or(0),
-        });
-        at += entry.end();
+        let entry = u32::try_from(at).map_err(|_| "file is too large");
+        let reason = match entry.and_then(|offset| Ok((ChunkRef::new(number, offset), read_checked(rest)?))) {
+            Ok((chunk, entry)) => {
+                visit(entry.meta(chunk));
+                at += entry.end();
+                continue;
+            }
+            Err(reason) => reason,
+        };
+        let follows_whole = |end: &usize| {
+            let after = rest.get(*end..).unwrap_or_default();
+            is_end(after) || read_checked(after).is_ok()
+        };
+        let Some(end) = end_unchecked(rest).filter(follows_whole) else {
+            scanned.damage(at, reason, rest.len());
+            return scanned;
+        };
+        scanned.damage(at, reason, end);
+        at += end;
     }
+}
+
+/// Whether no entry follows. No chunk has reference 0 and both times 0: such a one was allocated and not written.
+fn is_end(rest: &[u8]) -> bool {
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    rest.len() < HEADER_BYTES_MIN && is_zero(rest) || rest.get(..24).is_some_and(is_zero)
 }
 
 fn list(dir: &Path) -> io::Result<Vec<u32>> {
@@ -141,27 +173,4 @@ fn trim(chunks: &HeadChunks, path: &Path, len: usize) {
     if is_longer && let Err(error) = chunks.disk.open(path).and_then(|file| file.set_len(len as u64)) {
         tracing::warn!(path = %path.display(), %error, "cannot cut unused space off a head-chunk file");
     }
-}
-
-fn remove(chunks: &HeadChunks, number: u32) -> Result<u64, HeadChunksError> {
-    let path = file_path(&chunks.dir, number);
-    let len = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    chunks.disk.remove_file(&path).map_err(io_error("remove", &path))?;
-    Ok(len)
-}
-
-/// Removes the file at `idx` and all later ones, newest first: a crash in between leaves the same damage, no gap.
-fn remove_from(
-    chunks: &HeadChunks,
-    numbers: &[u32],
-    idx: usize,
-    (offset, reason): Damage,
-) -> Result<Corruption, HeadChunksError> {
-    let doomed = numbers.get(idx..).unwrap_or_default();
-    let mut bytes_removed = 0;
-    for &number in doomed.iter().rev() {
-        bytes_removed += remove(chunks, number)?;
-    }
-    let file = doomed.first().copied().unwrap_or(0);
-    Ok(Corruption { file, offset, reason, n_files_removed: doomed.len(), bytes_removed })
 }

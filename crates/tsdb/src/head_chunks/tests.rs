@@ -81,37 +81,64 @@ fn a_killed_process_leaves_zeros_that_end_the_file() {
 }
 
 #[test]
-fn a_damaged_file_and_all_later_ones_are_removed() {
+fn a_damaged_chunk_costs_that_chunk() {
     let dir = tempfile::tempdir().unwrap();
     let (chunks, ..) = open(dir.path());
     let refs: Vec<_> = (0..2_000).map(|idx| append(&chunks, idx)).collect();
     chunks.close().unwrap();
-    let n_files = refs.last().unwrap().file() as usize;
+    let damaged = refs.iter().position(|chunk| chunk.file() == 2 && chunk.offset() > 50_000).unwrap();
     let path = file_path(dir.path(), 2);
     let mut bytes = fs::read(&path).unwrap();
-    bytes[50_000] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    bytes[refs[damaged].offset() + 40] ^= 1;
+    fs::write(&path, &bytes).unwrap();
     let (chunks, report, metas) = open(dir.path());
     let corruption = report.corruption.unwrap();
-    assert_eq!((corruption.file, corruption.n_files_removed), (2, n_files - 1));
-    let n_first = refs.iter().filter(|chunk| chunk.file() == 1).count();
-    assert_eq!(metas.len(), n_first);
-    check(&chunks, &refs[..n_first]);
-    assert!(matches!(chunks.chunk(refs[n_first]), Err(HeadChunksError::NotFound { file: 2, .. })));
-    assert_eq!(append(&chunks, 0).file(), 2);
+    assert_eq!((corruption.file, corruption.offset, corruption.n_places), (2, refs[damaged].offset(), 1));
+    assert_eq!(metas.len(), 1_999);
+    check(&chunks, &refs[..damaged]);
+    assert!(matches!(chunks.chunk(refs[damaged]), Err(HeadChunksError::Corrupt { file: 2, .. })));
+    assert!(chunks.chunk(refs[damaged + 1]).is_ok());
+    assert_eq!(fs::read(&path).unwrap(), bytes, "evidence stays");
 }
 
 #[test]
-fn a_gap_between_files_counts_as_damage() {
+fn a_file_that_cannot_be_followed_ends_there_and_later_files_stay() {
     let dir = tempfile::tempdir().unwrap();
     let (chunks, ..) = open(dir.path());
-    for idx in 0..2_000 {
-        append(&chunks, idx);
-    }
+    let refs: Vec<_> = (0..2_000).map(|idx| append(&chunks, idx)).collect();
     chunks.close().unwrap();
-    fs::remove_file(file_path(dir.path(), 2)).unwrap();
+    let first_damaged = refs.iter().position(|chunk| chunk.file() == 2).unwrap() + 20;
+    let path = file_path(dir.path(), 2);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[refs[first_damaged].offset()..][..2_000].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let (chunks, report, metas) = open(dir.path());
+    assert_eq!(report.corruption.unwrap().offset, refs[first_damaged].offset());
+    let n_in_file_2_lost = refs.iter().skip(first_damaged).filter(|chunk| chunk.file() == 2).count();
+    assert_eq!(metas.len(), 2_000 - n_in_file_2_lost);
+    check(&chunks, &refs[..first_damaged]);
+    assert!(chunks.chunk(*refs.last().unwrap()).is_ok());
+}
+
+#[test]
+fn a_file_with_a_strange_header_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chunks, ..) = open(dir.path());
+    let refs: Vec<_> = (0..2_000).map(|idx| append(&chunks, idx)).collect();
+    chunks.close().unwrap();
+    let path = file_path(dir.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4] = 9;
+    fs::write(&path, &bytes).unwrap();
     let corruption = open(dir.path()).1.corruption.unwrap();
-    assert_eq!((corruption.file, corruption.reason), (3, "a file before this one is missing"));
+    assert_eq!(
+        (corruption.file, corruption.n_files_removed, corruption.bytes_removed),
+        (1, 1, bytes.len() as u64)
+    );
+    assert_eq!(fs::read(path.with_extension("damaged")).unwrap(), bytes);
+    let (chunks, report, _) = open(dir.path());
+    assert_eq!(report.corruption, None, "said once");
+    assert!(chunks.chunk(*refs.last().unwrap()).is_ok());
 }
 
 #[test]
@@ -178,9 +205,9 @@ fn files_before_a_time_go_and_what_readers_hold_stays() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a crash tears off: the chunks that come back are intact, and they are a prefix.
+    /// Whatever a crash tears off: the chunks that come back are intact, in order, and without damage a prefix.
     #[test]
-    fn a_torn_file_yields_a_prefix(n in 1_u64..600, cut: prop::sample::Index, flip: Option<prop::sample::Index>) {
+    fn a_torn_file_yields_what_is_whole(n in 1_u64..600, cut: prop::sample::Index, flip: Option<prop::sample::Index>) {
         let dir = tempfile::tempdir().unwrap();
         let (chunks, ..) = open(dir.path());
         let refs: Vec<_> = (0..n).map(|idx| append(&chunks, idx)).collect();
@@ -195,8 +222,14 @@ proptest! {
         fs::write(&path, bytes).unwrap();
         let (chunks, _, metas) = open(dir.path());
         let got: Vec<_> = metas.iter().map(|meta| meta.chunk).collect();
-        prop_assert!(refs.starts_with(&got));
-        check(&chunks, &got);
+        if flip.is_none() {
+            prop_assert!(refs.starts_with(&got));
+        }
+        prop_assert!(got.is_sorted());
+        for chunk in got {
+            let idx = refs.iter().position(|written| *written == chunk).unwrap();
+            prop_assert_eq!(&chunks.chunk(chunk).unwrap()[..], &data(idx as u64)[..]);
+        }
     }
 
     #[test]

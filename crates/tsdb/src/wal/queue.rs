@@ -130,11 +130,9 @@ impl Queue {
     }
 
     pub(super) fn wait_written(&self, seq: CommitSeq) -> Result<(), WalError> {
-        self.wait(
-            |state| self.written_up_to() >= seq.min(state.next_seq),
-            seq,
-            |state| state.is_urgent = true,
-        )
+        // What others queue meanwhile is not waited for.
+        let seq = seq.min(self.state.lock().next_seq);
+        self.wait(|_| self.written_up_to() >= seq, seq, |state| state.is_urgent = true)
     }
 
     pub(super) fn cut_segment(&self) -> Result<u64, WalError> {

@@ -19,20 +19,20 @@ const N_THREADS: u64 = 3;
 const DIR_VARIABLE: &str = "WF_TEST_VICTIM_DIR";
 
 /// Returns the directory this process shall work in, if it is a victim.
-fn victim_dir() -> Option<PathBuf> {
+pub(crate) fn victim_dir() -> Option<PathBuf> {
     std::env::var_os(DIR_VARIABLE).map(PathBuf::from)
 }
 
 /// Writes a line to the ledger, past the capture of test output.
-fn enter(line: &str) {
+pub(crate) fn enter(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n{line}\n").as_bytes()).and_then(|()| out.flush()).unwrap();
 }
 
 /// Runs `victim` on `dir`, kills it after `life` and returns the numbers it entered, newest for each name.
-fn run_and_kill(victim: &str, dir: &Path, life: Duration) -> BTreeMap<String, u64> {
+pub(crate) fn run_and_kill(victim: &str, dir: &Path, life: Duration) -> BTreeMap<String, u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("kill::{victim}"), "--nocapture"])
+        .args(["--exact", victim, "--nocapture"])
         .env(DIR_VARIABLE, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -134,7 +134,8 @@ fn a_killed_log_keeps_everything_it_acknowledged() {
     let mut acknowledged: BTreeMap<u64, i64> = BTreeMap::new();
     let mut forgotten = 0;
     for round in 0..N_ROUNDS {
-        let ledger = run_and_kill("victim_writes_a_log", dir.path(), Duration::from_millis(100 + 37 * round));
+        let ledger =
+            run_and_kill("kill::victim_writes_a_log", dir.path(), Duration::from_millis(100 + 37 * round));
         for (name, number) in ledger {
             let number = i64::try_from(number).unwrap();
             match name.parse() {
