@@ -1,0 +1,79 @@
+// Asking questions: editor, completion, table, graph, errors, links.
+import { expect, expectAccessible, test } from "./fixtures";
+import { QueryPage } from "./pages";
+
+test("completion offers metrics of this server, and Enter runs", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  await query.editor.click();
+  await page.keyboard.type("node_load", { delay: 40 });
+  await expect(page.getByRole("option", { name: /node_load15/ })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await page.keyboard.type("1");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Enter");
+  await expect(query.rows).toHaveCount(1);
+  await expect(query.rows.first()).toContainText("node_load1{");
+  await expect(page).toHaveURL(/g0\.expr=node_load1/);
+});
+
+test("table and graph show the same query, and the address is a link to it", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  await query.run("up");
+  await expect(query.rows.first()).toContainText("up{");
+  await page.getByRole("tab", { name: "Graph" }).click();
+  await expect(page.locator('[data-chart="query"]')).toHaveAttribute("data-last", /\d/);
+  await page.getByRole("button", { name: "Shorter range" }).click();
+  await page.getByRole("button", { name: "Stacked" }).click();
+  await expect(page).toHaveURL(/g0\.tab=graph&g0\.range_input=30m&g0\.display_mode=stacked/);
+  await page.reload();
+  await expect(query.editor).toHaveText("up");
+  await expect(page.locator('[data-chart="query"]')).toHaveAttribute("data-last", /\d/);
+  await expect(page.getByRole("button", { name: "Stacked" })).toHaveAttribute("aria-pressed", "true");
+});
+
+test("links made for Prometheus open", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open("graph?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0&g1.range_input=15m");
+  await expect(query.rows.first()).toContainText("up{");
+  await expect(page.locator('[data-chart="query"]')).toHaveCount(1);
+});
+
+test("a mistake is shown with its place, and mended", async ({ page, complaints }) => {
+  complaints.allow(/400/);
+  const query = new QueryPage(page);
+  await query.open();
+  await query.run("sum(up) by by");
+  await expect(page.getByRole("alert")).toContainText("The server refused the query");
+  await expect(page.locator(".error-place")).toContainText(/Line 1, column \d+/);
+  await query.run("sum(up)");
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await expect(query.rows).toHaveCount(1);
+});
+
+test("an empty result says so, and examples help to begin", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  await page.getByRole("button", { name: /Share of memory available/ }).click();
+  await expect(query.rows.first()).toBeVisible();
+  await query.run("no_such_metric_here");
+  await expect(page.getByText("The query has no result at this time")).toBeVisible();
+});
+
+test("queries are added and removed", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open("query?g0.expr=up&g0.tab=table");
+  await page.getByRole("button", { name: "Add query" }).click();
+  await expect(page.getByRole("button", { name: "Run" })).toHaveCount(2);
+  await page.getByRole("button", { name: "Remove query" }).last().click();
+  await expect(page.getByRole("button", { name: "Run" })).toHaveCount(1);
+});
+
+test("the query page is accessible", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open("query?g0.expr=up&g0.tab=table&g1.expr=up&g1.tab=graph");
+  await expect(query.rows.first()).toBeVisible();
+  await expect(page.locator('[data-chart="query"]')).toBeVisible();
+  await expectAccessible(page);
+});

@@ -1,0 +1,68 @@
+// Navigation and settings: a column on wide screens, a bar on narrow ones.
+import { api } from "../api/client";
+import { lastGood, useLoad } from "../api/useLoad";
+import logo from "../assets/logo.svg";
+import { Icon, type IconName } from "../components/Icon";
+import { Select } from "../components/Select";
+import { t, type PlainKey } from "../i18n";
+import { href, page, type PageName } from "./router";
+import { locale, theme } from "./settings";
+
+const PAGES: readonly { readonly name: Exclude<PageName, "missing">; readonly label: PlainKey; readonly icon: IconName }[] = [
+  { name: "host", label: "nav.host", icon: "host" },
+  { name: "query", label: "nav.query", icon: "query" },
+  { name: "targets", label: "nav.targets", icon: "targets" },
+];
+
+const THEMES = ["system", "light", "dark"] as const;
+const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
+
+export function Sidebar() {
+  const build = lastGood(useLoad("build", 0, (stop) => api.buildInfo(stop)).state)?.data;
+  return (
+    <header class="sidebar">
+      <div class="sidebar-inner">
+      <a class="brand" href={href("host")}>
+        <img src={logo} alt="" width="28" height="28" />
+        <span>{t("app.name")}</span>
+      </a>
+      <nav aria-label={t("app.nav")}>
+        <ul>
+          {PAGES.map(({ name, label, icon }) => (
+            <li key={name}>
+              <a class="nav-link" href={href(name)} {...(page.value === name ? { "aria-current": "page" as const } : {})}>
+                <Icon name={icon} />
+                <span>{t(label)}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <div class="sidebar-foot">
+        <Select
+          label={t("app.theme")}
+          icon={THEME_ICONS[theme.value]}
+          options={THEMES.map((value) => ({ value, label: t(`app.theme.${value}`) }))}
+          value={theme.value}
+          onChange={(value) => {
+            theme.value = THEMES.find((known) => known === value) ?? "system";
+          }}
+        />
+        <Select
+          label={t("app.language")}
+          icon="globe"
+          options={[
+            { value: "en", label: "English" },
+            { value: "ko", label: "한국어" },
+          ]}
+          value={locale.value}
+          onChange={(value) => {
+            locale.value = value === "ko" ? "ko" : "en";
+          }}
+        />
+        {build !== undefined && <p class="version">{t("app.version", { version: build.watchfireVersion === "" ? build.version : build.watchfireVersion })}</p>}
+      </div>
+      </div>
+    </header>
+  );
+}

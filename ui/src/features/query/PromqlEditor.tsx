@@ -1,0 +1,126 @@
+// The PromQL editor. It lives in a shadow tree: there CodeMirror's styles are constructed style sheets, which the
+// page's Content-Security-Policy allows, where <style> elements would need a nonce.
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
+import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
+import { lintKeymap, setDiagnostics } from "@codemirror/lint";
+import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { EditorView, keymap, placeholder } from "@codemirror/view";
+import { PromQLExtension } from "@prometheus-io/codemirror-promql";
+import { useEffect, useRef } from "preact/hooks";
+import { baseUrl } from "../../api/client";
+import { isDark } from "../../app/settings";
+import { editorTheme, highlightStyle } from "./editorTheme";
+import { offsetOf, type QueryPosition } from "./queryError";
+
+export interface EditorProps {
+  readonly value: string;
+  readonly label: string;
+  readonly hint: string;
+  /** Where the server found the mistake in `value`. */
+  readonly mistake: QueryPosition | null;
+  readonly onChange: (text: string) => void;
+  readonly onRun: (text: string) => void;
+}
+
+function promql() {
+  return new PromQLExtension().activateLinter(true).setComplete({
+    remote: { url: baseUrl.href.replace(/\/$/, ""), httpMethod: "GET", httpErrorHandler: () => undefined },
+  });
+}
+
+/**
+ * Replaces a selection in the editor's state instead of letting the browser do it: Chromium copies the look of the
+ * replaced text into a style attribute, which the page's policy refuses (and reports).
+ */
+const replaceInState = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { data } = event;
+    const { from, to, empty } = view.state.selection.main;
+    if (empty || data === null || event.isComposing || event.inputType !== "insertText") return false;
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    const handled = view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, data, insert));
+    if (!handled) view.dispatch(insert());
+    return true;
+  },
+});
+
+function setup(props: { readonly current: EditorProps }, look: Compartment) {
+  const run = (view: EditorView): boolean => {
+    // Also drops completions still on their way: they would open over the result.
+    closeCompletion(view);
+    props.current.onRun(view.state.doc.toString());
+    return true;
+  };
+  return [
+    history(),
+    closeBrackets(),
+    bracketMatching(),
+    // The default icons are letters from rare fonts; the detail already says what each is.
+    autocompletion({ icons: false }),
+    EditorView.lineWrapping,
+    syntaxHighlighting(highlightStyle),
+    editorTheme,
+    look.of(EditorView.theme({}, { dark: isDark() })),
+    placeholder(props.current.hint),
+    EditorView.contentAttributes.of({ "aria-label": props.current.label, spellcheck: "false", autocapitalize: "off" }),
+    promql().asExtension(),
+    replaceInState,
+    // Enter runs, as in a search box; Tab only takes a completion, so that the keyboard can leave.
+    Prec.high(
+      keymap.of([
+        { key: "Tab", run: acceptCompletion },
+        { key: "Shift-Enter", run: insertNewlineAndIndent },
+        { key: "Mod-Enter", run },
+      ]),
+    ),
+    keymap.of([...completionKeymap, { key: "Enter", run }, ...closeBracketsKeymap, ...historyKeymap, ...lintKeymap, ...defaultKeymap]),
+    EditorView.updateListener.of((update) => {
+      if (update.docChanged) props.current.onChange(update.state.doc.toString());
+    }),
+  ];
+}
+
+export function PromqlEditor(props: EditorProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const look = useRef(new Compartment());
+  const dark = isDark();
+
+  useEffect(() => {
+    const element = host.current;
+    if (element === null) return undefined;
+    const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const state = EditorState.create({ doc: latest.current.value, extensions: setup(latest, look.current) });
+    const built = new EditorView({ state, root, parent: root });
+    view.current = built;
+    return () => {
+      built.destroy();
+      view.current = null;
+    };
+  }, [props.label, props.hint]);
+
+  useEffect(() => {
+    view.current?.dispatch({ effects: look.current.reconfigure(EditorView.theme({}, { dark })) });
+  }, [dark]);
+
+  useEffect(() => {
+    const current = view.current;
+    if (current !== null && current.state.doc.toString() !== props.value) {
+      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: props.value } });
+    }
+  }, [props.value]);
+
+  useEffect(() => {
+    const current = view.current;
+    if (current === null || props.mistake === null) return;
+    const text = current.state.doc.toString();
+    const from = Math.min(offsetOf(text, props.mistake), Math.max(0, text.length - 1));
+    const to = Math.min(from + 1, text.length);
+    current.dispatch(setDiagnostics(current.state, [{ from, to, severity: "error", message: props.mistake.message }]));
+  }, [props.mistake]);
+
+  return <div class="editor-host" ref={host} />;
+}

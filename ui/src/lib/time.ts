@@ -1,0 +1,61 @@
+// Instants as people read them, in the browser's time zone and the reader's language.
+import type { Locale } from "./format";
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function dateFormat(locale: Locale, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = locale + JSON.stringify(options);
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat(locale === "ko" ? "ko-KR" : "en-GB", options);
+    formats.set(key, format);
+  }
+  return format;
+}
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const CLOCK_S = { ...CLOCK, second: "2-digit" } as const;
+const DAY = { month: "short", day: "numeric" } as const;
+
+/** Returns an axis label; `incrementS` is the distance of two labels. Midnight shows the day instead of 00:00. */
+export function formatAxisTime(seconds: number, incrementS: number, locale: Locale): string {
+  const date = new Date(seconds * 1000);
+  const atMidnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+  if (incrementS >= 86_400 || atMidnight) return dateFormat(locale, DAY).format(date);
+  return dateFormat(locale, incrementS < 60 ? CLOCK_S : CLOCK).format(date);
+}
+
+/** Returns an instant to the second, with its day. */
+export function formatInstant(ms: number, locale: Locale): string {
+  return dateFormat(locale, { year: "numeric", ...DAY, ...CLOCK_S }).format(ms);
+}
+
+/** Returns a time of day to the second. */
+export function formatClock(ms: number, locale: Locale): string {
+  return dateFormat(locale, CLOCK_S).format(ms);
+}
+
+/** Returns a short `from – to`; the day only where it is needed. */
+export function formatRange(fromMs: number, toMs: number, nowMs: number, locale: Locale): string {
+  const today = sameDay(fromMs, nowMs) && sameDay(toMs, nowMs);
+  const full = { ...DAY, ...CLOCK };
+  const from = dateFormat(locale, today ? CLOCK_S : full).format(fromMs);
+  const to = dateFormat(locale, today ? CLOCK_S : sameDay(fromMs, toMs) ? CLOCK : full).format(toMs);
+  return `${from} – ${to}`;
+}
+
+function sameDay(a: number, b: number): boolean {
+  return new Date(a).toDateString() === new Date(b).toDateString();
+}
+
+/** Returns the value of an `<input type="datetime-local">` with seconds. */
+export function toInputValue(ms: number): string {
+  const date = new Date(ms);
+  return new Date(ms - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+/** Reads an `<input type="datetime-local">`; `null` when it is empty. */
+export function fromInputValue(text: string): number | null {
+  const ms = new Date(text).getTime();
+  return text === "" || Number.isNaN(ms) ? null : ms;
+}

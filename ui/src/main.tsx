@@ -1,0 +1,9 @@
+// Where the app starts.
+import { render } from "preact";
+import { App } from "./app/App";
+import { applySettings } from "./app/settings";
+import "./styles/index.css";
+
+applySettings();
+const root = document.getElementById("app");
+if (root !== null) render(<App />, root);
