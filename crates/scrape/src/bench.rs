@@ -8,6 +8,7 @@ use wf_series::{Acknowledge, AppendError, AppendOutcome, SampleSink, SeriesRef, 
 
 use crate::commit::{Page, ScrapeContext, TargetMemory};
 use crate::config::JobSettings;
+use crate::ingest::Scratch;
 
 /// Takes everything and keeps nothing.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ impl SampleSink for NullSink {
 #[derive(Debug, Default)]
 pub struct RepeatScrape {
     memory: TargetMemory,
+    scratch: Scratch,
     settings: JobSettings,
     target: Labels,
     sink: NullSink,
@@ -45,9 +47,10 @@ impl RepeatScrape {
             settings: &self.settings,
             sink: &self.sink,
             time_ms: self.time_ms,
+            timeout: self.settings.timeout,
             elapsed: &|| Duration::ZERO,
         };
-        let outcome = self.memory.commit(&ctx, Ok(Page { body, format: Format::Text }));
+        let outcome = self.memory.commit(&ctx, &mut self.scratch, Ok(Page { body, format: Format::Text }));
         if outcome.error.is_none() { outcome.counts.n_scraped } else { 0 }
     }
 }

@@ -12,8 +12,9 @@ use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SampleSink, 
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
-use crate::ingest::{Counts, Ingest, PageMemory};
+use crate::ingest::{Counts, Ingest, PageMemory, Scratch};
 use crate::metadata::FamilyMetadata;
+use crate::slots::Slots;
 
 /// A page as fetched, uncompressed.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct ScrapeContext<'a> {
     pub(crate) sink: &'a dyn SampleSink,
     /// Time of the scrape, ms.
     pub(crate) time_ms: i64,
+    /// How long the scrape may take.
+    pub(crate) timeout: Duration,
     /// Tells how long the scrape has taken so far.
     pub(crate) elapsed: &'a dyn Fn() -> Duration,
 }
@@ -60,55 +63,32 @@ impl TargetMemory {
     pub(crate) fn commit(
         &mut self,
         ctx: &ScrapeContext<'_>,
+        scratch: &mut Scratch,
         page: Result<Page<'_>, ScrapeError>,
     ) -> ScrapeOutcome {
         let memory = &mut self.memory;
         memory.slots.begin();
         memory.metadata.begin();
-        memory.batch.clear();
-        memory.origins.clear();
+        scratch.discard_samples();
         let &ScrapeContext { target, settings, sink, time_ms, .. } = ctx;
-        let mut ingest =
-            Ingest { memory, target, settings, sink, time_ms, counts: Counts::default(), refusal: None };
+        let (counts, refusal) = (Counts::default(), None);
+        let mut ingest = Ingest { memory, scratch, target, settings, sink, time_ms, counts, refusal };
         let (body, result) = match page {
             Ok(Page { body, format }) => (body, ingest.run(body, format)),
             Err(error) => (&[][..], Err(error)),
         };
-        let n_samples = if result.is_ok() { ingest.memory.batch.len() } else { 0 };
         if result.is_err() {
-            ingest.memory.batch.clear();
-            ingest.memory.origins.clear();
+            ingest.scratch.discard_samples();
         }
-        push_stale(ingest.memory, time_ms);
-        let n_before_report = ingest.memory.batch.len();
+        let n_samples = ingest.scratch.batch.len();
+        push_stale(&ingest.memory.slots, &mut ingest.scratch.batch, time_ms);
+        let n_before_report = ingest.scratch.batch.len();
         let duration = (ctx.elapsed)();
         let values = report_values(ctx, &result, &ingest.counts, duration, body.len());
-        self.report.push(&mut ingest.memory.batch, ctx, &values);
-        let appended = sink.append(&ingest.memory.batch, Acknowledge::Queued);
-        let error = match appended {
-            Ok(outcome) => {
-                let unknown = count_rejections(&outcome, n_samples, &mut ingest.counts);
-                let forgotten_report = outcome.rejected.iter().any(|(position, rejection)| {
-                    *position >= n_before_report && *rejection == Rejection::UnknownSeries
-                });
-                if forgotten_report {
-                    self.report.forget();
-                }
-                if forgotten_report || !unknown.is_empty() {
-                    append_again(
-                        &mut ingest,
-                        body,
-                        &unknown,
-                        &mut self.report,
-                        ctx,
-                        forgotten_report.then_some(&values),
-                    )
-                } else {
-                    result.err()
-                }
-            }
-            Err(error) => Some(result.err().unwrap_or(ScrapeError::Append(error))),
-        };
+        self.report.push(&mut ingest.scratch.batch, ctx, &values);
+        let parts = BatchParts { body, n_samples, n_before_report, values };
+        let appended = append(&mut ingest, &mut self.report, ctx, &parts);
+        let error = result.err().or_else(|| appended.err().map(ScrapeError::Append));
         let (counts, refusal) = (ingest.counts, ingest.refusal);
         self.settle(ScrapeOutcome { error, refusal, counts, duration, ..ScrapeOutcome::default() })
     }
@@ -127,26 +107,25 @@ impl TargetMemory {
     /// Marks everything stale, the report series too: the target is gone. Storage refuses markers for series that
     /// another target continues; that is as it should be.
     pub(crate) fn commit_removal(&mut self, sink: &dyn SampleSink, time_ms: i64) -> Result<(), AppendError> {
-        let memory = &mut self.memory;
-        memory.slots.begin();
-        memory.batch.clear();
-        push_stale(memory, time_ms);
+        let mut batch = WriteBatch::default();
+        self.memory.slots.begin();
+        push_stale(&self.memory.slots, &mut batch, time_ms);
         for series in self.report.known() {
-            memory.batch.push(series, time_ms, STALE_NAN);
+            batch.push(series, time_ms, STALE_NAN);
         }
-        sink.append(&memory.batch, Acknowledge::Queued).map(|_| ())
+        sink.append(&batch, Acknowledge::Queued).map(|_| ())
     }
 }
 
 /// Adds a stale marker for each series that vanished.
-fn push_stale(memory: &mut PageMemory, time_ms: i64) {
-    if memory.slots.stale().next().is_none() {
+fn push_stale(slots: &Slots, batch: &mut WriteBatch, time_ms: i64) {
+    if slots.stale().next().is_none() {
         return;
     }
     // A series may be exposed under two texts, only one of which vanished.
-    let present: HashSet<SeriesRef> = memory.batch.refs.iter().copied().collect();
-    for series in memory.slots.stale().filter(|series| !present.contains(series)) {
-        memory.batch.push(series, time_ms, STALE_NAN);
+    let present: HashSet<SeriesRef> = batch.refs.iter().copied().collect();
+    for series in slots.stale().filter(|series| !present.contains(series)) {
+        batch.push(series, time_ms, STALE_NAN);
     }
 }
 
@@ -164,40 +143,49 @@ fn count_rejections(outcome: &AppendOutcome, n_samples: usize, counts: &mut Coun
     unknown
 }
 
-/// Resolves series that storage has forgotten and appends their samples again.
-fn append_again(
+/// What the batch is made of: samples of the page, stale markers, report series.
+struct BatchParts<'a> {
+    body: &'a [u8],
+    /// Where the stale markers begin.
+    n_samples: usize,
+    /// Where the report series begin.
+    n_before_report: usize,
+    values: ReportValues,
+}
+
+/// Appends the batch; samples whose series storage has forgotten are appended again once it knows them.
+fn append(
     ingest: &mut Ingest<'_>,
-    body: &[u8],
-    unknown: &[usize],
     report: &mut Report,
     ctx: &ScrapeContext<'_>,
-    values: Option<&ReportValues>,
-) -> Option<ScrapeError> {
+    parts: &BatchParts<'_>,
+) -> Result<(), AppendError> {
+    let outcome = ctx.sink.append(&ingest.scratch.batch, Acknowledge::Queued)?;
     let mut again = WriteBatch::default();
-    for position in unknown {
-        let batch = &ingest.memory.batch;
-        let sample = batch.times_ms.get(*position).copied().zip(batch.values.get(*position).copied());
-        let (Some((time_ms, value)), Some(origin)) = (sample, ingest.memory.origins.get(*position).copied())
-        else {
-            continue;
-        };
-        match ingest.resolve_again(body, origin) {
+    for position in count_rejections(&outcome, parts.n_samples, &mut ingest.counts) {
+        let batch = &ingest.scratch.batch;
+        let sample = batch.times_ms.get(position).copied().zip(batch.values.get(position).copied());
+        let origin = ingest.scratch.origins.get(position).copied();
+        let (Some((time_ms, value)), Some(origin)) = (sample, origin) else { continue };
+        match ingest.resolve_again(parts.body, origin) {
             Some(series) => again.push(series, time_ms, value),
             None => ingest.counts.n_refused += 1,
         }
     }
     let n_samples = again.len();
-    if let Some(values) = values {
-        report.push(&mut again, ctx, values);
+    let is_forgotten = |(position, rejection): &(usize, Rejection)| {
+        *position >= parts.n_before_report && *rejection == Rejection::UnknownSeries
+    };
+    if outcome.rejected.iter().any(is_forgotten) {
+        report.forget();
+        report.push(&mut again, ctx, &parts.values);
     }
-    match ctx.sink.append(&again, Acknowledge::Queued) {
-        Ok(outcome) => {
-            let still_unknown = count_rejections(&outcome, n_samples, &mut ingest.counts);
-            ingest.counts.n_refused += still_unknown.len();
-            None
-        }
-        Err(error) => Some(ScrapeError::Append(error)),
+    if again.is_empty() {
+        return Ok(());
     }
+    let outcome = ctx.sink.append(&again, Acknowledge::Queued)?;
+    ingest.counts.n_refused += count_rejections(&outcome, n_samples, &mut ingest.counts).len();
+    Ok(())
 }
 
 /// Names of the report series: those always written, then the extra ones.
@@ -233,7 +221,7 @@ fn report_values(
         counts.n_scraped as f64,
         counts.n_kept as f64,
         counts.n_added as f64,
-        ctx.settings.timeout.as_secs_f64(),
+        ctx.timeout.as_secs_f64(),
         ctx.settings.limits.n_samples_max as f64,
         body_bytes,
     ]

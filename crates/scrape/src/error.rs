@@ -65,7 +65,7 @@ pub enum ScrapeError {
         /// Samples on the page.
         n_samples: usize,
         /// The bound.
-        limit: u64,
+        limit: usize,
     },
     /// The job has more targets than allowed; none of them is scraped.
     #[error("target_limit exceeded (number of targets: {n_targets}, limit: {limit})")]

@@ -16,6 +16,10 @@ use crate::slots::{Meaning, Slots, TEXT_BYTES_MAX};
 /// Samples may lie this far in the future.
 const FUTURE_MAX_MS: i64 = 10 * 60 * 1000;
 
+/// Samples on one page, whatever the user's limit: bounds the batch. A page of the default size that has more of them
+/// repeats a few series with timestamps of their own, which is no page but a database.
+const SAMPLES_MAX: usize = 5_000_000;
+
 /// What happened on a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -50,14 +54,27 @@ pub(crate) struct Origin {
 pub(crate) struct PageMemory {
     pub(crate) slots: Slots,
     pub(crate) metadata: MetadataCache,
+}
+
+/// Buffers of one scrape. There are as many as scrapes run at once, not as there are targets.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
     pub(crate) batch: WriteBatch,
     /// Parallel to the batch's samples from the page.
     pub(crate) origins: Vec<Origin>,
 }
 
+impl Scratch {
+    pub(crate) fn discard_samples(&mut self) {
+        self.batch.clear();
+        self.origins.clear();
+    }
+}
+
 /// One walk over one page.
 pub(crate) struct Ingest<'a> {
     pub(crate) memory: &'a mut PageMemory,
+    pub(crate) scratch: &'a mut Scratch,
     pub(crate) target: &'a Labels,
     pub(crate) settings: &'a JobSettings,
     pub(crate) sink: &'a dyn SampleSink,
@@ -88,15 +105,24 @@ impl Ingest<'_> {
                 Entry::Help(name, help) => self.declare(line, &name, Declaration::Help(&help)),
                 Entry::Type(name, kind) => self.declare(line, &name, Declaration::Type(kind)),
                 Entry::Unit(name, unit) => self.declare(line, &name, Declaration::Unit(unit)),
-                Entry::Comment => self.remember_line(line, Meaning::Comment),
+                Entry::Comment => {}
                 Entry::Eof => break,
             }
         }
-        let limit = self.settings.limits.n_samples_max;
-        if limit > 0 && self.counts.n_kept as u64 > limit {
+        let limit = self.samples_max();
+        if self.counts.n_kept > limit {
             return Err(ScrapeError::SampleLimit { n_samples: self.counts.n_kept, limit });
         }
         Ok(())
+    }
+
+    /// Returns how many samples may be stored.
+    #[inline]
+    fn samples_max(&self) -> usize {
+        match usize::try_from(self.settings.limits.n_samples_max) {
+            Ok(limit @ 1..) => limit.min(SAMPLES_MAX),
+            _ => SAMPLES_MAX,
+        }
     }
 
     /// Reads the line of slot `id` the short way; returns whether that was possible.
@@ -109,11 +135,6 @@ impl Ingest<'_> {
                 self.memory.slots.visit(id);
                 self.memory.metadata.touch(family);
                 parser.skip_known_line(len, declares);
-                true
-            }
-            Meaning::Comment => {
-                self.memory.slots.visit(id);
-                parser.skip_known_line(len, None);
                 true
             }
             // Storage forgot the series: its labels are needed again.
@@ -174,8 +195,7 @@ impl Ingest<'_> {
     fn new_meaning(&mut self, text: &SeriesText<'_>) -> Result<Option<Meaning>, NewSeriesError> {
         let labels = labels::series_labels(text, self.target, self.settings)?;
         // Beyond the limit nothing is stored, so storage need not know the series.
-        let limit = self.settings.limits.n_samples_max;
-        if limit > 0 && self.counts.n_kept as u64 >= limit {
+        if self.counts.n_kept >= self.samples_max() {
             return Ok(None);
         }
         match self.sink.resolve(&labels) {
@@ -209,8 +229,7 @@ impl Ingest<'_> {
         if own_time_ms.is_none() || self.settings.track_timestamps_staleness {
             self.memory.slots.track(id);
         }
-        let limit = self.settings.limits.n_samples_max;
-        if limit > 0 && self.counts.n_kept as u64 > limit {
+        if self.counts.n_kept > self.samples_max() {
             return;
         }
         let time_ms = own_time_ms.unwrap_or(self.time_ms);
@@ -218,9 +237,9 @@ impl Ingest<'_> {
             self.counts.n_out_of_bounds += 1;
             return;
         }
-        self.memory.batch.push(series, time_ms, sample.value);
+        self.scratch.batch.push(series, time_ms, sample.value);
         // Pages are bounded below 4 GiB.
-        self.memory.origins.push(Origin { slot: id, start: u32::try_from(start).unwrap_or(u32::MAX) });
+        self.scratch.origins.push(Origin { slot: id, start: u32::try_from(start).unwrap_or(u32::MAX) });
     }
 
     fn declare(&mut self, line: Option<&[u8]>, name: &str, declaration: Declaration<'_>) {
@@ -229,11 +248,9 @@ impl Ingest<'_> {
             Declaration::Type(kind) => Some(kind),
             Declaration::Help(_) | Declaration::Unit(_) => None,
         };
-        self.remember_line(line, Meaning::Declaration { family, declares });
-    }
-
-    fn remember_line(&mut self, line: Option<&[u8]>, meaning: Meaning) {
-        let Some(line) = line else { return };
+        // A line that is not remembered is parsed again next time: right, only slower.
+        let (Some(line), Some(family)) = (line, family) else { return };
+        let meaning = Meaning::Declaration { family, declares };
         let slots = &mut self.memory.slots;
         let id = match slots.find(line, MetricType::Unknown) {
             Some(id) => id,

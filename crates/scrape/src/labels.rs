@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use wf_exposition::SeriesText;
 use wf_model::labels::{is_legacy_label_name, is_legacy_metric_name};
-use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
+use wf_model::{Labels, METRIC_NAME};
 
 use crate::config::{JobSettings, NameValidation, ScrapeLimits};
 
@@ -35,53 +35,71 @@ impl LabelProblem {
     }
 }
 
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// Returns the labels under which an exposed series is stored.
+/// # Complexity
+/// O(n log n) in the number of labels: a hostile page has as many as fit.
 pub(crate) fn series_labels(
     text: &SeriesText<'_>,
     target: &Labels,
     settings: &JobSettings,
 ) -> Result<Labels, LabelProblem> {
-    let mut exposed: Vec<(Cow<'_, str>, Cow<'_, str>)> = text.labels().collect();
-    exposed.sort_by(|a, b| a.0.cmp(&b.0));
-    if let Some(pair) = exposed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        let series = String::from_utf8_lossy(text.bytes()).into_owned();
-        return Err(LabelProblem::NotUnique { name: pair[0].0.to_string(), series });
+    let mut exposed: Vec<Pair<'_>> = text.labels().collect();
+    exposed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    if let Some((pair, _)) = exposed.iter().zip(exposed.iter().skip(1)).find(|(a, b)| a.0 == b.0) {
+        let shown = text.bytes().get(..SHOWN_BYTES).unwrap_or(text.bytes());
+        let series = String::from_utf8_lossy(shown).into_owned();
+        return Err(LabelProblem::NotUnique { name: pair.0.to_string(), series });
     }
-    let has = |name: &str| exposed.binary_search_by(|(exposed, _)| (**exposed).cmp(name)).is_ok();
-    let mut labels = LabelsBuilder::default();
-    for (name, value) in &exposed {
-        labels.set(name, value);
-    }
-    if settings.honor_labels {
-        for (name, value) in target.iter().filter(|(name, _)| !has(name)) {
-            labels.set(name, value);
-        }
+    let mut added = if settings.honor_labels {
+        let is_missing = |name: &str| position(&exposed, name).is_none();
+        let missing = target.iter().filter(|(name, _)| is_missing(name));
+        missing.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect()
     } else {
-        set_target_labels(&mut labels, target);
-    }
-    let labels = labels.build();
+        put_target_first(&mut exposed, target)
+    };
+    exposed.append(&mut added);
+    exposed.retain(|(_, value)| !value.is_empty());
+    exposed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let labels = Labels::from_sorted(exposed.iter().map(|(name, value)| (&**name, &**value)));
     check_names(&labels, settings.name_validation)?;
     check_limits(&labels, &settings.limits)?;
     Ok(labels)
 }
 
-/// The target's labels win; exposed ones that stand in their way are renamed, shortest names first.
-fn set_target_labels(labels: &mut LabelsBuilder, target: &Labels) {
+/// Longest part of a series text that an error shows.
+const SHOWN_BYTES: usize = 200;
+
+fn position(sorted: &[Pair<'_>], name: &str) -> Option<usize> {
+    sorted.binary_search_by(|(known, _)| (**known).cmp(name)).ok()
+}
+
+/// The target's labels win; returns them. Exposed ones that stand in their way are renamed, shortest names first.
+fn put_target_first<'a>(exposed: &mut Vec<Pair<'a>>, target: &'a Labels) -> Vec<Pair<'a>> {
+    let mut added: Vec<Pair<'a>> =
+        target.iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect();
     let mut displaced = Vec::new();
-    for (name, value) in target.iter() {
-        if let Some(exposed) = labels.get(name) {
-            displaced.push((name, exposed.to_owned()));
+    for (name, _) in target.iter() {
+        if let Some(idx) = position(exposed, name) {
+            displaced.push(exposed.remove(idx));
         }
-        labels.set(name, value);
     }
+    displaced.retain(|(_, value)| !value.is_empty());
     displaced.sort_by_key(|(name, _)| name.len());
     for (name, value) in displaced {
         let mut free = format!("exported_{name}");
-        while labels.get(&free).is_some() {
+        // What is displaced itself leaves its name to the target, so all taken names are in these two. An exposed
+        // label without a value is no label: its name is free.
+        while position(exposed, &free)
+            .is_some_and(|idx| exposed.get(idx).is_some_and(|pair| !pair.1.is_empty()))
+            || added.iter().any(|(known, _)| *known == free)
+        {
             free.insert_str(0, "exported_");
         }
-        labels.set(&free, &value);
+        added.push((Cow::Owned(free), value));
     }
+    added
 }
 
 fn check_names(labels: &Labels, validation: NameValidation) -> Result<(), LabelProblem> {

@@ -149,6 +149,7 @@ impl ScrapeManager {
             clock: options.clock,
             metrics: ScrapeMetrics::new(registry),
             parse_permits: Arc::new(Semaphore::new(PARSES_MAX)),
+            idle_buffers: Arc::default(),
         };
         let pools = Arc::new(Mutex::new(BTreeMap::new()));
         register_cache_sizes(registry, &pools);
@@ -308,6 +309,7 @@ impl ScrapeManager {
         }
         metrics.pool_targets.with(&[name]).set(n_targets as f64);
         metrics.pool_target_limit.with(&[name]).set(limit as f64);
+        metrics.pool_symboltable_items.with(&[name]).set(0.0);
         metrics.pool_syncs.with(&[name]).inc();
         metrics.sync_length.with(&[name]).observe(started.elapsed().as_secs_f64());
     }

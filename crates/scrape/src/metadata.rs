@@ -8,6 +8,11 @@ use wf_model::{Metadata, MetricType};
 /// Scrapes for which a family is remembered after it vanished.
 const KEPT_SCRAPES: u32 = 10;
 
+/// What one target's families may occupy; declarations beyond it are not remembered.
+const BYTES_MAX: usize = 4 << 20;
+/// What a family occupies besides its texts.
+const FAMILY_BYTES: usize = 128;
+
 /// Metadata of one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilyMetadata {
@@ -30,6 +35,7 @@ pub(crate) struct MetadataCache {
     families: Vec<Option<Family>>,
     free: Vec<u32>,
     by_name: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
+    n_bytes: usize,
     epoch: u32,
     is_changed: bool,
 }
@@ -48,15 +54,30 @@ impl MetadataCache {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// Notes a declaration; returns the place of its family.
-    pub(crate) fn declare(&mut self, name: &str, declaration: Declaration<'_>) -> u32 {
-        let place = self.place_of(name);
-        let epoch = self.epoch;
-        if let Some(Some(known)) = self.families.get_mut(place as usize) {
-            known.seen = epoch;
-            self.is_changed |= apply(&mut known.family.metadata, declaration);
+    /// Notes a declaration; returns the place of its family, or nothing if there is no room for it.
+    pub(crate) fn declare(&mut self, name: &str, declaration: Declaration<'_>) -> Option<u32> {
+        let place = self.place_of(name)?;
+        let known = self.families.get_mut(place as usize)?.as_mut()?;
+        known.seen = self.epoch;
+        let metadata = &mut known.family.metadata;
+        let (text, new) = match declaration {
+            Declaration::Type(kind) => {
+                self.is_changed |= std::mem::replace(&mut metadata.kind, kind) != kind;
+                return Some(place);
+            }
+            Declaration::Help(new) => (&mut metadata.help, new),
+            Declaration::Unit(new) => (&mut metadata.unit, new),
+        };
+        if text == new {
+            return Some(place);
         }
-        place
+        let n_bytes = self.n_bytes - text.len() + new.len();
+        if n_bytes > BYTES_MAX {
+            return None;
+        }
+        new.clone_into(text);
+        (self.n_bytes, self.is_changed) = (n_bytes, true);
+        Some(place)
     }
 
     /// Notes that a family was declared as it was before.
@@ -74,6 +95,7 @@ impl MetadataCache {
             if let Some(old) = entry.take_if(is_old) {
                 self.by_name.remove(&old.family.name);
                 self.free.push(place);
+                self.n_bytes -= old.n_bytes();
                 self.is_changed = true;
             }
         }
@@ -89,10 +111,15 @@ impl MetadataCache {
         Some(all)
     }
 
-    fn place_of(&mut self, name: &str) -> u32 {
+    fn place_of(&mut self, name: &str) -> Option<u32> {
         if let Some(place) = self.by_name.get(name) {
-            return *place;
+            return Some(*place);
         }
+        let n_bytes = self.n_bytes + FAMILY_BYTES + name.len();
+        if n_bytes > BYTES_MAX {
+            return None;
+        }
+        self.n_bytes = n_bytes;
         let name: Arc<str> = name.into();
         let family = FamilyMetadata { name: Arc::clone(&name), metadata: Metadata::default() };
         let entry = Some(Family { family, seen: self.epoch });
@@ -108,25 +135,15 @@ impl MetadataCache {
         }
         self.by_name.insert(name, place);
         self.is_changed = true;
-        place
+        Some(place)
     }
 }
 
-/// Returns whether the declaration says something new.
-fn apply(metadata: &mut Metadata, declaration: Declaration<'_>) -> bool {
-    match declaration {
-        Declaration::Type(kind) => std::mem::replace(&mut metadata.kind, kind) != kind,
-        Declaration::Help(text) => replace_text(&mut metadata.help, text),
-        Declaration::Unit(text) => replace_text(&mut metadata.unit, text),
+impl Family {
+    fn n_bytes(&self) -> usize {
+        let FamilyMetadata { name, metadata } = &self.family;
+        FAMILY_BYTES + name.len() + metadata.help.len() + metadata.unit.len()
     }
-}
-
-fn replace_text(old: &mut String, new: &str) -> bool {
-    let is_new = old != new;
-    if is_new {
-        new.clone_into(old);
-    }
-    is_new
 }
 
 #[cfg(test)]
@@ -138,7 +155,7 @@ mod tests {
         let mut cache = MetadataCache::default();
         cache.begin();
         cache.declare("b", Declaration::Help("text"));
-        let place = cache.declare("b", Declaration::Type(MetricType::Counter));
+        let place = cache.declare("b", Declaration::Type(MetricType::Counter)).unwrap();
         cache.declare("a_s", Declaration::Unit("s"));
         cache.settle();
         let families = cache.take_changed().unwrap();
@@ -155,6 +172,22 @@ mod tests {
         cache.touch(place);
         cache.settle();
         assert_eq!(cache.take_changed().unwrap().len(), 1);
-        assert_eq!(cache.declare("new", Declaration::Help("")), 1, "the free place is used again");
+        assert_eq!(cache.declare("new", Declaration::Help("")), Some(1), "the free place is used again");
+    }
+
+    #[test]
+    fn a_flood_of_declarations_is_not_remembered() {
+        let mut cache = MetadataCache::default();
+        cache.begin();
+        let text = "x".repeat(1 << 20);
+        let kept =
+            (0..8).filter(|idx| cache.declare(&idx.to_string(), Declaration::Help(&text)).is_some()).count();
+        assert_eq!(kept, 3);
+        assert!((0..100_000).any(|idx| cache.declare(&format!("m{idx}"), Declaration::Help("")).is_none()));
+        for _ in 0..11 {
+            cache.begin();
+            cache.settle();
+        }
+        assert_eq!(cache.n_bytes, 0);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) pool_syncs: CounterVec<1>,
     pub(crate) pool_targets: GaugeVec<1>,
     pub(crate) pool_target_limit: GaugeVec<1>,
+    /// Always 0: caches hold no strings. Dashboards ask for it.
+    pub(crate) pool_symboltable_items: GaugeVec<1>,
     pub(crate) pool_exceeded_target_limit: Counter,
     exceeded_label_limits: Counter,
     exceeded_sample_limit: Counter,
@@ -98,6 +100,11 @@ impl ScrapeMetrics {
             pool_target_limit: registry.gauge_vec(
                 "prometheus_target_scrape_pool_target_limit",
                 "Largest number of targets a job may have; 0 is no limit.",
+                JOB,
+            ),
+            pool_symboltable_items: registry.gauge_vec(
+                "prometheus_target_scrape_pool_symboltable_items",
+                "Strings in the symbol table of a job; 0, as there is none.",
                 JOB,
             ),
             pool_exceeded_target_limit: registry.counter(
@@ -179,5 +186,6 @@ impl ScrapeMetrics {
         self.pool_syncs.remove(&[job]);
         self.pool_targets.remove(&[job]);
         self.pool_target_limit.remove(&[job]);
+        self.pool_symboltable_items.remove(&[job]);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use crate::commit::{Page, ScrapeContext, ScrapeOutcome, TargetMemory};
 use crate::config::{DEFAULT_BODY_BYTES_MAX, JobSettings};
 use crate::error::ScrapeError;
 use crate::fetch::{Fetch, FetchRequest, RawPage, gunzip};
+use crate::ingest::Scratch;
 use crate::metrics::ScrapeMetrics;
 use crate::protocol;
 use crate::schedule::{Schedule, Tick};
@@ -28,6 +30,26 @@ pub(crate) struct LoopShared {
     pub(crate) metrics: ScrapeMetrics,
     /// Pages that are unpacked and parsed at once: bounds both memory and the cores taken from queries.
     pub(crate) parse_permits: Arc<Semaphore>,
+    /// Buffers that no scrape uses now; at most one for each permit.
+    pub(crate) idle_buffers: Arc<Mutex<Vec<Buffers>>>,
+}
+
+/// Buffers of one scrape. There are as many as pages are parsed at once, not as there are targets.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    scratch: Scratch,
+    /// The page, if it came compressed.
+    unpacked: Vec<u8>,
+}
+
+/// Buffers up to this size are kept.
+const KEPT_SAMPLES_MAX: usize = 64 * 1024;
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
+impl Buffers {
+    fn is_worth_keeping(&self) -> bool {
+        self.scratch.batch.refs.capacity() <= KEPT_SAMPLES_MAX && self.unpacked.capacity() <= KEPT_BYTES_MAX
+    }
 }
 
 /// How a target is scraped, as of the last reload.
@@ -68,8 +90,6 @@ pub(crate) struct ScrapeLoop {
     /// Ends the loop without stale markers: the series go on after a restart, or age out with their job.
     stop: CancellationToken,
     memory: TargetMemory,
-    /// Buffer of unpacked pages, kept between scrapes.
-    unpacked: Vec<u8>,
     last_start: Option<Instant>,
     was_lossy: bool,
 }
@@ -81,7 +101,7 @@ impl ScrapeLoop {
         stop: CancellationToken,
     ) -> Self {
         let memory = TargetMemory::default();
-        Self { shared, directive, stop, memory, unpacked: Vec::new(), last_start: None, was_lossy: false }
+        Self { shared, directive, stop, memory, last_start: None, was_lossy: false }
     }
 
     /// Scrapes until the target is removed or `stop` fires.
@@ -140,8 +160,8 @@ impl ScrapeLoop {
     ) -> ScrapeOutcome {
         // The semaphore is never closed.
         let _permit = self.shared.parse_permits.acquire().await.ok();
-        let (mut memory, mut unpacked) =
-            (std::mem::take(&mut self.memory), std::mem::take(&mut self.unpacked));
+        let mut memory = std::mem::take(&mut self.memory);
+        let mut buffers = self.shared.idle_buffers.lock().pop().unwrap_or_default();
         let (plan, sink) = (Arc::clone(plan), Arc::clone(&self.shared.sink));
         let work = tokio::task::spawn_blocking(move || {
             let ctx = ScrapeContext {
@@ -149,18 +169,23 @@ impl ScrapeLoop {
                 settings: &plan.settings,
                 sink: &*sink,
                 time_ms: tick.time_ms,
+                timeout: plan.target.timeout,
                 elapsed: &|| started.elapsed(),
             };
-            let outcome = match &fetched {
-                Ok(raw) => memory.commit(&ctx, unpack(&plan, raw, &mut unpacked)),
-                Err(error) => memory.commit(&ctx, Err(error.clone())),
+            let Buffers { scratch, unpacked } = &mut buffers;
+            let page = match &fetched {
+                Ok(raw) => unpack(&plan, raw, unpacked),
+                Err(error) => Err(error.clone()),
             };
-            trim(&mut unpacked, outcome.error.is_none());
-            (memory, unpacked, outcome)
+            let outcome = memory.commit(&ctx, scratch, page);
+            (memory, buffers, outcome)
         });
         match work.await {
-            Ok((memory, unpacked, outcome)) => {
-                (self.memory, self.unpacked) = (memory, unpacked);
+            Ok((memory, buffers, outcome)) => {
+                self.memory = memory;
+                if buffers.is_worth_keeping() {
+                    self.shared.idle_buffers.lock().push(buffers);
+                }
                 outcome
             }
             // What was known about the target is lost with the panic: it starts anew.
@@ -275,13 +300,4 @@ fn unpack<'a>(plan: &Plan, raw: &'a RawPage, unpacked: &'a mut Vec<u8>) -> Resul
         protocol::format_of(raw.content_type.as_deref(), plan.settings.fallback_protocol)?
     };
     Ok(Page { body, format })
-}
-
-/// Keeps a buffer of the size of the last page, not of the largest ever.
-fn trim(unpacked: &mut Vec<u8>, is_ok: bool) {
-    let keep = if is_ok { unpacked.len() + unpacked.len() / 8 } else { 0 };
-    unpacked.clear();
-    if unpacked.capacity() / 2 > keep {
-        unpacked.shrink_to(keep);
-    }
 }

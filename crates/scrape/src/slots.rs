@@ -1,7 +1,7 @@
 //! What a target's last page looked like, line by line: the repeat path touches no string.
 //!
 //! A [`Slot`] remembers a line by the keyed hash and the length of its raw text (for a sample: of its series text) and
-//! knows what it meant: a series, a dropped one, a declaration. Slots stand in page order, so the line after slot `i` is
+//! knows what it meant: a series, a dropped one, a declaration. Comments are not worth a slot. Slots stand in page order, so the line after slot `i` is
 //! probably slot `i + 1`: one length check, one hash, and the line is understood. Where that fails, the next few slots
 //! are tried (lines vanished), then an index by hash (lines moved); only then is the line parsed in full.
 //!
@@ -37,8 +37,6 @@ pub(crate) enum Meaning {
     Dropped,
     /// A `#` line: the family it belongs to in the metadata cache, and the type it declares.
     Declaration { family: u32, declares: Option<MetricType> },
-    /// A `#` line that means nothing.
-    Comment,
 }
 
 /// One line of the page. 24 bytes: there is one for each active series.
@@ -59,7 +57,6 @@ const KIND_MASK: u32 = 0b11 << KIND_SHIFT;
 const KIND_SERIES: u32 = 0;
 const KIND_DROPPED: u32 = 1 << KIND_SHIFT;
 const KIND_DECLARATION: u32 = 2 << KIND_SHIFT;
-const KIND_COMMENT: u32 = 3 << KIND_SHIFT;
 const TRACKED: u32 = 1 << 26;
 const DECLARES_SHIFT: u32 = 27;
 
@@ -82,7 +79,7 @@ impl Slot {
 
     #[inline]
     fn is_hash_line(&self) -> bool {
-        self.packed & KIND_MASK >= KIND_DECLARATION
+        self.packed & KIND_MASK == KIND_DECLARATION
     }
 
     #[inline]
@@ -94,7 +91,6 @@ impl Slot {
         match self.packed & KIND_MASK {
             KIND_SERIES => Meaning::Series(SeriesRef::new(self.payload)),
             KIND_DROPPED => Meaning::Dropped,
-            KIND_COMMENT => Meaning::Comment,
             _ => {
                 // 0 declares nothing, others are one more than the type's place.
                 let declared = (self.packed >> DECLARES_SHIFT) as usize;
@@ -108,7 +104,6 @@ impl Slot {
         let (payload, bits) = match meaning {
             Meaning::Series(series) => (series.map_or(0, SeriesRef::get), KIND_SERIES),
             Meaning::Dropped => (0, KIND_DROPPED),
-            Meaning::Comment => (0, KIND_COMMENT),
             Meaning::Declaration { family, declares } => {
                 let place = declares.and_then(|kind| DECLARABLE.iter().position(|known| *known == kind));
                 let declared = place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0);
@@ -242,7 +237,7 @@ impl Slots {
     pub(crate) fn visit(&mut self, id: u32) -> (Meaning, bool) {
         let idx = id as usize;
         let epoch = self.epoch;
-        let Some(slot) = self.slots.get_mut(idx) else { return (Meaning::Comment, true) };
+        let Some(slot) = self.slots.get_mut(idx) else { return (Meaning::Dropped, true) };
         let is_repeated = slot.seen == epoch;
         if !is_repeated {
             slot.seen = epoch;
@@ -285,7 +280,7 @@ impl Slots {
     /// Returns what slot `id` means.
     #[inline]
     pub(crate) fn meaning(&self, id: u32) -> Meaning {
-        self.slots.get(id as usize).map_or(Meaning::Comment, Slot::meaning)
+        self.slots.get(id as usize).map_or(Meaning::Dropped, Slot::meaning)
     }
 
     /// Returns the type under which `text`, the text of slot `id`, was met, as far as it changes labels.
@@ -306,7 +301,7 @@ impl Slots {
         let vanished = self.slots.iter().filter(move |slot| slot.is_tracked_in(before));
         vanished.filter_map(|slot| match slot.meaning() {
             Meaning::Series(series) => series,
-            Meaning::Dropped | Meaning::Declaration { .. } | Meaning::Comment => None,
+            Meaning::Dropped | Meaning::Declaration { .. } => None,
         })
     }
 
@@ -376,7 +371,6 @@ mod tests {
             Meaning::Series(SeriesRef::new(u64::MAX)),
             Meaning::Series(None),
             Meaning::Dropped,
-            Meaning::Comment,
             Meaning::Declaration { family: 7, declares: None },
             Meaning::Declaration { family: u32::MAX, declares: Some(MetricType::Unknown) },
             Meaning::Declaration { family: 0, declares: Some(MetricType::StateSet) },

@@ -72,7 +72,7 @@ impl SampleSink for FakeSink {
         let mut inner = self.inner.lock();
         inner.n_resolved += 1;
         if let Some(known) = inner.by_labels.get(labels) {
-            return Ok(SeriesRef::new(*known).unwrap());
+            return Ok(SeriesRef::new(*known).expect("references begin at one"));
         }
         let n_series = inner.by_labels.len() as u64;
         if let Some(limit) = inner.limit.filter(|limit| n_series >= *limit) {
@@ -81,7 +81,7 @@ impl SampleSink for FakeSink {
         inner.series.push(Some((labels.clone(), Vec::new())));
         let raw = inner.series.len() as u64;
         inner.by_labels.insert(labels.clone(), raw);
-        Ok(SeriesRef::new(raw).unwrap())
+        Ok(SeriesRef::new(raw).expect("references begin at one"))
     }
 
     fn append(&self, batch: &WriteBatch, _: Acknowledge) -> Result<AppendOutcome, AppendError> {
@@ -90,7 +90,7 @@ impl SampleSink for FakeSink {
         let mut outcome = AppendOutcome::default();
         for position in 0..batch.len() {
             let (time, value) = (batch.times_ms[position], batch.values[position]);
-            let idx = usize::try_from(batch.refs[position].get()).unwrap() - 1;
+            let idx = usize::try_from(batch.refs[position].get()).expect("as many as fit in memory") - 1;
             let Some((labels, samples)) = &mut inner.series[idx] else {
                 outcome.rejected.push((position, Rejection::UnknownSeries));
                 continue;

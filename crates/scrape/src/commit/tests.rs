@@ -33,9 +33,10 @@ impl Site {
             settings: &self.settings,
             sink: &self.sink,
             time_ms: 1000 * self.n,
+            timeout: self.settings.timeout,
             elapsed: &|| Duration::from_millis(250),
         };
-        self.memory.commit(&ctx, page)
+        self.memory.commit(&ctx, &mut Scratch::default(), page)
     }
 
     fn scrape(&mut self, page: &str) -> ScrapeOutcome {
@@ -221,6 +222,15 @@ fn series_that_storage_forgot_are_resolved_again_in_the_same_scrape() {
     site.scrape(page);
     assert_eq!(site.sink.n_resolved(), n_resolved);
     site.check("scrape_series_added", &["2000=0", "3000=0"]);
+}
+
+#[test]
+fn a_failed_scrape_stays_failed_when_storage_forgot_its_report_series() {
+    let mut site = Site::plain();
+    site.scrape("a 1\n");
+    site.sink.forget_all();
+    assert!(site.fail().error.is_some());
+    site.check("up", &["2000=0"]);
 }
 
 #[test]

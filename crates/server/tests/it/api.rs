@@ -1,11 +1,9 @@
 //! Endpoints of `/api/v1`. What is expected is written from the API's description, not from our output.
 
-use crate::site::{NOW_S, Site};
+use crate::site::{NOW_S, Series, Site};
 
-const UP: (&[(&str, &str)], &[f64]) =
-    (&[("__name__", "up"), ("instance", "a:1"), ("job", "node")], &[0.0, 1.0, 1.0]);
-const LOAD: (&[(&str, &str)], &[f64]) =
-    (&[("__name__", "load"), ("job", "node")], &[0.5, 1e-7, f64::INFINITY]);
+const UP: Series<'_> = (&[("__name__", "up"), ("instance", "a:1"), ("job", "node")], &[0.0, 1.0, 1.0]);
+const LOAD: Series<'_> = (&[("__name__", "load"), ("job", "node")], &[0.5, 1e-7, f64::INFINITY]);
 
 async fn check(site: &Site, path: &str, want: &str) {
     let answer = site.get(path).await;
@@ -147,8 +145,7 @@ async fn wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn failures_of_evaluation_have_their_own_status() {
-    let twice: (&[(&str, &str)], &[f64]) =
-        (&[("__name__", "up"), ("instance", "b:1"), ("job", "node")], &[1.0]);
+    let twice: Series<'_> = (&[("__name__", "up"), ("instance", "b:1"), ("job", "node")], &[1.0]);
     let site = Site::with(&[UP, twice]).await;
     let query = "label_replace(up,%22instance%22,%22x%22,%22%22,%22%22)";
     let answer = site.get(&format!("/api/v1/query?query={query}")).await;

@@ -1,6 +1,7 @@
 //! A server with known samples, a fixed clock and no listener.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,6 +21,9 @@ use wf_tsdb::{Tsdb, TsdbOptions};
 
 /// What the clock says, s.
 pub(crate) const NOW_S: i64 = 1_700_000_000;
+
+/// Labels of a series, and its samples.
+pub(crate) type Series<'a> = (&'a [(&'a str, &'a str)], &'a [f64]);
 
 /// A running server and its folder.
 pub(crate) struct Site {
@@ -44,9 +48,9 @@ impl Answer {
 
 impl Site {
     /// Builds a server over `series` (labels, samples of every 10 s that end now) without running it.
-    pub(crate) fn stopped(series: &[(&[(&str, &str)], &[f64])]) -> (Self, Server) {
+    pub(crate) fn stopped(series: &[Series<'_>]) -> (Self, Server) {
         let folder = tempfile::tempdir().unwrap();
-        fill(folder.path().join("data"), series);
+        fill(&folder.path().join("data"), series);
         std::fs::write(folder.path().join("prometheus.yml"), "global: {scrape_interval: 15s}\n").unwrap();
         let config = Config {
             source: ConfigSource::File(folder.path().join("prometheus.yml")),
@@ -76,7 +80,7 @@ impl Site {
     }
 
     /// A running server over `series`.
-    pub(crate) async fn with(series: &[(&[(&str, &str)], &[f64])]) -> Self {
+    pub(crate) async fn with(series: &[Series<'_>]) -> Self {
         let (mut site, server) = Self::stopped(series);
         site.run(server).await;
         site
@@ -105,8 +109,8 @@ impl Site {
     }
 }
 
-fn fill(data: PathBuf, series: &[(&[(&str, &str)], &[f64])]) {
-    let tsdb = Tsdb::open(&data, TsdbOptions::default(), NOW_S * 1000).unwrap();
+fn fill(data: &Path, series: &[Series<'_>]) {
+    let tsdb = Tsdb::open(data, TsdbOptions::default(), NOW_S * 1000).unwrap();
     for (labels, values) in series {
         let series = tsdb.resolve(&Labels::from_pairs(labels.iter().copied())).unwrap();
         let mut batch = WriteBatch::default();
