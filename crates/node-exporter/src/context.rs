@@ -2,12 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::path::Arg;
 
 use crate::collector::CollectError;
 
 /// A file larger than this is not what we expect; upstream stops at 1 MiB for `/proc/stat`.
 const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// An attribute is at most a page.
+const ATTRIBUTE_BYTES_MAX: usize = 4096;
 
 /// Roots of the trees that collectors read; in a container they are mounts of the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +100,33 @@ impl Context {
 
     /// Reads a short file and trims it; none when it cannot be read. For attributes that may be absent.
     pub fn attribute(&mut self, path: &Path) -> Option<&[u8]> {
-        read_into(path, &mut self.buffer).ok()?;
-        Some(self.buffer.trim_ascii())
+        self.attribute_at(CWD, path)
+    }
+
+    /// Reads the attribute `name` of `dir`.
+    pub fn attribute_in(&mut self, dir: &AttributeDir, name: &str) -> Option<&[u8]> {
+        self.attribute_at(dir.0.as_fd(), name)
+    }
+
+    fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {
+        let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        self.buffer.clear();
+        self.buffer.resize(ATTRIBUTE_BYTES_MAX, 0);
+        // The kernel gives a whole attribute in one read; asking for its end would double the system calls.
+        let n_bytes = rustix::io::read(&file, self.buffer.as_mut_slice()).ok()?;
+        Some(self.buffer.get(..n_bytes).unwrap_or_default().trim_ascii())
+    }
+}
+
+/// An open directory of attributes: looking up many of them by full path is what costs.
+#[derive(Debug)]
+pub struct AttributeDir(OwnedFd);
+
+impl AttributeDir {
+    /// Opens it; none when there is no such directory.
+    pub fn open(path: &Path) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, path, flags, Mode::empty()).ok().map(Self)
     }
 }
 
