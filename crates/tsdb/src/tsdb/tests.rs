@@ -566,8 +566,10 @@ fn chunks_that_cannot_be_written_stay_readable_and_are_written_later() {
     tsdb.maintain(START + 11 * HOUR);
     assert_eq!(n_found(), 400);
     tsdb.close().unwrap();
+    let n_chunks = tsdb.stats().n_chunks;
     let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
     assert_eq!(dump(&*tsdb, &[], TimeRange::ALL)[&labels(1)].len(), 400);
+    assert_eq!((tsdb.stats().n_chunks, n_chunks), (4, 4));
 }
 
 #[test]
@@ -585,5 +587,6 @@ fn the_status_names_the_largest_contributors() {
         [("job=test".to_owned(), 9), ("__name__=down".to_owned(), 6)]
     );
     assert_eq!(status.memory_in_bytes_by_label_name[0], ("instance".to_owned(), 9 * 6));
+    assert_eq!((status.n_chunks, tsdb.stats().n_chunks), (9, 9));
     assert_eq!((status.n_series, status.min_time_ms, status.max_time_ms), (9, Some(START), Some(START)));
 }
