@@ -3,6 +3,18 @@
 //! # Source
 //! `spec/prometheus-core.md` §1.3, `spec/prometheus-query.md` §2.7.
 
+mod arithmetic;
+mod bounds;
+mod compare;
+mod sides;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trim;
+
+pub use arithmetic::{Incompatible, Outcome};
+pub use bounds::{Bucket, bucket_bound};
+
 /// Schema number of histograms with custom bounds (NHCB).
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
 
@@ -54,4 +66,11 @@ pub struct FloatHistogram {
     pub negative_buckets: Vec<f64>,
     /// Upper bounds of custom buckets, strictly ascending, without +Inf; empty for exponential schemas.
     pub custom_values: Vec<f64>,
+}
+
+impl FloatHistogram {
+    /// Returns whether the buckets have custom bounds.
+    pub fn has_custom_buckets(&self) -> bool {
+        self.schema == CUSTOM_BUCKETS_SCHEMA
+    }
 }

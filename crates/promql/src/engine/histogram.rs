@@ -5,16 +5,7 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint};
 
-/// Exponential and custom buckets do not mix.
-#[derive(Debug)]
-pub(crate) struct Incompatible;
-
-/// What adding or subtracting brought to light.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) conflicting_resets: bool,
-    pub(crate) bounds_reconciled: bool,
-}
+pub(crate) use wf_model::histogram::Incompatible;
 
 /// What an aggregation has seen so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +35,7 @@ impl HistogramSum {
     }
     pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
         seen.look(other);
-        let outcome = add(&mut self.0, other)?;
+        let outcome = self.0.add(other)?;
         seen.bounds_reconciled |= outcome.bounds_reconciled;
         Ok(())
     }
@@ -61,12 +52,12 @@ impl HistogramMean {
     pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
         seen.look(other);
         self.1 += 1.0;
-        let outcome = add(&mut self.0, other)?;
+        let outcome = self.0.add(other)?;
         seen.bounds_reconciled |= outcome.bounds_reconciled;
         Ok(())
     }
     pub(crate) fn finish(mut self) -> FloatHistogram {
-        divide(&mut self.0, self.1);
+        self.0.divide(self.1);
         self.0
     }
 }
@@ -74,9 +65,12 @@ impl HistogramMean {
 pub(crate) fn is_custom(histogram: &FloatHistogram) -> bool {
     histogram.schema == CUSTOM_BUCKETS_SCHEMA
 }
-pub(crate) fn is_reset(_new: &FloatHistogram, _old: &FloatHistogram) -> bool {
-    false
+/// Returns whether a counter was reset between `old` and `new`.
+pub(crate) fn is_reset(new: &FloatHistogram, old: &FloatHistogram) -> bool {
+    new.detect_reset(old)
 }
+
+/// Returns a histogram without observations that combines with `other`.
 pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
     FloatHistogram {
         schema: other.schema,
@@ -84,29 +78,12 @@ pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
         ..FloatHistogram::default()
     }
 }
-pub(crate) fn copy_to_schema(histogram: &FloatHistogram, _schema: i32) -> FloatHistogram {
-    histogram.clone()
-}
-pub(crate) fn add(_to: &mut FloatHistogram, _other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    Ok(Outcome::default())
-}
-pub(crate) fn sub(_to: &mut FloatHistogram, _other: &FloatHistogram) -> Result<Outcome, Incompatible> {
-    Ok(Outcome::default())
-}
-pub(crate) fn scale(_h: &mut FloatHistogram, _factor: f64) {}
-pub(crate) fn divide(_h: &mut FloatHistogram, _by: f64) {}
-pub(crate) fn compact(_h: &mut FloatHistogram) {}
-pub(crate) fn equals(_a: &FloatHistogram, _b: &FloatHistogram) -> bool {
-    false
-}
-pub(crate) fn text(_h: &FloatHistogram) -> String {
-    String::new()
-}
-pub(crate) fn trim_upper(h: &FloatHistogram, _n: f64) -> FloatHistogram {
-    h.clone()
-}
-pub(crate) fn trim_lower(h: &FloatHistogram, _n: f64) -> FloatHistogram {
-    h.clone()
+
+/// Returns a copy in a coarser resolution.
+pub(crate) fn copy_to_schema(histogram: &FloatHistogram, schema: i32) -> FloatHistogram {
+    let mut copy = histogram.clone();
+    copy.reduce_to_schema(schema);
+    copy
 }
 
 /// Replaces an unknown hint by what a comparison with the histogram before says.

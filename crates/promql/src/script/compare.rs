@@ -197,7 +197,7 @@ fn almost_equal(a: f64, b: f64) -> bool {
 fn almost_equal_histograms(want: &FloatHistogram, got: &FloatHistogram, hint: HintGiven) -> bool {
     let compacted = |histogram: &FloatHistogram| {
         let mut histogram = histogram.clone();
-        crate::engine::histogram::compact(&mut histogram);
+        histogram.compact();
         histogram
     };
     let (want, got) = (compacted(want), compacted(got));

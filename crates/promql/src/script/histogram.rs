@@ -5,7 +5,6 @@ use wf_model::histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint, Span};
 
 use super::command::HintGiven;
 use super::series::parse_number;
-use crate::engine::histogram;
 
 /// How the values of a histogram item follow from the first.
 #[derive(Debug)]
@@ -36,11 +35,7 @@ impl Sequence {
         let mut values = vec![(first.0, hint)];
         while values.len() < n_values {
             let mut next = values.last().map(|(histogram, _)| histogram.clone()).unwrap_or_default();
-            let outcome = if sign > 0.0 {
-                histogram::add(&mut next, &increment)
-            } else {
-                histogram::sub(&mut next, &increment)
-            };
+            let outcome = if sign > 0.0 { next.add(&increment) } else { next.sub(&increment) };
             outcome.map_err(|_| "exponential and custom buckets cannot be added".to_owned())?;
             values.push((next, hint));
         }

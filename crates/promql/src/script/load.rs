@@ -193,6 +193,6 @@ fn custom_buckets(mut classic: Classic) -> Result<FloatHistogram, String> {
         custom_values: bounds.collect(),
         ..FloatHistogram::default()
     };
-    crate::engine::histogram::compact(&mut histogram);
+    histogram.compact();
     Ok(histogram)
 }

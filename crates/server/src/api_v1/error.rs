@@ -114,14 +114,14 @@ mod tests {
         let check = |error: ApiError, kind: &str, status: u16| {
             assert_eq!((error.kind.as_str(), error.kind.status().as_u16()), (kind, status));
         };
-        let unparsed = || QueryError::Parse(wf_promql::parser::parse_selector("up{").unwrap_err());
-        check(unparsed().into(), "bad_data", 400);
+        let parse_error = wf_promql::parser::parse("a +", &wf_promql::parser::ParseOptions::default()).unwrap_err();
+        check(QueryError::Parse(parse_error.clone()).into(), "bad_data", 400);
         check(QueryError::Execution("x".into()).into(), "execution", 422);
         check(QueryError::TooManySamples.into(), "execution", 422);
         check(QueryError::Timeout(Stage::Evaluation).into(), "timeout", 503);
         check(QueryError::Canceled(Stage::Evaluation).into(), "canceled", 499);
         check(SelectError::Storage("x".into()).into(), "internal", 500);
-        let message = ApiError::from(unparsed()).message;
-        assert!(message.starts_with("invalid parameter \"query\": 1:4: parse error: "), "{message}");
+        let error = ApiError::from(QueryError::Parse(parse_error));
+        assert_eq!(error.message, "invalid parameter \"query\": 1:4: parse error: unexpected end of input");
     }
 }

@@ -13,7 +13,6 @@ use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;
@@ -76,7 +75,7 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
         for step in column.steps().iter() {
             let text = match column.get(step) {
                 Some(Point::Float(value)) => format_f(value),
-                Some(Point::Histogram(histogram)) => histogram::text(histogram),
+                Some(Point::Histogram(histogram)) => histogram.text(),
                 None => continue,
             };
             let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));

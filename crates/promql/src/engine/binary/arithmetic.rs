@@ -6,7 +6,6 @@ use wf_model::FloatHistogram;
 
 use crate::ast::{BinaryOp, Pos};
 use crate::engine::column::Point;
-use crate::engine::histogram;
 use crate::engine::remarks::Remarks;
 use crate::engine::result::SampleValue;
 
@@ -74,11 +73,11 @@ pub(crate) fn samples(
             BinaryOp::Mul => arithmetic(scaled(histogram, number)),
             BinaryOp::Div => {
                 let mut quotient = FloatHistogram::clone(histogram);
-                histogram::divide(&mut quotient, number);
+                quotient.divide(number);
                 arithmetic(quotient)
             }
-            BinaryOp::TrimUpper => arithmetic(histogram::trim_upper(histogram, number)),
-            BinaryOp::TrimLower => arithmetic(histogram::trim_lower(histogram, number)),
+            BinaryOp::TrimUpper => arithmetic(histogram.trim_upper(number)),
+            BinaryOp::TrimLower => arithmetic(histogram.trim_lower(number)),
             _ => incompatible(op, a, b, pos, remarks),
         },
         (Point::Histogram(left), Point::Histogram(right)) => match op {
@@ -87,7 +86,7 @@ pub(crate) fn samples(
             }
             BinaryOp::Equal | BinaryOp::NotEqual => Some(Outcome {
                 value: SampleValue::Histogram(Arc::clone(left)),
-                keep: histogram::equals(left, right) == (op == BinaryOp::Equal),
+                keep: left.equals(right) == (op == BinaryOp::Equal),
             }),
             _ => incompatible(op, a, b, pos, remarks),
         },
@@ -97,7 +96,7 @@ pub(crate) fn samples(
 
 fn scaled(histogram: &FloatHistogram, factor: f64) -> FloatHistogram {
     let mut product = FloatHistogram::clone(histogram);
-    histogram::scale(&mut product, factor);
+    product.scale(factor);
     product
 }
 
@@ -110,8 +109,8 @@ fn add_or_subtract(
 ) -> Option<FloatHistogram> {
     let mut result = left.clone();
     let (outcome, noun) = match op {
-        BinaryOp::Add => (histogram::add(&mut result, right), "addition"),
-        _ => (histogram::sub(&mut result, right), "subtraction"),
+        BinaryOp::Add => (result.add(right), "addition"),
+        _ => (result.sub(right), "subtraction"),
     };
     let Ok(outcome) = outcome else {
         remarks
@@ -125,7 +124,7 @@ fn add_or_subtract(
     if outcome.bounds_reconciled {
         remarks.info(pos, format!("mismatched custom buckets were reconciled during {noun}"));
     }
-    histogram::compact(&mut result);
+    result.compact();
     Some(result)
 }
 

@@ -9,7 +9,6 @@ use crate::engine::build::Value;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::names::drop_names;
 use crate::engine::operator::{BoxVector, VectorOp};
 use crate::engine::result::SampleValue;
@@ -160,7 +159,7 @@ impl VectorOp for Negated {
             *value = -*value;
         }
         for (_, histogram) in &mut out.histograms {
-            histogram::scale(std::sync::Arc::make_mut(histogram), -1.0);
+            std::sync::Arc::make_mut(histogram).scale(-1.0);
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Kernel for ExtendedRate {
                 let edges = self.edges(window.histograms.times_ms, window)?;
                 let mut change = self.histogram_change(window.histograms.values, edges, notes)?;
                 if self.is_rate {
-                    histogram::divide(&mut change, seconds(window));
+                    change.divide(seconds(window));
                 }
                 Some(SampleValue::Histogram(Arc::new(change)))
             }
@@ -139,7 +139,7 @@ impl ExtendedRate {
             }
         }
         change.counter_reset_hint = CounterResetHint::Gauge;
-        histogram::compact(&mut change);
+        change.compact();
         Some(change)
     }
 
@@ -186,11 +186,11 @@ pub(crate) fn interpolate_histogram(
 ) -> Option<FloatHistogram> {
     let mut result = after.clone();
     if is_counter && histogram::is_reset(after, before) {
-        histogram::scale(&mut result, share);
+        result.scale(share);
         return Some(result);
     }
     subtract(&mut result, before, notes)?;
-    histogram::scale(&mut result, share);
+    result.scale(share);
     add(&mut result, before, notes)?;
     result.counter_reset_hint = after.counter_reset_hint;
     Some(result)

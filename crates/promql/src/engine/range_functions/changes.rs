@@ -80,7 +80,7 @@ impl Transition {
                 Self::Reset => {
                     histogram::is_reset(value, before) || idx > 0 && starts_anew(&window.histograms, idx)
                 }
-                Self::Change => !histogram::equals(value, before),
+                Self::Change => !value.equals(before),
             },
             _ => true,
         }

@@ -72,9 +72,9 @@ impl InstantRate {
             subtract(&mut change, before, notes)?;
         }
         change.counter_reset_hint = CounterResetHint::Gauge;
-        histogram::compact(&mut change);
+        change.compact();
         if self.is_rate {
-            histogram::divide(&mut change, sampled_ms as f64 / 1000.0);
+            change.divide(sampled_ms as f64 / 1000.0);
         }
         Some(SampleValue::Histogram(Arc::new(change)))
     }

@@ -96,13 +96,13 @@ impl Rate {
         } else {
             let mut change = histogram_change(samples, self.is_counter, notes)?;
             if start.is_some() {
-                histogram::add(&mut change, first).ok()?;
+                change.add(first).ok()?;
                 change.counter_reset_hint = CounterResetHint::Gauge;
             }
             change
         };
         let extrapolation = self.extrapolate(samples.times_ms, window, start, first.count, change.count)?;
-        histogram::scale(&mut change, extrapolation);
+        change.scale(extrapolation);
         Some(Arc::new(change))
     }
 
@@ -214,7 +214,7 @@ fn histogram_change(
         notes.not_a_gauge();
     }
     change.counter_reset_hint = CounterResetHint::Gauge;
-    histogram::compact(&mut change);
+    change.compact();
     Some(change)
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn subtract(
     what: &FloatHistogram,
     notes: &mut Notes<'_>,
 ) -> Option<()> {
-    match histogram::sub(from, what) {
+    match from.sub(what) {
         Ok(outcome) => {
             if outcome.bounds_reconciled {
                 notes.reconciled("subtraction");
@@ -240,7 +240,7 @@ pub(crate) fn subtract(
 
 /// Adds, remarking on bounds.
 pub(crate) fn add(to: &mut FloatHistogram, what: &FloatHistogram, notes: &mut Notes<'_>) -> Option<()> {
-    match histogram::add(to, what) {
+    match to.add(what) {
         Ok(outcome) => {
             if outcome.bounds_reconciled {
                 notes.reconciled("addition");
