@@ -86,3 +86,18 @@ async fn old_addresses_and_the_missing_page_lead_somewhere() {
         assert!(metrics.body.contains(&format!("\n{name}\n")), "{name} in {}", metrics.body);
     }
 }
+
+#[tokio::test]
+async fn everything_moves_under_the_route_prefix() {
+    let (mut site, server) = Site::stopped_under("/prom", &[]);
+    let away = site.get("/").await;
+    assert_eq!((away.status.as_u16(), &away.headers["location"]), (307, &"/prom/".parse().unwrap()));
+    for path in ["/prom/", "/prom", "/prom/-/healthy", "/prom/metrics"] {
+        assert_eq!(site.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(site.get("/-/healthy").await.status, 404);
+    site.prefix = "/prom";
+    site.run(server).await;
+    assert_eq!(site.get("/prom/api/v1/query?query=1").await.status, 200);
+    assert_eq!(site.get("/prom/graph?a=1").await.headers["location"], "/prom/query?a=1");
+}

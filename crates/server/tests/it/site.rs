@@ -29,6 +29,8 @@ pub(crate) type Series<'a> = (&'a [(&'a str, &'a str)], &'a [f64]);
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) router: Router,
+    /// Where the server is mounted.
+    pub(crate) prefix: &'static str,
     stop: CancellationToken,
     running: Option<JoinHandle<Result<(), ServerError>>>,
 }
@@ -49,6 +51,11 @@ impl Answer {
 impl Site {
     /// Builds a server over `series` (labels, samples of every 10 s that end now) without running it.
     pub(crate) fn stopped(series: &[Series<'_>]) -> (Self, Server) {
+        Self::stopped_under("", series)
+    }
+
+    /// As [`Site::stopped`], served under a path.
+    pub(crate) fn stopped_under(prefix: &str, series: &[Series<'_>]) -> (Self, Server) {
         let folder = tempfile::tempdir().unwrap();
         fill(&folder.path().join("data"), series);
         std::fs::write(folder.path().join("prometheus.yml"), "global: {scrape_interval: 15s}\n").unwrap();
@@ -59,21 +66,21 @@ impl Site {
             engine: EngineOptions::default(),
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),
-            route_prefix: String::new(),
-            base_path: "/".to_owned(),
+            route_prefix: prefix.to_owned(),
+            base_path: format!("{prefix}/"),
             ui: Ui::Absent("a test"),
             facts: Facts { is_lifecycle_enabled: true, ..Facts::default() },
         };
         let server = Server::new(config, Registry::new(), Arc::new(|| NOW_S * 1000)).unwrap();
         let router = server.router();
-        (Self { folder, router, stop: CancellationToken::new(), running: None }, server)
+        (Self { folder, router, prefix: "", stop: CancellationToken::new(), running: None }, server)
     }
 
     /// Runs `server` and waits until it is ready.
     pub(crate) async fn run(&mut self, server: Server) {
         let stop = self.stop.clone();
         self.running = Some(tokio::spawn(server.run(stop.clone(), stop)));
-        while self.get("/-/ready").await.status != StatusCode::OK {
+        while self.get(&format!("{}/-/ready", self.prefix)).await.status != StatusCode::OK {
             assert!(!self.running.as_ref().unwrap().is_finished(), "the server ended before it was ready");
             tokio::task::yield_now().await;
         }
