@@ -2,12 +2,20 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::path::Arg;
 
 use crate::collector::CollectError;
 
 /// A file larger than this is not what we expect; upstream stops at 1 MiB for `/proc/stat`.
 const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// An attribute is at most a page.
+const ATTRIBUTE_BYTES_MAX: usize = 4096;
 
 /// Roots of the trees that collectors read; in a container they are mounts of the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,17 +49,35 @@ pub struct Context {
     buffer: Vec<u8>,
     /// `/proc/stat` of this scrape: the kernel sums all interrupts of all CPUs to make it, so it is read once.
     stat: Option<Vec<u8>>,
+    scrape: Option<Scrape>,
+}
+
+/// Which scrape is going on, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrape {
+    /// Differs from that of any other scrape of the exporter.
+    pub number: u64,
+    /// When the page has to be complete.
+    pub deadline: Instant,
 }
 
 impl Context {
     /// Makes a context with empty buffers.
     pub fn new(paths: Paths) -> Self {
-        Self { paths, buffer: Vec::new(), stat: None }
+        Self { paths, ..Self::default() }
     }
 
-    /// Forgets what was read for the scrape before; buffers keep their memory.
-    pub fn start_scrape(&mut self) {
-        self.stat = None;
+    /// Prepares for a collector of `scrape`: what was read for another one is forgotten, buffers keep their memory.
+    pub fn enter(&mut self, scrape: Scrape) {
+        if self.scrape != Some(scrape) {
+            self.stat = None;
+        }
+        self.scrape = Some(scrape);
+    }
+
+    /// Returns how much time is left for this scrape.
+    pub fn time_left(&self) -> Duration {
+        self.scrape.map_or(Duration::MAX, |scrape| scrape.deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Reads `<procfs>/<name>`.
@@ -93,8 +119,33 @@ impl Context {
 
     /// Reads a short file and trims it; none when it cannot be read. For attributes that may be absent.
     pub fn attribute(&mut self, path: &Path) -> Option<&[u8]> {
-        read_into(path, &mut self.buffer).ok()?;
-        Some(self.buffer.trim_ascii())
+        self.attribute_at(CWD, path)
+    }
+
+    /// Reads the attribute `name` of `dir`.
+    pub fn attribute_in(&mut self, dir: &AttributeDir, name: &str) -> Option<&[u8]> {
+        self.attribute_at(dir.0.as_fd(), name)
+    }
+
+    fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {
+        let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        self.buffer.clear();
+        self.buffer.resize(ATTRIBUTE_BYTES_MAX, 0);
+        // The kernel gives a whole attribute in one read; asking for its end would double the system calls.
+        let n_bytes = rustix::io::read(&file, self.buffer.as_mut_slice()).ok()?;
+        Some(self.buffer.get(..n_bytes).unwrap_or_default().trim_ascii())
+    }
+}
+
+/// An open directory of attributes: looking up many of them by full path is what costs.
+#[derive(Debug)]
+pub struct AttributeDir(OwnedFd);
+
+impl AttributeDir {
+    /// Opens it; none when there is no such directory.
+    pub fn open(path: &Path) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, path, flags, Mode::empty()).ok().map(Self)
     }
 }
 

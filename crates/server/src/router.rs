@@ -61,7 +61,13 @@ pub(crate) fn build(
     }
     let home = options.base_path.clone();
     let redirect = move || async move { Redirect::temporary(&home) };
-    Ok(Router::new().nest(&options.route_prefix, routes).route("/", get(redirect)))
+    // Nesting answers `/prefix` and what lies below `/prefix/`, but not `/prefix/` itself.
+    let home = format!("{}/", options.route_prefix);
+    let outer = Router::new().nest(&options.route_prefix, routes.clone()).route("/", get(redirect));
+    Ok(match options.ui {
+        Ui::Embedded(_) => outer.route_service(&home, routes),
+        Ui::Absent(reason) => outer.route(&home, get(move || async move { without_ui(reason) })),
+    })
 }
 
 fn with_ui(routes: Router, options: &Options) -> Result<Router, AssetsError> {

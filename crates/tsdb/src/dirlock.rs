@@ -51,6 +51,7 @@ impl DirLock {
             writeln!(file, "{}", std::process::id())
         };
         write_pid(&mut file).map_err(unwritable)?;
+        warn_of_nfs(dir, &file);
         Ok(Self { path, _file: file, was_clean })
     }
 
@@ -59,6 +60,14 @@ impl DirLock {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the lock file");
         }
+    }
+}
+
+/// Says so if the directory is on NFS, where locks and memory maps do not keep their promises.
+fn warn_of_nfs(dir: &Path, file: &File) {
+    #[cfg(target_os = "linux")]
+    if rustix::fs::fstatfs(file).is_ok_and(|stat| stat.f_type == rustix::fs::NFS_SUPER_MAGIC) {
+        tracing::warn!(dir = %dir.display(), "data directory is on NFS: a broken lock can corrupt it; use a local disk");
     }
 }
 

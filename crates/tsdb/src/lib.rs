@@ -14,7 +14,7 @@
 //! - A batch becomes visible as a whole, and only after its log record reached the operating system.
 //! - Memory is bounded: see [`TsdbOptions::head_window_ms`] and [`TsdbOptions::series_max`].
 //! - A running selection keeps reading what it selected; truncation waits for it.
-//! # Reading order: `options`, `tsdb`, `stats`, then the head.
+//! # Reading order: `options`, `tsdb`, then `head` and `index`; below them `wal`, `record`, `chunk`, `head_chunks`.
 //! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 

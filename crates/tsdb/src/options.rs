@@ -95,6 +95,10 @@ impl TsdbOptions {
                 format!("{} is not between 10 and 256 MiB", self.wal_segment_bytes),
             );
         }
+        if !self.wal_segment_bytes.is_multiple_of(32 << 10) {
+            let reason = format!("{} is not a multiple of 32 KiB", self.wal_segment_bytes);
+            return refuse("wal_segment_bytes", reason);
+        }
         Ok(())
     }
 }

@@ -130,7 +130,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Command {
 /// Version text in the form that the original prints under its own name.
 pub(crate) fn version(program: &str) -> String {
     let own = env!("CARGO_PKG_VERSION");
-    let version = if program == "watchfire" { own } else { wf_server::PROMETHEUS_VERSION };
+    let is_prometheus = matches!(program, "prometheus" | "promtool");
+    let version = if is_prometheus { wf_server::PROMETHEUS_VERSION } else { own };
     let revision = crate::server::build_info().revision;
     format!(
         "{program}, version {version} (branch: main, revision: {revision})\n  watchfire:        {own}\n  platform:         {}/{}",

@@ -1,14 +1,12 @@
 //! `netclass`: state and settings of network devices.
 
-use std::path::Path;
-
 use regex_automata::meta::Regex;
 use wf_exposition::MetricFamily;
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector, gauge};
 use crate::config::{Config, FlagError};
-use crate::context::{Context, names_in};
+use crate::context::{AttributeDir, Context, names_in};
 use crate::{filter, parse};
 
 /// File below `/sys/class/net/<device>` and metric.
@@ -65,17 +63,14 @@ impl Collector for NetClass {
         let mut speed = gauge("node_network_speed_bytes", "Speed of a network device, bytes a second.");
         // Devices come and go while we look: whatever of one is gone is just not shown.
         for device in names_in(&base, "").iter().filter(|name| !self.ignored.is_match(name.as_str())) {
-            let dir = base.join(device);
-            if !dir.is_dir() {
-                continue;
-            }
+            let Some(dir) = AttributeDir::open(&base.join(device)) else { continue };
             let labels = [("device", device.as_str())];
             for (family, (file, _, _)) in numbers.iter_mut().zip(NUMBERS) {
-                if let Some(number) = ctx.attribute(&dir.join(file)).and_then(parse::integer) {
+                if let Some(number) = ctx.attribute_in(&dir, file).and_then(parse::integer) {
                     family.push(&labels, number as f64);
                 }
             }
-            let megabits = ctx.attribute(&dir.join("speed")).and_then(parse::integer);
+            let megabits = ctx.attribute_in(&dir, "speed").and_then(parse::integer);
             if let Some(megabits) = megabits.filter(|speed| *speed >= 0 || !self.ignores_invalid_speed) {
                 speed.push(&labels, (megabits.saturating_mul(1_000_000) / 8) as f64);
             }
@@ -99,13 +94,13 @@ struct States {
 }
 
 impl States {
-    fn read(ctx: &mut Context, dir: &Path) -> Self {
-        let admin = match ctx.attribute(&dir.join("flags")).and_then(parse::integer) {
+    fn read(ctx: &mut Context, dir: &AttributeDir) -> Self {
+        let admin = match ctx.attribute_in(dir, "flags").and_then(parse::integer) {
             Some(flags) if flags & IFF_UP != 0 => "up",
             Some(_) => "down",
             None => "unknown",
         };
-        let mut text = |file: &str| ctx.attribute(&dir.join(file)).map(parse::text).unwrap_or_default();
+        let mut text = |file: &str| ctx.attribute_in(dir, file).map(parse::text).unwrap_or_default();
         Self {
             address: text("address"),
             admin,

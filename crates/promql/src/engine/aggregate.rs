@@ -121,7 +121,7 @@ pub(crate) fn build_aggregate(
                 Some(Value::String(label)) => label,
                 _ => return Err(QueryError::Execution("count_values needs the name of a label".into())),
             };
-            gather::count_values(&inputs, &label, aggregate, cx)
+            gather::count_values(&inputs, &label, cx)
         }
         op => fold::fold(&inputs, op, cx),
     }

@@ -37,7 +37,7 @@ pub(crate) fn build_binary(
         }
         (Value::Scalar(number), Value::Vector(vector)) => op.build(vector, number, scalar::Side::Left, cx)?,
         (Value::Vector(left), Value::Vector(right)) if binary.op.is_set() => {
-            Value::Vector(set::build(binary, left, right, site.grid.n_steps, cx)?)
+            Value::Vector(set::build(binary, left, &*right, site.grid.n_steps, cx)?)
         }
         (Value::Vector(left), Value::Vector(right)) => {
             Value::Vector(join::build(binary, pos, left, right, site.grid.n_steps, cx)?)

@@ -28,9 +28,4 @@ impl Grid {
     pub(crate) fn time_ms(&self, step: usize) -> i64 {
         self.start_ms + self.step_ms * step as i64
     }
-
-    /// Returns the time of the last step, ms; the start when there is none.
-    pub(crate) fn end_ms(&self) -> i64 {
-        self.time_ms(self.n_steps.saturating_sub(1))
-    }
 }

@@ -1,13 +1,11 @@
-//! Native-histogram arithmetic as queries need it: thin names over the model's.
+//! Native histograms as queries see them: what aggregating many reveals, and how observations spread inside buckets.
 
 use std::sync::Arc;
 
 use wf_model::FloatHistogram;
-use wf_model::histogram::{self, CounterResetHint};
+use wf_model::histogram::{self, Bucket, CounterResetHint, Incompatible, Outcome};
 
-pub(crate) use wf_model::histogram::Incompatible;
-
-/// What an aggregation has seen so far.
+/// What an aggregation of histograms has seen so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) bounds_reconciled: bool,
@@ -21,13 +19,18 @@ impl Seen {
         self.not_reset |= histogram.counter_reset_hint == CounterResetHint::NotReset;
     }
 
+    fn note(&mut self, outcome: Outcome) {
+        self.bounds_reconciled |= outcome.bounds_reconciled;
+    }
+
     /// Returns whether both reset and not-reset hints were seen.
     pub(crate) fn conflicting_resets(&self) -> bool {
         self.reset && self.not_reset
     }
 }
 
-/// A running sum that remembers what it saw.
+/// A running sum that remembers what it has seen.
+#[derive(Clone, Debug)]
 pub(crate) struct HistogramSum(histogram::HistogramSum);
 
 impl HistogramSum {
@@ -38,7 +41,7 @@ impl HistogramSum {
 
     pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
         seen.look(other);
-        seen.bounds_reconciled |= self.0.add(other)?.bounds_reconciled;
+        seen.note(self.0.add(other)?);
         Ok(())
     }
 
@@ -47,7 +50,8 @@ impl HistogramSum {
     }
 }
 
-/// A running mean that remembers what it saw.
+/// A running mean that remembers what it has seen.
+#[derive(Clone, Debug)]
 pub(crate) struct HistogramMean(histogram::HistogramMean);
 
 impl HistogramMean {
@@ -58,7 +62,7 @@ impl HistogramMean {
 
     pub(crate) fn add(&mut self, other: &FloatHistogram, seen: &mut Seen) -> Result<(), Incompatible> {
         seen.look(other);
-        seen.bounds_reconciled |= self.0.add(other)?.bounds_reconciled;
+        seen.note(self.0.add(other)?);
         Ok(())
     }
 
@@ -72,32 +76,31 @@ fn compacted(mut histogram: FloatHistogram) -> FloatHistogram {
     histogram
 }
 
-pub(crate) fn is_custom(histogram: &FloatHistogram) -> bool {
-    histogram.is_custom()
-}
-
-/// Returns whether a counter was reset between `old` and `new`.
-pub(crate) fn is_reset(new: &FloatHistogram, old: &FloatHistogram) -> bool {
-    new.detect_reset(old)
-}
-
-/// Returns a histogram without observations that combines with `other`.
-pub(crate) fn empty_like(other: &FloatHistogram) -> FloatHistogram {
-    other.empty_like()
-}
-
-/// Returns a copy in a coarser resolution.
-pub(crate) fn copy_to_schema(histogram: &FloatHistogram, schema: i32) -> FloatHistogram {
-    let mut copy = histogram.clone();
-    copy.reduce_to_schema(schema);
-    copy
-}
-
 /// Replaces an unknown hint by what a comparison with the histogram before says.
 pub(crate) fn resolve_unknown_hint(histogram: &mut Arc<FloatHistogram>, previous: &FloatHistogram) {
     if histogram.counter_reset_hint == CounterResetHint::Unknown {
-        let hint =
-            if is_reset(histogram, previous) { CounterResetHint::Reset } else { CounterResetHint::NotReset };
+        let is_reset = histogram.detect_reset(previous);
+        let hint = if is_reset { CounterResetHint::Reset } else { CounterResetHint::NotReset };
         Arc::make_mut(histogram).counter_reset_hint = hint;
     }
+}
+
+/// Returns all buckets in ascending order. When only one side of zero is populated, the observations of the zero bucket
+/// are taken to lie on that side.
+pub(crate) fn buckets_by_side(histogram: &FloatHistogram) -> Vec<Bucket> {
+    let mut buckets: Vec<Bucket> = histogram.buckets().collect();
+    if histogram.is_custom() {
+        return buckets;
+    }
+    let has_negative = !histogram.negative_buckets.is_empty();
+    let has_positive = !histogram.positive_buckets.is_empty();
+    let straddles_zero = |bucket: &&mut Bucket| bucket.lower <= 0.0 && bucket.upper >= 0.0;
+    if let Some(zero) = buckets.iter_mut().find(straddles_zero) {
+        match (has_negative, has_positive) {
+            (false, true) => zero.lower = 0.0,
+            (true, false) => zero.upper = 0.0,
+            (true, true) | (false, false) => {}
+        }
+    }
+    buckets
 }

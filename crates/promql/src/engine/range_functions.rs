@@ -21,7 +21,7 @@ use super::error::QueryError;
 use super::operator::VectorOp;
 use super::remarks::{Detail, Remarks, Severity};
 use super::result::SampleValue;
-use super::window::{RangeVector, Samples, Window, WindowSpec, slide, weight_of};
+use super::window::{RangeVector, Samples, Window, slide};
 use crate::ast::Pos;
 
 /// Where a kernel leaves its remarks on a series.
@@ -92,20 +92,21 @@ impl Notes<'_> {
 /// Result of a kernel for one window; `None` leaves a gap.
 pub(crate) type Output = Option<SampleValue>;
 
+/// What is known about a series before its windows are computed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Prospect {
+    /// No float is below the one before it, so no window has a counter reset.
+    pub(crate) never_drops: bool,
+}
+
 /// What a range function computes.
 pub(crate) trait Kernel: Send + Sync {
     /// Computes one window.
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output;
+    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output;
 
-    /// Computes all windows of a series. Kernels override this when windows share work.
-    fn series(&self, samples: &Samples, spec: &WindowSpec, out: &mut Column, notes: &mut Notes<'_>) {
-        let done: Result<(), std::convert::Infallible> = slide(samples, spec, |window| {
-            if let Some(value) = self.window(window, notes) {
-                out.push(window.step, value);
-            }
-            Ok(())
-        });
-        let Ok(()) = done;
+    /// Looks at a whole series before its windows, to find out what they need not look for.
+    fn prepare(&self, _samples: &Samples) -> Prospect {
+        Prospect::default()
     }
 
     /// Whether float results call for the remark that the metric might not be a counter.
@@ -176,28 +177,24 @@ impl VectorOp for RangeFunction {
         let mut samples = cx.take_samples();
         self.argument.source.read(idx, &mut samples, cx)?;
         let _held = cx.hold(samples.weight())?;
-        cx.stats.total_queryable += queryable(&samples, spec);
         let use_type_label = cx.env.features.type_and_unit_labels;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.argument.pos, name: self.name(idx) };
-        self.kernel.series(&samples, spec, out, &mut notes);
+        let prospect = self.kernel.prepare(&samples);
+        let counter = &mut cx.counter;
+        let mut seen_until_ms = i64::MIN;
+        let done: Result<(), std::convert::Infallible> = slide(&samples, spec, |window| {
+            counter.add(&spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
+            seen_until_ms = window.end_ms + spec.extra_after_ms;
+            if let Some(value) = self.kernel.window(window, prospect, &mut notes) {
+                out.push(window.step, value);
+            }
+            Ok(())
+        });
+        let Ok(()) = done;
         if self.kernel.expects_counter() && !notes.name.is_empty() && !out.floats.is_empty() {
             self.remark_on_counter(idx, &mut notes, use_type_label);
         }
         cx.give_samples(samples);
         Ok(())
     }
-}
-
-/// Returns how many samples all windows look at, each window counted in full.
-fn queryable(samples: &Samples, spec: &WindowSpec) -> u64 {
-    let mut total = 0;
-    let done: Result<(), std::convert::Infallible> = slide(samples, spec, |window| {
-        total += window.floats.len() as u64;
-        if !window.histograms.is_empty() {
-            total += weight_of(window.histograms.values);
-        }
-        Ok(())
-    });
-    let Ok(()) = done;
-    total
 }

@@ -114,7 +114,8 @@ mod tests {
         let check = |error: ApiError, kind: &str, status: u16| {
             assert_eq!((error.kind.as_str(), error.kind.status().as_u16()), (kind, status));
         };
-        let parse_error = wf_promql::parser::parse("a +", &wf_promql::parser::ParseOptions::default()).unwrap_err();
+        let parse_error =
+            wf_promql::parser::parse("a +", &wf_promql::parser::ParseOptions::default()).unwrap_err();
         check(QueryError::Parse(parse_error.clone()).into(), "bad_data", 400);
         check(QueryError::Execution("x".into()).into(), "execution", 422);
         check(QueryError::TooManySamples.into(), "execution", 422);

@@ -10,11 +10,13 @@ use super::params::Params;
 
 /// Reads one series selector of `match[]`.
 pub(crate) fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
-    let matchers = parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
-    if matchers.iter().all(Matcher::matches_empty) {
-        return Err(ApiError::parameter("match[]", "match[] must contain at least one non-empty matcher"));
-    }
-    Ok(matchers)
+    let empty = || ApiError::parameter("match[]", "match[] must contain at least one non-empty matcher");
+    let matchers = parse_selector(text).map_err(|error| {
+        // The parser refuses such a selector in the words of an expression; the API has words of its own.
+        let is_empty = error.message.contains("at least one non-empty matcher");
+        if is_empty { empty() } else { ApiError::parameter("match[]", error) }
+    })?;
+    if matchers.iter().all(Matcher::matches_empty) { Err(empty()) } else { Ok(matchers) }
 }
 
 /// Reads the parameter `query` under the features of `engine`.

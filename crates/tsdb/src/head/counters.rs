@@ -54,6 +54,5 @@ pub(crate) struct Counters {
     // Figures of the last walk over all series, see `maintain`.
     pub(crate) memory_bytes: Counter,
     pub(crate) n_series_walked: Counter,
-    pub(crate) n_chunks: Counter,
     pub(crate) n_stale_series: Counter,
 }

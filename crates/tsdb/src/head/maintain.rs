@@ -128,13 +128,12 @@ impl Head {
 
     /// Measures what only a walk over all series can tell.
     pub(crate) fn walk(&self) {
-        let (mut n_chunks, mut n_stale, mut heap_bytes, mut oldest) = (0, 0, 0, i64::MAX);
+        let (mut n_stale, mut heap_bytes, mut oldest) = (0, 0, i64::MAX);
         for (shard_idx, shard) in self.shards.iter().enumerate() {
             let shard = shard.read();
             heap_bytes += shard.own_bytes();
             for id in shard.ids(shard_idx) {
                 let series = shard.series(id);
-                n_chunks += series.n_chunks() as u64;
                 n_stale += u64::from(series.is_stale());
                 heap_bytes += series.heap_bytes();
                 if series.min_time() != NO_TIME {
@@ -146,7 +145,6 @@ impl Head {
         let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
         self.counters.n_series_walked.set(index.n_series() as u64);
         drop(index);
-        self.counters.n_chunks.set(n_chunks);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
         let _no_batch_under_way = self.commit.lock();

@@ -74,9 +74,10 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
             file = damage.file,
             offset = damage.offset,
             reason = damage.reason,
-            n_files_removed = damage.n_files_removed,
-            bytes_removed = damage.bytes_removed,
-            "head chunks were damaged; what the log still holds of them comes back from there"
+            n_places = damage.n_places,
+            n_files_set_aside = damage.n_files_removed,
+            bytes = damage.bytes_removed,
+            "head chunks are damaged: these samples are lost unless the log still has them; all others are there"
         );
     }
     Ok((chunk_files, found))

@@ -115,15 +115,18 @@ impl<'a> Replay<'a> {
         commit.refs.insert(entry.series, id);
         drop((index, commit));
         let mut shard = self.head.shards[shard_of(id)].write();
+        let mut n_restored = 0;
         let series = shard.series_mut(id);
         for (span, chunk) in self.found.by_series.remove(&entry.series).unwrap_or_default() {
             if series.restore_chunk(span, chunk) {
                 self.seen.add(span.min_time);
                 self.seen.add(span.max_time);
+                n_restored += 1;
             } else {
                 self.head.counters.head_chunk_corruptions.add(1);
             }
         }
+        shard.chunks_created += n_restored;
     }
 
     fn samples(&mut self, entries: Samples<'_>) -> Result<(), RecordError> {

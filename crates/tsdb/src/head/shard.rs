@@ -27,6 +27,8 @@ pub(crate) struct Shard {
     pending: Vec<Option<PendingChunk>>,
     free_slots: Vec<u32>,
     pending_bytes: usize,
+    /// Chunks begun, those found in files included.
+    pub(crate) chunks_created: u64,
     /// Chunks whose span the list of their series cannot hold. Their samples stay in the log.
     pub(crate) chunks_refused: u64,
 }
@@ -61,7 +63,11 @@ impl Shard {
 
     /// Appends a sample judged in order; a chunk it makes full waits for its file.
     pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, chunk_range_ms: i64) {
-        if let Some(chunk) = self.series_mut(id).append(time_ms, value, seq, chunk_range_ms) {
+        let series = self.series_mut(id);
+        let cut = series.append(time_ms, value, seq, chunk_range_ms);
+        let is_new_chunk = series.open_start() == Some(time_ms);
+        self.chunks_created += u64::from(is_new_chunk);
+        if let Some(chunk) = cut {
             self.keep(id, chunk);
         }
     }

@@ -12,16 +12,17 @@ impl Head {
         let wal = self.log().stats();
         let index = self.index.read();
         let n_series = index.n_series() as u64;
-        let n_chunks = counters.n_chunks.get();
+        let chunks_created = self.chunks_created();
+        let chunks_removed = counters.chunks_removed.get();
         TsdbStats {
             n_series,
             series_created: counters.series_created.get(),
             series_removed: counters.series_removed.get(),
             series_refused: counters.series_refused.get(),
             n_stale_series: counters.n_stale_series.get(),
-            n_chunks,
-            chunks_created: n_chunks + counters.chunks_removed.get(),
-            chunks_removed: counters.chunks_removed.get(),
+            n_chunks: chunks_created.saturating_sub(chunks_removed),
+            chunks_created,
+            chunks_removed,
             head_chunks_bytes: self.chunk_files.bytes(),
             min_time_ms: time_or_none(self.min_time()),
             max_time_ms: time_or_none(self.max_time()),
@@ -58,6 +59,10 @@ impl Head {
         }
     }
 
+    fn chunks_created(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.read().chunks_created).sum()
+    }
+
     pub(crate) fn cardinality(&self, limit: usize) -> Cardinality {
         let index = self.index.read();
         let mut by_metric = Vec::new();
@@ -89,7 +94,7 @@ impl Head {
         Cardinality {
             n_series: index.n_series() as u64,
             n_label_pairs: index.postings.n_pairs() as u64,
-            n_chunks: self.counters.n_chunks.get(),
+            n_chunks: self.chunks_created().saturating_sub(self.counters.chunks_removed.get()),
             min_time_ms: time_or_none(self.min_time()),
             max_time_ms: time_or_none(self.max_time()),
             series_count_by_metric_name: top(by_metric, limit),

@@ -404,6 +404,68 @@ fn churn_within_the_window_does_not_grow_memory_for_ever() {
 }
 
 #[test]
+fn readers_writers_and_truncation_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { chunk_range_ms: 10_000, head_window_ms: 20_000, ..small() };
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    let is_over = AtomicBool::new(false);
+    let churned =
+        |round: i64, n: i64| Labels::from_pairs([("pod", format!("{}", round / 7)), ("n", n.to_string())]);
+    let read_once = || {
+        let selection = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
+        let pods = selection.label_column("pod");
+        let mut out = SampleColumns::default();
+        for idx in 0..selection.len() {
+            selection.read(idx, TimeRange::ALL, &mut out).unwrap();
+            assert!(out.times_ms.iter().zip(&out.values).all(|(time, value)| *time as f64 == *value));
+            let labels = selection.labels(idx);
+            assert_eq!(labels.get("pod"), Some(&*pods.values[pods.codes[idx] as usize]));
+            // The samples are those of this very series: its pod lived for seven rounds of a second each.
+            let pod: i64 = labels.get("pod").unwrap().parse().unwrap();
+            assert!(
+                out.times_ms.iter().all(|time| (time - START) / 1000 / 7 == pod),
+                "{labels}: {:?}",
+                out.times_ms
+            );
+        }
+        let query = LabelQuery { matcher_sets: &[vec![Matcher::equal("n", "1")]], range: TimeRange::ALL };
+        tsdb.label_values("pod", &query).unwrap();
+    };
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut batch = WriteBatch::default();
+            for round in 0..600 {
+                let time = START + round * 1000;
+                batch.clear();
+                for n in 0..20 {
+                    batch.push(tsdb.resolve(&churned(round, n)).unwrap(), time, time as f64);
+                }
+                tsdb.append(&batch, Acknowledge::Queued).unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    read_once();
+                }
+            });
+        }
+        while !is_over.load(Ordering::Relaxed) {
+            // A clock that stands still: no selection loses its patience here.
+            tsdb.maintain(START);
+            std::thread::yield_now();
+        }
+        writer.join().unwrap();
+    });
+    tsdb.maintain(START);
+    tsdb.maintain(START);
+    let stats = tsdb.stats();
+    assert!(stats.series_removed > 1000 && stats.n_series < 200, "{stats:?}");
+    assert_eq!(stats.samples_appended, 600 * 20);
+}
+
+#[test]
 fn a_series_costs_less_than_its_budget() {
     let dir = tempfile::tempdir().unwrap();
     let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
@@ -566,8 +628,10 @@ fn chunks_that_cannot_be_written_stay_readable_and_are_written_later() {
     tsdb.maintain(START + 11 * HOUR);
     assert_eq!(n_found(), 400);
     tsdb.close().unwrap();
+    let n_chunks = tsdb.stats().n_chunks;
     let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
     assert_eq!(dump(&*tsdb, &[], TimeRange::ALL)[&labels(1)].len(), 400);
+    assert_eq!((tsdb.stats().n_chunks, n_chunks), (4, 4));
 }
 
 #[test]
@@ -585,5 +649,6 @@ fn the_status_names_the_largest_contributors() {
         [("job=test".to_owned(), 9), ("__name__=down".to_owned(), 6)]
     );
     assert_eq!(status.memory_in_bytes_by_label_name[0], ("instance".to_owned(), 9 * 6));
+    assert_eq!((status.n_chunks, tsdb.stats().n_chunks), (9, 9));
     assert_eq!((status.n_series, status.min_time_ms, status.max_time_ms), (9, Some(START), Some(START)));
 }

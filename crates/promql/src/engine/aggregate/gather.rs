@@ -8,7 +8,7 @@ use wf_model::float::format_f;
 use wf_model::{Labels, LabelsBuilder};
 
 use super::Inputs;
-use crate::ast::{AggregateExpr, Pos};
+use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
@@ -28,8 +28,8 @@ pub(crate) fn quantile(
     for step in 0..n_steps {
         remark_on_quantile(quantile.at(step), quantile_pos, &mut cx.remarks);
     }
+    let mut held = cx.hold((groups.len() * n_steps) as u64)?;
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); groups.len() * n_steps];
-    let mut held = cx.hold(0)?;
     let mut column = cx.take_column();
     for (idx, group) in groups.of.iter().enumerate() {
         cx.check()?;
@@ -62,17 +62,10 @@ pub(crate) fn quantile(
 }
 
 /// `count_values`: one series per group and distinct value, counting its occurrences.
-pub(crate) fn count_values(
-    inputs: &Inputs,
-    label: &str,
-    aggregate: &AggregateExpr,
-    cx: &mut Cx<'_>,
-) -> Result<BoxVector, QueryError> {
+pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
     if !is_label_name(label) {
         return Err(invalid_label_name(label));
     }
-    // The value's label takes part in the grouping, so a `by` that names it changes nothing.
-    let _ = aggregate;
     let n_steps = inputs.n_steps;
     let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
     let mut column = cx.take_column();

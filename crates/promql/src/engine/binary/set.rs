@@ -14,16 +14,16 @@ use crate::engine::operator::{BoxVector, Materialized, Series, VectorOp};
 pub(crate) fn build(
     binary: &BinaryExpr,
     left: BoxVector,
-    right: BoxVector,
+    right: &dyn VectorOp,
     n_steps: usize,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
     let matching = binary.matching.clone().unwrap_or_default();
-    let groups = MatchGroups::new(&*left, &*right, &matching);
+    let groups = MatchGroups::new(&*left, right, &matching);
     let mut present = vec![StepSet::default(); groups.len()];
     present.iter_mut().for_each(|steps| steps.reset(n_steps));
     if binary.op == BinaryOp::Or {
-        return union(&*left, &*right, &groups, present, cx);
+        return union(&*left, right, &groups, present, cx);
     }
     let mut column = cx.take_column();
     for (idx, group) in groups.second.iter().enumerate() {

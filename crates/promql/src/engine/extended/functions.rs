@@ -6,10 +6,9 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::{Edge, Edges, anchored, smoothed};
-use crate::engine::histogram;
 use crate::engine::range_functions::changes::Transition;
 use crate::engine::range_functions::rate::{add, subtract};
-use crate::engine::range_functions::{Kernel, Notes, Output};
+use crate::engine::range_functions::{Kernel, Notes, Output, Prospect};
 use crate::engine::result::SampleValue;
 use crate::engine::window::{SampleSlice, Window};
 
@@ -22,7 +21,7 @@ pub(crate) struct ExtendedRate {
 }
 
 impl Kernel for ExtendedRate {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -119,7 +118,7 @@ impl ExtendedRate {
             Edge::Between(idx, _) => idx + 1,
         };
         let used = &values[first..=last];
-        if used.iter().any(|histogram| histogram::is_custom(histogram) != histogram::is_custom(&used[0])) {
+        if used.iter().any(|histogram| histogram.is_custom() != used[0].is_custom()) {
             notes.mixed_schemas();
             return None;
         }
@@ -130,11 +129,11 @@ impl ExtendedRate {
         if self.is_counter {
             let walk = Walk::new(edges);
             for idx in walk.from + 1..=walk.to {
-                if histogram::is_reset(&values[idx], &values[idx - 1]) {
+                if values[idx].detect_reset(&values[idx - 1]) {
                     add(&mut change, &values[idx - 1], notes)?;
                 }
             }
-            if walk.is_open && histogram::is_reset(&values[walk.to + 1], &values[walk.to]) {
+            if walk.is_open && values[walk.to + 1].detect_reset(&values[walk.to]) {
                 add(&mut change, &values[walk.to], notes)?;
             }
         }
@@ -185,7 +184,7 @@ pub(crate) fn interpolate_histogram(
     notes: &mut Notes<'_>,
 ) -> Option<FloatHistogram> {
     let mut result = after.clone();
-    if is_counter && histogram::is_reset(after, before) {
+    if is_counter && after.detect_reset(before) {
         result.scale(share);
         return Some(result);
     }
@@ -201,7 +200,7 @@ pub(crate) fn interpolate_histogram(
 pub(crate) struct ExtendedTransition(pub(crate) Transition);
 
 impl Kernel for ExtendedTransition {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         let n_before = |times: &[i64]| times.partition_point(|time| *time <= window.start_ms);
         let (floats_before, histograms_before) =
             (n_before(window.floats.times_ms), n_before(window.histograms.times_ms));
@@ -214,7 +213,7 @@ impl Kernel for ExtendedTransition {
         let histogram_anchor = time_before(window.histograms.times_ms, histograms_before);
         let floats = from_anchor(window.floats, floats_before, float_anchor > histogram_anchor);
         let histograms = from_anchor(window.histograms, histograms_before, histogram_anchor > float_anchor);
-        self.0.window(&Window { floats, histograms, ..*window }, notes)
+        self.0.window(&Window { floats, histograms, ..*window }, prospect, notes)
     }
 }
 

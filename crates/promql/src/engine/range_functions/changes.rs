@@ -5,8 +5,7 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 
 use super::rate::starts_anew;
-use super::{Kernel, Notes, Output};
-use crate::engine::histogram;
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -27,7 +26,7 @@ enum Sample<'a> {
 }
 
 impl Kernel for Transition {
-    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.is_empty() && histograms.is_empty() {
             return None;
@@ -77,9 +76,7 @@ impl Transition {
                     || self == Self::Reset && idx > 0 && starts_anew(&window.floats, idx)
             }
             (Sample::Histogram(_, before), Sample::Histogram(idx, value)) => match self {
-                Self::Reset => {
-                    histogram::is_reset(value, before) || idx > 0 && starts_anew(&window.histograms, idx)
-                }
+                Self::Reset => value.detect_reset(before) || idx > 0 && starts_anew(&window.histograms, idx),
                 Self::Change => !value.equals(before),
             },
             _ => true,

@@ -6,8 +6,7 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::rate::{starts_anew, subtract};
-use super::{Kernel, Notes, Output};
-use crate::engine::histogram;
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -18,7 +17,7 @@ pub(crate) struct InstantRate {
 }
 
 impl Kernel for InstantRate {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.len() + histograms.len() < 2 {
             return None;
@@ -63,11 +62,11 @@ impl InstantRate {
         if self.is_rate && (is_gauge(before) || is_gauge(last)) {
             notes.not_a_counter();
         }
-        if !self.is_rate && !(is_gauge(before) && is_gauge(last)) {
+        if !(self.is_rate || is_gauge(before) && is_gauge(last)) {
             notes.not_a_gauge();
         }
         let mut change = FloatHistogram::clone(last);
-        let is_reset = self.is_rate && (histogram::is_reset(last, before) || starts_anew(&samples, 1));
+        let is_reset = self.is_rate && (last.detect_reset(before) || starts_anew(&samples, 1));
         if !is_reset {
             subtract(&mut change, before, notes)?;
         }

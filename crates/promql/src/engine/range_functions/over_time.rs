@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wf_model::FloatHistogram;
 
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::compensated::{Mean, Sum};
-use crate::engine::histogram::{self, HistogramMean, HistogramSum};
+use crate::engine::histogram::{HistogramMean, HistogramSum, Seen};
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -18,7 +18,7 @@ pub(crate) enum Total {
 }
 
 impl Kernel for Total {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -49,7 +49,7 @@ impl Total {
 
     fn histograms(self, values: &[Arc<FloatHistogram>], notes: &mut Notes<'_>) -> Output {
         let (first, rest) = values.split_first()?;
-        let mut seen = histogram::Seen::default();
+        let mut seen = Seen::default();
         let total = match self {
             Self::Sum => {
                 let mut sum = HistogramSum::new(first, &mut seen);
@@ -86,7 +86,7 @@ pub(crate) enum AnySample {
 }
 
 impl Kernel for AnySample {
-    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         let n = floats.len() + histograms.len();
         if n == 0 {

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
-use super::{Kernel, Notes, Output};
-use crate::engine::histogram;
+use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::result::SampleValue;
-use crate::engine::window::{SampleSlice, Window};
+use crate::engine::window::{SampleSlice, Samples, Window};
 
 /// The three functions differ in two respects.
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +22,23 @@ pub(crate) struct Rate {
 }
 
 impl Kernel for Rate {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
                 notes.mixed_types();
                 None
             }
-            (false, true) => self.floats(window, notes).map(SampleValue::Float),
+            (false, true) => self.floats(window, prospect, notes).map(SampleValue::Float),
             (true, false) => self.histograms(window, notes).map(SampleValue::Histogram),
+        }
+    }
+
+    fn prepare(&self, samples: &Samples) -> Prospect {
+        // One pass over the series saves a pass per window: most counters are never reset.
+        let values = &samples.floats.values;
+        Prospect {
+            never_drops: values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before),
         }
     }
 
@@ -41,7 +48,7 @@ impl Kernel for Rate {
 }
 
 impl Rate {
-    fn floats(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Option<f64> {
+    fn floats(self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Option<f64> {
         let samples = &window.floats;
         let start = self.usable_start(samples, window);
         let (first, last) = (*samples.values.first()?, *samples.values.last()?);
@@ -49,8 +56,8 @@ impl Rate {
             return None;
         }
         let mut change = last - first;
-        if self.is_counter {
-            let has_starts = !samples.starts_ms.is_empty();
+        let has_starts = !samples.starts_ms.is_empty();
+        if self.is_counter && (has_starts || !prospect.never_drops) {
             for idx in 1..samples.len() {
                 let (previous, value) = (samples.values[idx - 1], samples.values[idx]);
                 if value < previous || has_starts && starts_anew(samples, idx) {
@@ -175,14 +182,14 @@ fn histogram_change(
         notes.not_a_counter();
     }
     // When a reset follows at once, nothing of the first histogram counts: not even its incompatible buckets.
-    let is_first_void = is_counter && (histogram::is_reset(second, first) || starts_anew(samples, 1));
-    let empty = histogram::empty_like(second);
+    let is_first_void = is_counter && (second.detect_reset(first) || starts_anew(samples, 1));
+    let empty = second.empty_like();
     let base: &FloatHistogram = if is_first_void { &empty } else { first };
-    let is_custom = histogram::is_custom(base);
+    let is_custom = base.is_custom();
     let mut schema = base.schema.min(last.schema);
     let inner = samples.values.get(1..samples.len() - 1).unwrap_or_default();
-    if histogram::is_custom(last) != is_custom
-        || is_counter && inner.iter().any(|histogram| histogram::is_custom(histogram) != is_custom)
+    if last.is_custom() != is_custom
+        || is_counter && inner.iter().any(|histogram| histogram.is_custom() != is_custom)
     {
         notes.mixed_schemas();
         return None;
@@ -190,13 +197,14 @@ fn histogram_change(
     if is_counter {
         schema = inner.iter().fold(schema, |schema, histogram| schema.min(histogram.schema));
     }
-    let mut change = histogram::copy_to_schema(last, schema);
+    let mut change = FloatHistogram::clone(last);
+    change.reduce_to_schema(schema);
     subtract(&mut change, base, notes)?;
     if is_counter {
         let mut previous = base;
         for idx in 1..samples.len() {
             let histogram: &FloatHistogram = &samples.values[idx];
-            let is_reset = histogram::is_reset(histogram, previous) || starts_anew(samples, idx);
+            let is_reset = histogram.detect_reset(previous) || starts_anew(samples, idx);
             if is_reset && !std::ptr::eq(previous, &raw const empty) {
                 add(&mut change, previous, notes)?;
             }

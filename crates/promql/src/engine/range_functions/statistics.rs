@@ -1,6 +1,6 @@
 //! Functions over the floats of a window; histograms beside floats are ignored with a remark.
 
-use super::{Kernel, Notes, Output};
+use super::{Kernel, Notes, Output, Prospect};
 use crate::ast::Pos;
 use crate::engine::compensated;
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
@@ -24,7 +24,7 @@ pub(crate) enum Statistic {
 }
 
 impl Kernel for Statistic {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         let floats = &window.floats;
         if floats.is_empty() {
             return None;
@@ -89,7 +89,7 @@ pub(crate) struct QuantileOverTime {
 }
 
 impl Kernel for QuantileOverTime {
-    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
         if window.floats.is_empty() {
             return None;
         }

@@ -1,0 +1,5 @@
+//! The HTTP API over a real data directory, asked in process.
+
+mod api;
+mod lifecycle;
+mod site;
