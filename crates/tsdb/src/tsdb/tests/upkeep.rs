@@ -1,0 +1,61 @@
+//! What happens between appends: series that leave and come back, truncations that fail, closing.
+
+use super::*;
+
+#[test]
+fn a_series_that_left_and_came_back_keeps_its_chunks_over_two_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Tsdb::open(dir.path(), small(), START).unwrap();
+    let append_hours = |tsdb: &Tsdb, hours: std::ops::Range<i64>| {
+        for time in (START + hours.start * HOUR..START + hours.end * HOUR).step_by(10 * MINUTE as usize) {
+            append_one(tsdb, &labels(1), time, time as f64);
+        }
+    };
+    let tsdb = open();
+    let first = tsdb.resolve(&labels(1)).unwrap();
+    append_one(&tsdb, &labels(1), START, 1.0);
+    append_one(&tsdb, &labels(2), START, 1.0);
+    append_one(&tsdb, &labels(2), START + 30 * HOUR, 1.0);
+    tsdb.maintain(START);
+    assert_ne!(tsdb.resolve(&labels(1)).unwrap(), first, "the series left the head and got a new reference");
+    append_hours(&tsdb, 30..33);
+    tsdb.close().unwrap();
+    // From here on the first reference names the series again: chunks are written under both.
+    let tsdb = open();
+    append_hours(&tsdb, 33..37);
+    tsdb.close().unwrap();
+    let tsdb = open();
+    let range = TimeRange { start_ms: START + 30 * HOUR, end_ms: i64::MAX };
+    let samples = dump(&*tsdb, &[Matcher::equal("n", "1")], range).remove(&labels(1)).unwrap_or_default();
+    assert_eq!(samples.len(), 7 * 6, "{samples:?}");
+    assert_eq!(tsdb.stats().head_chunk_corruptions, 0);
+}
+
+/// As above, but the samples of the first reference are not in any file: the log of Prometheus may say so.
+#[test]
+fn chunks_of_a_series_that_came_back_follow_the_samples_of_the_log() {
+    use crate::chunk::{Encoding, XorState};
+    use crate::record::{SamplesWriter, SeriesWriter};
+
+    let dir = tempfile::tempdir().unwrap();
+    let wal = crate::wal::Wal::open(&dir.path().join("wal"), crate::wal::WalOptions::default()).unwrap();
+    let mut records = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    SeriesWriter::new(&mut records[0]).push(5, labels(1).iter());
+    SamplesWriter::new(&mut records[1]).push(5, START, 1.0);
+    SeriesWriter::new(&mut records[2]).push(9, labels(1).iter());
+    SamplesWriter::new(&mut records[3]).push(9, START + HOUR + 3, 1.0);
+    wal.log(&records.each_ref().map(Vec::as_slice), Acknowledge::Written).unwrap();
+    wal.close().unwrap();
+    let (files, _) =
+        crate::head_chunks::HeadChunks::open(&dir.path().join("chunks_head"), &mut |_| ()).unwrap();
+    let (mut chunk, mut state) = (Vec::new(), XorState::default());
+    [1, 2].into_iter().for_each(|n| state.append(&mut chunk, START + HOUR + n, 1.0));
+    files.append(9, START + HOUR + 1, START + HOUR + 2, Encoding::Xor, &chunk).unwrap();
+    files.close().unwrap();
+
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_one(&tsdb, &labels(1), START + HOUR + 4, 1.0);
+    let samples = dump(&*tsdb, &[], TimeRange::ALL).remove(&labels(1)).unwrap();
+    let times: Vec<i64> = samples.iter().map(|(time, _)| time - START).collect();
+    assert_eq!(times, [0, HOUR + 1, HOUR + 2, HOUR + 3, HOUR + 4]);
+}
