@@ -232,8 +232,8 @@ impl Head {
 
     /// Drops chunks that ended before `keep_from`, and series with nothing left. Returns how many series.
     fn collect_garbage(&self, upkeep: &mut Upkeep, keep_from: i64) -> u64 {
-        let mut index = self.index.write();
         let mut commit = self.commit.lock();
+        let mut index = self.index.write();
         let mut dead = RoaringBitmap::new();
         let mut without_samples = RoaringBitmap::new();
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();

@@ -105,8 +105,8 @@ impl<'a> Replay<'a> {
         if labels.is_empty() {
             return;
         }
-        let mut index = self.head.index.write();
         let mut commit = self.head.commit.lock();
+        let mut index = self.head.index.write();
         // A second record for the same labels maps to the first: the series was dropped and came back.
         let id = match index.find(&labels) {
             Some((id, _)) => id,

@@ -59,3 +59,44 @@ fn chunks_of_a_series_that_came_back_follow_the_samples_of_the_log() {
     let times: Vec<i64> = samples.iter().map(|(time, _)| time - START).collect();
     assert_eq!(times, [0, HOUR + 1, HOUR + 2, HOUR + 3, HOUR + 4]);
 }
+
+#[test]
+fn queries_go_on_while_the_disk_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = FaultyDisk::default();
+    let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
+    let tsdb = Tsdb::open_on(&disk, dir.path(), small(), START, &ReplayProgress::default()).unwrap();
+    append_one(&tsdb, &labels(0), START, 1.0);
+    let n_created = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let hang = faulty.hang.lock();
+    let creator = {
+        let (tsdb, n_created) = (Arc::clone(&tsdb), Arc::clone(&n_created));
+        // More series records than the queue of the log takes, so that it waits for a write.
+        std::thread::spawn(move || {
+            for n in 1..200 {
+                let long =
+                    Labels::from_pairs([("__name__", "long".to_owned()), ("n", format!("{n:050000}"))]);
+                tsdb.resolve(&long).unwrap();
+                n_created.store(n, Ordering::SeqCst);
+            }
+        })
+    };
+    // Two buffers of 1 MiB take about forty of them.
+    eventually(|| n_created.load(Ordering::SeqCst) >= 20);
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let reader = {
+        let (tsdb, n_created) = (Arc::clone(&tsdb), Arc::clone(&n_created));
+        std::thread::spawn(move || {
+            // Once nothing moves any more, the creator waits for the disk.
+            let seen = std::cell::Cell::new(0);
+            eventually(|| seen.replace(n_created.load(Ordering::SeqCst)) == n_created.load(Ordering::SeqCst));
+            let found = dump(&*tsdb, &[Matcher::equal("n", "0")], TimeRange::ALL);
+            let _ = sender.send(found.len());
+        })
+    };
+    let answer = receiver.recv_timeout(std::time::Duration::from_secs(20));
+    drop(hang);
+    creator.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(answer, Ok(1), "the query waited for the disk");
+}
