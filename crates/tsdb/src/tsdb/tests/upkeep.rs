@@ -7,7 +7,7 @@ fn a_series_that_left_and_came_back_keeps_its_chunks_over_two_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Tsdb::open(dir.path(), small(), START).unwrap();
     let append_hours = |tsdb: &Tsdb, hours: std::ops::Range<i64>| {
-        for time in (START + hours.start * HOUR..START + hours.end * HOUR).step_by(10 * MINUTE as usize) {
+        for time in (hours.start * 6..hours.end * 6).map(|tenth| START + tenth * 10 * MINUTE) {
             append_one(tsdb, &labels(1), time, time as f64);
         }
     };
@@ -99,4 +99,37 @@ fn queries_go_on_while_the_disk_hangs() {
     creator.join().unwrap();
     reader.join().unwrap();
     assert_eq!(answer, Ok(1), "the query waited for the disk");
+}
+
+#[test]
+fn a_truncation_that_fails_is_tried_again_a_minute_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_one(&tsdb, &labels(1), START, 1.0);
+    // Nothing can be created where a file stands in the way.
+    let chunks = dir.path().join("chunks_head");
+    fs::remove_dir(&chunks).unwrap();
+    fs::write(&chunks, "").unwrap();
+    append_one(&tsdb, &labels(1), START + 5 * HOUR, 1.0);
+    (0..50).for_each(|second| tsdb.maintain(START + second * 1000));
+    assert_eq!(tsdb.stats().truncations_failed, 1);
+    fs::remove_file(&chunks).unwrap();
+    fs::create_dir(&chunks).unwrap();
+    tsdb.maintain(START + 61_000);
+    assert_eq!((tsdb.stats().truncations_failed, tsdb.stats().truncations), (1, 1));
+    assert_eq!(dump(&*tsdb, &[], TimeRange::ALL)[&labels(1)].len(), 2);
+}
+
+#[test]
+fn upkeep_leaves_a_closed_directory_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_one(&tsdb, &labels(1), START, 1.0);
+    append_one(&tsdb, &labels(1), START + 5 * HOUR, 1.0);
+    tsdb.close().unwrap();
+    let n_files = || fs::read_dir(dir.path().join("chunks_head")).unwrap().count();
+    let n_before = n_files();
+    tsdb.maintain(START + 5 * HOUR);
+    assert_eq!(n_files(), n_before);
+    assert_eq!(tsdb.stats().truncations_failed, 0);
 }
