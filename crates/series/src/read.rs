@@ -74,8 +74,7 @@ impl SampleColumns {
 
     /// Adds a histogram sample.
     pub fn push_histogram(&mut self, time_ms: i64, histogram: Arc<FloatHistogram>) {
-        self.times_ms.push(time_ms);
-        self.values.push(histogram.sum);
+        self.push(time_ms, histogram.sum);
         self.histograms.push((self.times_ms.len() - 1, histogram));
     }
 }

@@ -1,8 +1,9 @@
 //! The head: all recent series and samples, in memory and in head-chunk files, made durable by the log.
 //!
 //! # Locks, in the order in which they may be taken
-//! 1. `index`: who the series are. Written when series come and go.
-//! 2. `commit`: one writer at a time, and the order of the log.
+//! 1. `commit`: one writer at a time, and the order of the log. Its holder may wait for the disk.
+//! 2. `index`: who the series are. Written when series come and go; queries read it, so nobody waits for the disk, or
+//!    for `commit`, while holding it.
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.

@@ -43,7 +43,8 @@ pub struct TsdbOptions {
     pub head_window_ms: i64,
     /// Series in memory at most (`--storage.head.series-max`). Default: 2 million.
     pub series_max: u64,
-    /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB.
+    /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB; who knows the machine
+    /// chooses by it.
     pub memory_bytes_max: u64,
     /// Name of the setting behind `series_max`, as the error to the user should spell it.
     pub series_max_setting: &'static str,

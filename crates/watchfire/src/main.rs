@@ -7,6 +7,7 @@ mod cli;
 mod exporter;
 mod limits;
 mod logging;
+mod memory;
 mod not_yet;
 mod server;
 mod tool;

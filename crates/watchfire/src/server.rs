@@ -58,9 +58,9 @@ pub(crate) struct ServerOptions {
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
-    /// Most memory for series, bytes; new ones are refused beyond it
-    #[arg(long = "storage.head.memory-max", default_value_t = TsdbOptions::default().memory_bytes_max)]
-    pub(crate) memory_max: u64,
+    /// Most memory for series, bytes; new ones are refused beyond it [default: 45 % of the machine's or cgroup's]
+    #[arg(long = "storage.head.memory-max")]
+    pub(crate) memory_max: Option<u64>,
     /// Compression of the write-ahead log: snappy, zstd or none
     #[arg(long = "storage.tsdb.wal-compression-type", default_value = "snappy", value_parser = wal_compression)]
     pub(crate) wal_compression: WalCompression,
@@ -222,7 +222,7 @@ fn config(options: &ServerOptions) -> Config {
         data: options.data.clone(),
         tsdb: TsdbOptions {
             series_max: options.series_max,
-            memory_bytes_max: options.memory_max,
+            memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
             wal_compression: options.wal_compression,
             ..TsdbOptions::default()
         },
@@ -273,6 +273,12 @@ pub(crate) fn facts(
         is_lifecycle_enabled,
         external_url: external_url.to_owned(),
     }
+}
+
+/// Memory for series where nobody chose: a share of what this process may have, or, where the operating system does not
+/// say how much that is, the database's own default.
+pub(crate) fn default_memory_max() -> u64 {
+    crate::memory::head_bytes_max().unwrap_or(TsdbOptions::default().memory_bytes_max)
 }
 
 /// How far back data is kept while there are no blocks.
@@ -330,7 +336,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("query.max-concurrency", options.max_concurrency.to_string()),
         ("query.max-samples", options.max_samples.to_string()),
         ("query.timeout", time(options.query_timeout)),
-        ("storage.head.memory-max", options.memory_max.to_string()),
+        ("storage.head.memory-max", options.memory_max.unwrap_or_else(default_memory_max).to_string()),
         ("storage.head.series-max", options.series_max.to_string()),
         ("storage.tsdb.path", options.data.display().to_string()),
         ("storage.tsdb.wal-compression-type", format!("{:?}", options.wal_compression).to_lowercase()),

@@ -94,7 +94,7 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
     Config {
         source,
         data: options.data.clone(),
-        tsdb: TsdbOptions::default(),
+        tsdb: TsdbOptions { memory_bytes_max: crate::server::default_memory_max(), ..TsdbOptions::default() },
         engine: EngineOptions::default(),
         n_query_slots: 20,
         cors_origin: ".*".to_owned(),

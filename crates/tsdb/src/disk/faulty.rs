@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::{Disk, DiskFile, OsDisk};
 
 /// Real files, until room runs out or a sync shall fail. Clones share their faults.
@@ -14,11 +16,13 @@ pub(crate) struct FaultyDisk {
     pub(crate) room: Arc<AtomicU64>,
     /// How many of the next syncs fail.
     pub(crate) fail_syncs: Arc<AtomicU64>,
+    /// Writes wait while somebody holds this.
+    pub(crate) hang: Arc<Mutex<()>>,
 }
 
 impl Default for FaultyDisk {
     fn default() -> Self {
-        Self { room: Arc::new(AtomicU64::new(u64::MAX)), fail_syncs: Arc::default() }
+        Self { room: Arc::new(AtomicU64::new(u64::MAX)), fail_syncs: Arc::default(), hang: Arc::default() }
     }
 }
 
@@ -30,6 +34,7 @@ struct FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        drop(self.disk.hang.lock());
         let room = self.disk.room.load(Ordering::SeqCst);
         let n_fit = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         self.file.write_all_at(&bytes[..n_fit], offset)?;

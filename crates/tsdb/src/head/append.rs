@@ -81,22 +81,28 @@ impl Head {
     }
 
     fn create(&self, labels: &Labels) -> Result<u64, AppendError> {
-        let mut index = self.index.write();
-        if let Some((_, series_ref)) = index.find(labels) {
-            return Ok(series_ref);
-        }
-        self.check_room(index.n_series() as u64)?;
         let mut commit = self.commit.lock();
         if commit.is_closed {
             return Err(AppendError::Closed);
         }
+        let n_series = {
+            // Whoever had the commit lock before may have created it. From here on nobody else can.
+            let index = self.index.read();
+            if let Some((_, series_ref)) = index.find(labels) {
+                return Ok(series_ref);
+            }
+            index.n_series() as u64
+        };
+        self.check_room(n_series)?;
         let series_ref = commit.next_ref;
-        // The record comes first: no sample of the series can be queued before it.
+        // The record comes first: no sample of the series can be queued before it. This may wait for the disk, so the
+        // index stays open to queries.
         let record = &mut commit.buffers.record;
         record.clear();
         SeriesWriter::new(record).push(series_ref, labels.iter());
         self.log().log(&[record], Acknowledge::Queued).map_err(|error| self.log_error(&error))?;
         commit.next_ref += 1;
+        let mut index = self.index.write();
         let id = index.insert(labels, series_ref);
         commit.refs.insert(series_ref, id);
         self.shards[shard_of(id)].write().add(id);

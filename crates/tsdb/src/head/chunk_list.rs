@@ -89,6 +89,27 @@ impl ChunkList {
         true
     }
 
+    /// Adds chunks in files wherever they belong in time. Returns how many were refused, because they overlap others or
+    /// their span cannot be stored.
+    pub(crate) fn merge(&mut self, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+        let found = found.into_iter().map(|(span, chunk)| (span, ChunkPlace::File(chunk)));
+        let mut all: Vec<(ChunkSpan, ChunkPlace)> = self.iter().chain(found).collect();
+        // Stable: what is in the list already wins.
+        all.sort_by_key(|(span, _)| span.min_time);
+        *self = Self::default();
+        let mut n_refused = 0;
+        for (span, place) in all {
+            let is_free = self.last_time().is_none_or(|newest| newest < span.min_time);
+            let is_taken = is_free
+                && match place {
+                    ChunkPlace::File(chunk) => self.push(span, chunk),
+                    ChunkPlace::Pending(slot) => self.push_pending(span, slot),
+                };
+            n_refused += usize::from(!is_taken);
+        }
+        n_refused
+    }
+
     /// Replaces a slot by the place in a file, once the chunk is there.
     pub(crate) fn settle(&mut self, slot: u32, file_ref: ChunkRef) {
         let Some(list) = &mut self.list else { return };
@@ -122,6 +143,10 @@ impl ChunkList {
 
     pub(crate) fn first_time(&self) -> Option<i64> {
         self.iter().next().map(|(span, _)| span.min_time)
+    }
+
+    pub(crate) fn last_time(&self) -> Option<i64> {
+        self.iter().next_back().map(|(span, _)| span.max_time)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -9,7 +9,7 @@
 //! 4. Drop chunks that ended before the window, and series that have nothing left.
 //! 5. Checkpoint the log without samples before the boundary (they are in files now), drop segments and files.
 //!
-//! A step that fails (disk full) is tried again at the next call; nothing is lost meanwhile.
+//! A step that fails (disk full) is tried again a minute later; nothing is lost meanwhile.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -37,6 +37,8 @@ const FLUSH_AFTER_MS: i64 = 60_000;
 const WALK_EVERY_MS: i64 = 10_000;
 /// How long a truncation waits for selections from before it, ms. Queries end after two minutes by default.
 const PATIENCE_MS: i64 = 600_000;
+/// Time until a truncation that failed is tried again, ms: each attempt reads the log, and opens a segment.
+const RETRY_AFTER_MS: i64 = 60_000;
 
 /// What upkeep remembers from call to call.
 #[derive(Debug, Default)]
@@ -58,6 +60,8 @@ struct Truncation {
     /// All data before it goes, ms.
     keep_from: i64,
     since_ms: i64,
+    /// Not tried again before, ms.
+    retry_ms: i64,
 }
 
 /// Why a step of upkeep failed; it will be tried again.
@@ -73,6 +77,10 @@ impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
+        // Once closed the directory may belong to another process.
+        if self.commit.lock().is_closed {
+            return;
+        }
         let is_flush_due = now_ms.saturating_sub(upkeep.flushed_ms) >= FLUSH_AFTER_MS;
         let pending_bytes: usize = self.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
         if pending_bytes >= FLUSH_BYTES || (is_flush_due && pending_bytes > 0) {
@@ -172,10 +180,15 @@ impl Head {
         if keep_from > min_time {
             self.pins.advance(keep_from);
         }
-        Some(Truncation { frozen_before, keep_from, since_ms: now_ms })
+        Some(Truncation { frozen_before, keep_from, since_ms: now_ms, retry_ms: now_ms })
     }
 
     fn continue_truncation(&self, upkeep: &mut Upkeep, truncation: Truncation, now_ms: i64) {
+        // A clock that was set back does not make the wait longer.
+        let is_too_early = truncation.retry_ms.saturating_sub(RETRY_AFTER_MS)..truncation.retry_ms;
+        if is_too_early.contains(&now_ms) {
+            return;
+        }
         if !self.pins.are_old_ones_gone() {
             if now_ms.saturating_sub(truncation.since_ms) < PATIENCE_MS {
                 return;
@@ -200,7 +213,9 @@ impl Head {
             }
             Err(error) => {
                 self.counters.truncations_failed.add(1);
-                warn!(error = %Chain(&error), "cannot truncate the head; trying again");
+                let retry_ms = now_ms.saturating_add(RETRY_AFTER_MS);
+                upkeep.truncation = Some(Truncation { retry_ms, ..truncation });
+                warn!(error = %Chain(&error), "cannot truncate the head; trying again in a minute");
             }
         }
     }
@@ -232,8 +247,8 @@ impl Head {
 
     /// Drops chunks that ended before `keep_from`, and series with nothing left. Returns how many series.
     fn collect_garbage(&self, upkeep: &mut Upkeep, keep_from: i64) -> u64 {
-        let mut index = self.index.write();
         let mut commit = self.commit.lock();
+        let mut index = self.index.write();
         let mut dead = RoaringBitmap::new();
         let mut without_samples = RoaringBitmap::new();
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();

@@ -105,8 +105,8 @@ impl<'a> Replay<'a> {
         if labels.is_empty() {
             return;
         }
-        let mut index = self.head.index.write();
         let mut commit = self.head.commit.lock();
+        let mut index = self.head.index.write();
         // A second record for the same labels maps to the first: the series was dropped and came back.
         let id = match index.find(&labels) {
             Some((id, _)) => id,
@@ -115,18 +115,15 @@ impl<'a> Replay<'a> {
         commit.refs.insert(entry.series, id);
         drop((index, commit));
         let mut shard = self.head.shards[shard_of(id)].write();
-        let mut n_restored = 0;
-        let series = shard.series_mut(id);
-        for (span, chunk) in self.found.by_series.remove(&entry.series).unwrap_or_default() {
-            if series.restore_chunk(span, chunk) {
-                self.seen.add(span.min_time);
-                self.seen.add(span.max_time);
-                n_restored += 1;
-            } else {
-                self.head.counters.head_chunk_corruptions.add(1);
-            }
+        // Two references of one series hold chunks of different times, in any order.
+        let found = self.found.by_series.remove(&entry.series).unwrap_or_default();
+        for (span, _) in &found {
+            self.seen.add(span.min_time);
+            self.seen.add(span.max_time);
         }
-        shard.chunks_created += n_restored;
+        let n_refused = shard.restore(id, found);
+        drop(shard);
+        self.head.counters.head_chunk_corruptions.add(n_refused as u64);
     }
 
     fn samples(&mut self, entries: Samples<'_>) -> Result<(), RecordError> {

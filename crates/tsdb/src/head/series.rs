@@ -177,16 +177,16 @@ impl Series {
         self.open.heap_bytes() + self.full.heap_bytes()
     }
 
-    /// Adds a chunk found in a head-chunk file at start. Returns whether it fits after what is there.
-    pub(crate) fn restore_chunk(&mut self, span: ChunkSpan, chunk: ChunkRef) -> bool {
-        if span.min_time <= self.max_time && self.max_time != NO_TIME {
-            return false;
+    /// Adds chunks found in head-chunk files at start; the open chunk must be closed. Returns how many overlap others.
+    pub(crate) fn restore_chunks(&mut self, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+        debug_assert!(self.open.n_samples() == 0, "an open chunk has to stay the newest");
+        let n_refused = self.full.merge(found);
+        if let Some(newest) = self.full.last_time().filter(|newest| *newest > self.max_time) {
+            self.max_time = newest;
+            // Not known before the log or the chunk is read, see `set_last_value`.
+            self.last_value = 0;
         }
-        let fits = self.full.push(span, chunk);
-        if fits {
-            self.max_time = span.max_time;
-        }
-        fits
+        n_refused
     }
 }
 

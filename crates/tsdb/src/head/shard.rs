@@ -80,6 +80,19 @@ impl Shard {
         was_open
     }
 
+    /// Adds chunks of a series that were found in files at start. Returns how many of them overlap others.
+    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+        if found.is_empty() {
+            return 0;
+        }
+        // Samples of an earlier series with these labels, which came from the log, may be older than the chunks.
+        self.cut(id);
+        let n_found = found.len();
+        let n_refused = self.series_mut(id).restore_chunks(found);
+        self.chunks_created += (n_found - n_refused) as u64;
+        n_refused
+    }
+
     fn keep(&mut self, id: u32, chunk: CutChunk) {
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.pending.push(None);

@@ -13,6 +13,8 @@ use wf_series::{Rejection, SampleColumns};
 use super::*;
 use crate::disk::faulty::FaultyDisk;
 
+mod upkeep;
+
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 /// Some boundary of two hours, in the past.

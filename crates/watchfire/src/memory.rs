@@ -1,0 +1,111 @@
+//! How much memory this process may use, and which part of it the head gets.
+//!
+//! # Source
+//! `spec/performance-design.md` §14: the budget is 75 % of the smaller of the cgroup's limit and the machine's memory;
+//! the head takes at most 60 % of that.
+
+/// Reads a file of `/proc` or `/sys` as text.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Returns the bytes that the head may use on this machine; `None` where the operating system does not say.
+pub(crate) fn head_bytes_max() -> Option<u64> {
+    head_share(available_bytes(&|path| std::fs::read_to_string(path).ok())?)
+}
+
+fn head_share(available_bytes: u64) -> Option<u64> {
+    let budget = available_bytes / 100 * 75;
+    Some(budget / 100 * 60).filter(|bytes| *bytes > 0)
+}
+
+/// Returns the memory this process can have at most, bytes: that of the machine, or of a cgroup around the process.
+fn available_bytes(read: ReadFile<'_>) -> Option<u64> {
+    let machine = read("/proc/meminfo").as_deref().and_then(total_of_meminfo);
+    machine.into_iter().chain(cgroup_limits(read)).min()
+}
+
+fn total_of_meminfo(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// Returns the limits of the process's memory cgroup and of all around it, bytes. In a container the path may be that of
+/// the host; then only the last file, that of the root, is there, and it is the container's.
+fn cgroup_limits(read: ReadFile<'_>) -> Vec<u64> {
+    let mut limits = Vec::new();
+    for line in read("/proc/self/cgroup").unwrap_or_default().lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(hierarchy), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let (root, file) = if hierarchy == "0" && controllers.is_empty() {
+            ("/sys/fs/cgroup", "memory.max")
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        } else {
+            continue;
+        };
+        let mut group = path.trim_end_matches('/');
+        loop {
+            let limit = read(&format!("{root}{group}/{file}"));
+            // `max` stands for no limit; version 1 has a very large number instead.
+            limits.extend(limit.and_then(|limit| limit.trim().parse::<u64>().ok()));
+            match group.rsplit_once('/') {
+                Some((around, _)) => group = around,
+                None => break,
+            }
+        }
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+    const MEMINFO: (&str, &str) = ("/proc/meminfo", "MemTotal:       16777216 kB\nMemFree: 5 kB\n");
+
+    fn check(files: &[(&str, &str)], want: Option<u64>) {
+        let read =
+            |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+        assert_eq!(available_bytes(&read), want, "{files:?}");
+    }
+
+    #[test]
+    fn without_a_cgroup_the_machine_is_the_limit() {
+        check(&[MEMINFO], Some(16 * GIB));
+        check(&[], None);
+        check(&[("/proc/meminfo", "MemTotal: many kB\n")], None);
+    }
+
+    #[test]
+    fn the_smallest_limit_around_the_process_counts() {
+        let group = ("/proc/self/cgroup", "0::/system.slice/watchfire.service\n");
+        let own = ("/sys/fs/cgroup/system.slice/watchfire.service/memory.max", "max\n");
+        check(&[MEMINFO, group, own], Some(16 * GIB));
+        let around = ("/sys/fs/cgroup/system.slice/memory.max", "2147483648\n");
+        check(&[MEMINFO, group, own, around], Some(2 * GIB));
+        let container =
+            [MEMINFO, ("/proc/self/cgroup", "0::/\n"), ("/sys/fs/cgroup/memory.max", "1073741824\n")];
+        check(&container, Some(GIB));
+    }
+
+    #[test]
+    fn version_1_is_found_under_the_path_of_the_host() {
+        let group = ("/proc/self/cgroup", "5:cpu,cpuacct:/\n4:memory:/docker/0123\n0::/\n");
+        let container = ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
+        check(&[MEMINFO, group, container], Some(GIB));
+        let unlimited = ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        check(&[MEMINFO, group, unlimited], Some(16 * GIB));
+    }
+
+    #[test]
+    fn the_head_gets_60_percent_of_75() {
+        assert_eq!(head_share(10_000), Some(4_500));
+        assert_eq!(head_share(0), None);
+        #[cfg(target_os = "linux")]
+        assert!(head_bytes_max().is_some());
+    }
+}
