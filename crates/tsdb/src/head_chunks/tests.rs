@@ -238,3 +238,24 @@ proptest! {
         crate::fuzz::head_chunks(&[&FILE_HEADER[..], &bytes].concat());
     }
 }
+
+#[test]
+fn chunks_can_be_read_while_the_disk_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = FaultyDisk::default();
+    let (chunks, ..) = open_on(Arc::new(faulty.clone()), dir.path());
+    let chunk = append(&chunks, 0);
+    let hang = faulty.hang.lock();
+    std::thread::scope(|scope| {
+        scope.spawn(|| chunks.close().unwrap());
+        // The writer has begun: nobody else could.
+        while chunks.files.try_upgradable_read().is_some() {
+            std::thread::yield_now();
+        }
+        let is_readable = chunks.files.try_read_for(std::time::Duration::from_secs(5)).is_some();
+        let got = is_readable.then(|| chunks.chunk(chunk).unwrap().to_vec());
+        drop(hang);
+        assert_eq!(got, Some(data(0)), "readers wait for the disk");
+    });
+    check(&chunks, &[chunk]);
+}
