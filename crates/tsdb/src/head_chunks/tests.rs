@@ -259,3 +259,14 @@ fn chunks_can_be_read_while_the_disk_hangs() {
     });
     check(&chunks, &[chunk]);
 }
+
+#[test]
+fn a_file_with_a_number_that_no_reference_can_hold_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["4294967295", "2147483648"] {
+        fs::write(dir.path().join(name), FILE_HEADER).unwrap();
+    }
+    let (chunks, report, _) = open(dir.path());
+    let chunk = append(&chunks, 0);
+    assert_eq!((chunk.file(), report), (1, OpenReport::default()));
+}
