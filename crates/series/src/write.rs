@@ -30,9 +30,9 @@ pub struct WriteBatch {
     pub times_ms: Vec<i64>,
     /// Value of each float sample; a stale marker by its bits.
     pub values: Vec<f64>,
-    /// Native histogram samples: series, time in ms, histogram.
+    /// Native histogram samples: series, time in ms, histogram. A storage may not keep them: it says so and counts them.
     pub histograms: Vec<(SeriesRef, i64, Arc<FloatHistogram>)>,
-    /// Type, help and unit of series, when new or changed.
+    /// Type, help and unit of series, when new or changed. A storage may not keep them.
     pub metadata: Vec<(SeriesRef, Metadata)>,
 }
 

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockUpgradableReadGuard};
 
 use crate::chunk::Encoding;
 use crate::disk::{Disk, DiskFile};
@@ -183,6 +183,9 @@ pub struct HeadChunks {
     files: RwLock<Files>,
 }
 
+/// Held by the one who writes: others may read, also while the disk works; each change of [`Files`] is short.
+type Writing<'a> = RwLockUpgradableReadGuard<'a, Files>;
+
 #[derive(Debug, Default)]
 struct Files {
     /// Mapped files and the newest time in each, ms; the one that is written to included.
@@ -241,7 +244,7 @@ impl HeadChunks {
         encoding: Encoding,
         data: &[u8],
     ) -> Result<ChunkRef, HeadChunksError> {
-        let mut files = self.files.write();
+        let mut files = self.files.upgradable_read();
         let n_bytes = entry::encoded_len(data.len());
         let is_full = |current: &CurrentFile| {
             current.mapped.len() + current.unwritten.len() + n_bytes > self.file_bytes_max
@@ -255,16 +258,20 @@ impl HeadChunks {
         if files.current.is_none() {
             self.begin_file(&mut files)?;
         }
-        let Files { mapped, current: Some(current), .. } = &mut *files else {
+        let taken = files.with_upgraded(|files| {
+            let current = files.current.as_mut()?;
+            let offset = current.mapped.len() + current.unwritten.len();
+            entry::push(&mut current.unwritten, series, min_time_ms, max_time_ms, encoding, data);
+            if let Some((_, newest_ms)) = files.mapped.get_mut(&current.number) {
+                *newest_ms = (*newest_ms).max(max_time_ms);
+            }
+            let chunk = ChunkRef::new(current.number, u32::try_from(offset).unwrap_or(u32::MAX));
+            Some((chunk, current.unwritten.len()))
+        });
+        let Some((chunk, n_unwritten)) = taken else {
             return Err(io_error("write to", &self.dir)(io::Error::other("no file is open")));
         };
-        let offset = current.mapped.len() + current.unwritten.len();
-        entry::push(&mut current.unwritten, series, min_time_ms, max_time_ms, encoding, data);
-        let chunk = ChunkRef::new(current.number, u32::try_from(offset).unwrap_or(u32::MAX));
-        if let Some((_, newest_ms)) = mapped.get_mut(&current.number) {
-            *newest_ms = (*newest_ms).max(max_time_ms);
-        }
-        if current.unwritten.len() >= BATCH_BYTES {
+        if n_unwritten >= BATCH_BYTES {
             // It is counted, and will be reported once memory for it runs out.
             let _ = self.write_batch(&mut files);
         }
@@ -275,7 +282,7 @@ impl HeadChunks {
     /// # Errors
     /// When that fails; nothing is lost, call it again.
     pub fn flush(&self) -> Result<(), HeadChunksError> {
-        self.write_batch(&mut self.files.write())
+        self.write_batch(&mut self.files.upgradable_read())
     }
 
     /// Writes what is waiting, cuts the current file to its data and forces it to the disk. The next chunk begins a
@@ -283,7 +290,7 @@ impl HeadChunks {
     /// # Errors
     /// When that fails.
     pub fn close(&self) -> Result<(), HeadChunksError> {
-        self.finish_file(&mut self.files.write())
+        self.finish_file(&mut self.files.upgradable_read())
     }
 
     /// Returns a chunk, its checksum verified.
@@ -317,18 +324,18 @@ impl HeadChunks {
     /// # Errors
     /// When a file cannot be removed.
     pub fn truncate_before(&self, min_time_ms: i64) -> Result<usize, HeadChunksError> {
-        let mut files = self.files.write();
+        let mut files = self.files.upgradable_read();
         let mut n_removed = 0;
         while let Some((&number, (_, newest_ms))) = files.mapped.first_key_value() {
             if *newest_ms >= min_time_ms {
                 break;
             }
-            if files.current.as_ref().is_some_and(|current| current.number == number) {
-                files.current = None;
-            }
             let path = file_path(&self.dir, number);
             self.disk.remove_file(&path).map_err(io_error("remove", &path))?;
-            files.mapped.remove(&number);
+            files.with_upgraded(|files| {
+                files.current.take_if(|current| current.number == number);
+                files.mapped.remove(&number);
+            });
             n_removed += 1;
         }
         Ok(n_removed)
@@ -347,31 +354,36 @@ impl HeadChunks {
         self.files.read().write_errors
     }
 
-    fn write_batch(&self, files: &mut Files) -> Result<(), HeadChunksError> {
-        let Files { current: Some(current), write_errors, .. } = files else { return Ok(()) };
-        if current.unwritten.is_empty() {
+    fn write_batch(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
+        let Some(current) = files.current.as_ref().filter(|current| !current.unwritten.is_empty()) else {
             return Ok(());
-        }
+        };
         let offset = current.mapped.len();
         let written = current.file.write_all_at(&current.unwritten, offset as u64);
-        written.inspect_err(|_| *write_errors += 1).map_err(io_error("write to", &current.path))?;
-        current.mapped.len.store(offset + current.unwritten.len(), Ordering::Release);
-        current.unwritten.clear();
-        current.unwritten.shrink_to(2 * BATCH_BYTES);
-        Ok(())
+        let result = written.map_err(io_error("write to", &current.path));
+        files.with_upgraded(|files| match &mut files.current {
+            Some(current) if result.is_ok() => {
+                current.mapped.len.store(offset + current.unwritten.len(), Ordering::Release);
+                current.unwritten.clear();
+                current.unwritten.shrink_to(2 * BATCH_BYTES);
+            }
+            _ => files.write_errors += 1,
+        });
+        result
     }
 
-    fn begin_file(&self, files: &mut Files) -> Result<(), HeadChunksError> {
+    fn begin_file(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
         let number = files.newest_number + 1;
         let path = file_path(&self.dir, number);
-        let begun = self.create_file(&path);
-        let (file, map) =
-            begun.inspect_err(|_| files.write_errors += 1).map_err(io_error("create", &path))?;
-        let mapped = Arc::new(MappedFile { map, len: AtomicUsize::new(FILE_HEADER.len()) });
-        files.newest_number = number;
-        files.mapped.insert(number, (Arc::clone(&mapped), i64::MIN));
-        files.current = Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new() });
-        Ok(())
+        let begun = self.create_file(&path).map_err(io_error("create", &path));
+        files.with_upgraded(|files| {
+            let (file, map) = begun.inspect_err(|_| files.write_errors += 1)?;
+            let mapped = Arc::new(MappedFile { map, len: AtomicUsize::new(FILE_HEADER.len()) });
+            files.newest_number = number;
+            files.mapped.insert(number, (Arc::clone(&mapped), i64::MIN));
+            files.current = Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new() });
+            Ok(())
+        })
     }
 
     fn create_file(&self, path: &Path) -> io::Result<(Box<dyn DiskFile>, FileMap)> {
@@ -388,12 +400,12 @@ impl HeadChunks {
         Ok((file, map))
     }
 
-    fn finish_file(&self, files: &mut Files) -> Result<(), HeadChunksError> {
+    fn finish_file(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
         self.write_batch(files)?;
         let Some(current) = &files.current else { return Ok(()) };
         let finished = current.file.set_len(current.mapped.len() as u64).and_then(|()| current.file.sync());
         finished.map_err(io_error("finish", &current.path))?;
-        files.current = None;
+        files.with_upgraded(|files| files.current = None);
         Ok(())
     }
 }

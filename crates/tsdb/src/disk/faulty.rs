@@ -16,7 +16,7 @@ pub(crate) struct FaultyDisk {
     pub(crate) room: Arc<AtomicU64>,
     /// How many of the next syncs fail.
     pub(crate) fail_syncs: Arc<AtomicU64>,
-    /// Writes wait while somebody holds this.
+    /// Writes and syncs wait while somebody holds this.
     pub(crate) hang: Arc<Mutex<()>>,
 }
 
@@ -49,6 +49,7 @@ impl DiskFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        drop(self.disk.hang.lock());
         let failing =
             self.disk.fail_syncs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if failing.is_ok() { Err(io::Error::other("injected")) } else { self.file.sync() }

@@ -77,7 +77,7 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
             n_places = damage.n_places,
             n_files_set_aside = damage.n_files_removed,
             bytes = damage.bytes_removed,
-            "head chunks are damaged: these samples are lost unless the log still has them; all others are there"
+            "head chunks are damaged: their samples are lost, unless they are the newest of a series and still in the log"
         );
     }
     Ok((chunk_files, found))

@@ -19,18 +19,30 @@ use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
 /// Full chunks that pile up during replay go to their files when they are this many bytes.
 const FLUSH_BYTES: usize = 4 << 20;
 
+/// References are given out from 1 on, one by one. Those beyond come from damaged or foreign bytes: counting on from
+/// them would overflow, and 0 names no series.
+const REF_MAX: u64 = 1 << 62;
+
+fn is_ref(series_ref: u64) -> bool {
+    (1..=REF_MAX).contains(&series_ref)
+}
+
 /// The chunks found in files, by series reference, until their series are known.
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
     by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: native histograms, out-of-order ones.
+    /// Chunks of another kind than this version writes: native histograms, out-of-order ones, those of no series.
     n_foreign: u64,
 }
 
 impl FoundChunks {
     pub(crate) fn add(&mut self, chunk: ChunkMeta) {
+        if !is_ref(chunk.series) {
+            self.n_foreign += 1;
+            return;
+        }
         self.max_ref = self.max_ref.max(chunk.series);
         if chunk.is_out_of_order || chunk.encoding != Encoding::Xor {
             self.n_foreign += 1;
@@ -88,7 +100,10 @@ impl<'a> Replay<'a> {
             }
             Record::Tombstones(entries) => {
                 for entry in entries {
-                    self.max_ref = self.max_ref.max(entry?.series);
+                    let series_ref = entry?.series;
+                    if is_ref(series_ref) {
+                        self.max_ref = self.max_ref.max(series_ref);
+                    }
                     self.n_tombstones += 1;
                 }
             }
@@ -100,6 +115,9 @@ impl<'a> Replay<'a> {
     }
 
     fn series(&mut self, entry: &SeriesEntry<'_>) {
+        if !is_ref(entry.series) {
+            return;
+        }
         self.max_ref = self.max_ref.max(entry.series);
         let labels = Labels::from_pairs(entry.labels.clone());
         if labels.is_empty() {

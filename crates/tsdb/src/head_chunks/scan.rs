@@ -13,6 +13,9 @@ use super::{
 };
 use crate::mmap::FileMap;
 
+/// Files with higher numbers are not ours: there must be a next number, and references need the highest bit.
+const FILE_NUMBER_MAX: u32 = (1 << 31) - 2;
+
 /// Maps the files of `chunks` and visits what is in them.
 pub(super) fn open_files(
     chunks: &HeadChunks,
@@ -152,7 +155,8 @@ fn list(dir: &Path) -> io::Result<Vec<u32>> {
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
         let is_number = |name: &&str| name.len() >= 6 && name.bytes().all(|byte| byte.is_ascii_digit());
-        numbers.extend(name.to_str().filter(is_number).and_then(|name| name.parse::<u32>().ok()));
+        let number = name.to_str().filter(is_number).and_then(|name| name.parse::<u32>().ok());
+        numbers.extend(number.filter(|number| *number <= FILE_NUMBER_MAX));
     }
     numbers.sort_unstable();
     Ok(numbers)

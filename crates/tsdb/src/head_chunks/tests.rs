@@ -238,3 +238,35 @@ proptest! {
         crate::fuzz::head_chunks(&[&FILE_HEADER[..], &bytes].concat());
     }
 }
+
+#[test]
+fn chunks_can_be_read_while_the_disk_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = FaultyDisk::default();
+    let (chunks, ..) = open_on(Arc::new(faulty.clone()), dir.path());
+    let chunk = append(&chunks, 0);
+    let hang = faulty.hang.lock();
+    std::thread::scope(|scope| {
+        scope.spawn(|| chunks.close().unwrap());
+        // The writer has begun: nobody else could.
+        while chunks.files.try_upgradable_read().is_some() {
+            std::thread::yield_now();
+        }
+        let is_readable = chunks.files.try_read_for(std::time::Duration::from_secs(5)).is_some();
+        let got = is_readable.then(|| chunks.chunk(chunk).unwrap().to_vec());
+        drop(hang);
+        assert_eq!(got, Some(data(0)), "readers wait for the disk");
+    });
+    check(&chunks, &[chunk]);
+}
+
+#[test]
+fn a_file_with_a_number_that_no_reference_can_hold_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["4294967295", "2147483648"] {
+        fs::write(dir.path().join(name), FILE_HEADER).unwrap();
+    }
+    let (chunks, report, _) = open(dir.path());
+    let chunk = append(&chunks, 0);
+    assert_eq!((chunk.file(), report), (1, OpenReport::default()));
+}

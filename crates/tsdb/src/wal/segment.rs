@@ -109,5 +109,6 @@ pub(super) fn remove_unfinished_checkpoints(dir: &Path) -> io::Result<()> {
 
 fn parse_number(name: &str) -> Option<u64> {
     let is_number = name.len() >= 8 && name.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { name.parse().ok() } else { None }
+    // There must be a next number.
+    name.parse().ok().filter(|number| is_number && *number < u64::MAX)
 }

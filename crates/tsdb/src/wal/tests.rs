@@ -394,3 +394,12 @@ proptest! {
         crate::fuzz::wal_segment(&framed);
     }
 }
+
+#[test]
+fn a_file_with_a_number_that_has_no_next_is_not_a_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(u64::MAX.to_string()), "").unwrap();
+    let wal = Wal::open(dir.path(), WalOptions::default()).unwrap();
+    assert_eq!(wal.stats().segment, 0);
+    assert!(Reader::open(dir.path()).unwrap().next_record().unwrap().is_none());
+}

@@ -133,3 +133,22 @@ fn upkeep_leaves_a_closed_directory_alone() {
     assert_eq!(n_files(), n_before);
     assert_eq!(tsdb.stats().truncations_failed, 0);
 }
+
+#[test]
+fn references_that_nobody_gave_out_do_not_spoil_the_next_ones() {
+    use crate::record::{SeriesWriter, TombstonesWriter};
+
+    let dir = tempfile::tempdir().unwrap();
+    let wal = crate::wal::Wal::open(&dir.path().join("wal"), crate::wal::WalOptions::default()).unwrap();
+    let (mut series, mut tombstones) = (Vec::new(), Vec::new());
+    let mut writer = SeriesWriter::new(&mut series);
+    for (series_ref, n) in [(0, 1), (7, 2), (u64::MAX, 3)] {
+        writer.push(series_ref, labels(n).iter());
+    }
+    TombstonesWriter::new(&mut tombstones).push(u64::MAX, 0, 1);
+    wal.log(&[&series, &tombstones], Acknowledge::Written).unwrap();
+    wal.close().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    let refs = [1, 2, 3].map(|n| tsdb.resolve(&labels(n)).unwrap().get());
+    assert_eq!(refs, [8, 7, 9]);
+}
