@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::ApiState;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorKind};
 use super::params::Params;
 use super::select::{envelope, reply};
 
@@ -47,4 +47,9 @@ pub(crate) async fn blocks() -> Response {
 
 pub(crate) async fn notifications() -> Response {
     answer("[]")
+}
+
+/// Deleting, cleaning and snapshots come with blocks; until then nobody can enable them.
+pub(crate) async fn admin() -> ApiError {
+    ApiError::new(ErrorKind::Unavailable, "admin APIs disabled")
 }

@@ -219,4 +219,6 @@ async fn the_state_of_the_server_is_told() {
         (&"vectorSelector".into(), &"up".into(), &300_000.into())
     );
     assert_eq!(site.get("/api/v1/nothing").await.status, 404);
+    let admin = site.post("/api/v1/admin/tsdb/delete_series?match[]=up", "").await;
+    assert_eq!((admin.status.as_u16(), &admin.json()["error"]), (500, &"admin APIs disabled".into()));
 }
