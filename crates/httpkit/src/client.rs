@@ -6,11 +6,12 @@
 //! # Invariants
 //! - Credentials and headers of the options never reach another host than the one first asked.
 //! - Options that are not supported fail [`HttpClient::new`]; none is silently ignored.
-//! # Reading order: `options`, `tls`, `credentials`, this file, `body`.
+//! # Reading order: `options`, `tls`, `credentials`, this file, `body`, `error`.
 //! # Not here: OAuth2, proxies, reloading of rotated certificates.
 
 mod body;
 mod credentials;
+mod error;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use tower::util::MapErr;
 use url::Url;
 
 pub use body::DeadlineBody;
+pub use error::ClientError;
 pub use options::{
     Authorization, BasicAuth, ClientOptions, HeaderValues, OAuth2, OptionsError, SecretSource, TlsOptions,
     TlsVersion,
@@ -51,95 +53,6 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 
 type Resolver = MapErr<GaiResolver, fn(io::Error) -> ResolveFailure>;
 type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
-
-/// Why a request got no response.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The URL cannot be asked.
-    #[error("ask {url}: {why}")]
-    BadUrl {
-        /// As given, or as a redirect named it.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The host name has no address.
-    #[error("resolve host of {url}")]
-    Resolve {
-        /// The URL that was asked.
-        url: Url,
-        /// The resolver's error.
-        source: io::Error,
-    },
-    /// No connection: refused, unreachable.
-    #[error("connect to {url}")]
-    Connect {
-        /// The URL that was asked.
-        url: Url,
-        /// What the connector said.
-        source: Box<PoolError>,
-    },
-    /// The TLS handshake failed: certificate, name, version.
-    #[error("tls handshake with {url}")]
-    Tls {
-        /// The URL that was asked.
-        url: Url,
-        /// What the TLS library said.
-        source: Box<PoolError>,
-    },
-    /// The deadline passed before the response, or its body, was complete.
-    #[error("{url} did not answer in time: context deadline exceeded")]
-    Timeout {
-        /// The URL that was asked.
-        url: Url,
-    },
-    /// More than ten redirects.
-    #[error("stopped after {REDIRECTS_MAX} redirects at {url}")]
-    TooManyRedirects {
-        /// Where it stopped.
-        url: Url,
-    },
-    /// The connection broke or did not speak HTTP.
-    #[error("exchange with {url}")]
-    Exchange {
-        /// The URL that was asked.
-        url: Url,
-        /// What the connection said.
-        source: Box<PoolError>,
-    },
-    /// The connection broke inside the body.
-    #[error("read body of {url}")]
-    Body {
-        /// The URL that was asked.
-        url: Url,
-        /// What the connection said.
-        source: hyper::Error,
-    },
-    /// The body is larger than the caller takes.
-    #[error("body of {url} exceeds {limit_bytes} bytes")]
-    BodyTooLarge {
-        /// The URL that was asked.
-        url: Url,
-        /// The caller's limit.
-        limit_bytes: usize,
-    },
-    /// A file with a credential cannot be read.
-    #[error("read {what} from {path}")]
-    Credential {
-        /// Which credential.
-        what: &'static str,
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A header cannot be sent: its value holds a control character.
-    #[error("header {name}: value cannot be sent")]
-    BadHeader {
-        /// The header's name.
-        name: String,
-    },
-}
 
 /// A client with its own pool of connections. Clones share it.
 #[derive(Clone)]

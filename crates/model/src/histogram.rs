@@ -1,19 +1,26 @@
-//! Native histograms: sparse buckets with exponential or custom bounds.
+//! Native histograms: sparse buckets with exponential or custom bounds, and their arithmetic.
 //!
+//! Two histograms meet on a common layout (schema, zero threshold, custom bounds) that both can be fitted to without
+//! inventing resolution; then counts combine bucket by bucket.
+//!
+//! # Reading order
+//! `sparse` (spans and indices), `buckets` (bounds), `layout`, `arithmetic`, `accumulate`, `reset`, `trim`, `text`.
 //! # Source
 //! `spec/prometheus-core.md` §1.3, `spec/prometheus-query.md` §2.7.
 
+mod accumulate;
 mod arithmetic;
-mod bounds;
-mod compare;
-mod sides;
-#[cfg(test)]
-mod tests;
+mod buckets;
+mod layout;
+mod reset;
+mod sparse;
 mod text;
 mod trim;
 
-pub use arithmetic::{Incompatible, Outcome};
-pub use bounds::{Bucket, bucket_bound};
+pub use accumulate::{HistogramMean, HistogramSum};
+pub use arithmetic::Outcome;
+pub use buckets::{Bucket, Interpolation};
+pub use layout::Incompatible;
 
 /// Schema number of histograms with custom bounds (NHCB).
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
@@ -69,8 +76,44 @@ pub struct FloatHistogram {
 }
 
 impl FloatHistogram {
-    /// Returns whether the buckets have custom bounds.
-    pub fn has_custom_buckets(&self) -> bool {
+    /// Returns whether the bounds are custom (NHCB).
+    pub fn is_custom(&self) -> bool {
         self.schema == CUSTOM_BUCKETS_SCHEMA
     }
+
+    /// Returns an empty histogram of the same layout.
+    pub fn empty_like(&self) -> Self {
+        Self {
+            counter_reset_hint: self.counter_reset_hint,
+            schema: self.schema,
+            zero_threshold: self.zero_threshold,
+            custom_values: self.custom_values.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether all but the hint is equal, floats by their bits. Empty spans make no difference.
+    pub fn equals(&self, other: &Self) -> bool {
+        let bits = |a: f64, b: f64| a.to_bits() == b.to_bits();
+        let lists = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| bits(*a, *b));
+        self.schema == other.schema
+            && bits(self.count, other.count)
+            && bits(self.sum, other.sum)
+            && self.zero_threshold == other.zero_threshold
+            && bits(self.zero_count, other.zero_count)
+            && lists(&self.custom_values, &other.custom_values)
+            && sparse::are_spans_equal(&self.positive_spans, &other.positive_spans)
+            && sparse::are_spans_equal(&self.negative_spans, &other.negative_spans)
+            && lists(&self.positive_buckets, &other.positive_buckets)
+            && lists(&self.negative_buckets, &other.negative_buckets)
+    }
+
+    /// Removes empty buckets, so that equal contents have equal spans.
+    pub fn compact(&mut self) {
+        sparse::compact(&mut self.positive_spans, &mut self.positive_buckets);
+        sparse::compact(&mut self.negative_spans, &mut self.negative_buckets);
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,9 +152,9 @@ impl fmt::Display for Labels {
                 f.write_str(", ")?;
             }
             if is_legacy_label_name(name) {
-                f.write_str(name)?
+                f.write_str(name)?;
             } else {
-                write!(f, "{}", crate::quote::GoQuoted(name))?
+                write!(f, "{}", crate::quote::GoQuoted(name))?;
             }
             write!(f, "={}", crate::quote::GoQuoted(value))?;
         }

@@ -24,6 +24,7 @@ impl fmt::Display for GoQuoted<'_> {
                 '\t' => f.write_str("\\t")?,
                 '\u{b}' => f.write_str("\\v")?,
                 ch if (ch as u32) < 0x20 || ch as u32 == 0x7f => write!(f, "\\x{:02x}", ch as u32)?,
+                ch if is_raw_byte(ch) => write!(f, "\\x{:02x}", ch as u32 - RAW_BYTE_BASE)?,
                 ch if is_printable(ch) => f.write_char(ch)?,
                 ch if (ch as u32) < 0x1_0000 => write!(f, "\\u{:04x}", ch as u32)?,
                 ch => write!(f, "\\U{:08x}", ch as u32)?,
@@ -31,6 +32,19 @@ impl fmt::Display for GoQuoted<'_> {
         }
         f.write_char('"')
     }
+}
+
+/// Where the stand-ins for bytes begin; they are the end of the last private-use plane, which no text uses.
+const RAW_BYTE_BASE: u32 = 0x10_ff00;
+
+/// Returns the stand-in for a byte that is not UTF-8, as PromQL's `"\xff"` can make. [`GoQuoted`] writes `\xff` for it.
+pub fn raw_byte(byte: u8) -> char {
+    char::from_u32(RAW_BYTE_BASE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Returns whether `ch` stands for a byte that is not UTF-8.
+pub fn is_raw_byte(ch: char) -> bool {
+    (RAW_BYTE_BASE + 0x80..=RAW_BYTE_BASE + 0xff).contains(&u32::from(ch))
 }
 
 /// Whether Go prints `ch` as itself: letters, marks, numbers, punctuation, symbols and the ASCII space.
@@ -50,6 +64,7 @@ mod tests {
         check("plain", r#""plain""#);
         check("a\"b\\c\n\t\u{7}", r#""a\"b\\c\n\t\a""#);
         check("\u{1}\u{7f}\u{ad}", r#""\x01\x7f\u00ad""#);
+        check(&format!("a{}z", raw_byte(0xc5)), r#""a\xc5z""#);
         check("온도 é e\u{301}", "\"온도 é e\u{301}\"");
         check("\u{a0}\u{2028}", r#""\u00a0\u2028""#);
     }

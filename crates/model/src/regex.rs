@@ -1,9 +1,23 @@
 //! Regular expressions as Prometheus reads them: RE2 syntax, fully anchored, dot matches newline.
+//!
+//! # Reading order
+//! `parse` (RE2 syntax to a tree), `plan` (patterns that need no engine), then the type below.
+//! # Source
+//! `spec/prometheus-query.md` §1.3, `spec/performance-design.md` §6.
+
+mod parse;
+mod plan;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
+use regex_syntax::hir::{Hir, Look};
+
+use plan::Plan;
+
+/// Largest compiled pattern in bytes; a pattern beyond is refused.
+const NFA_BYTES_MAX: usize = 10 << 20;
 
 /// Why a pattern was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +35,17 @@ pub struct AnchoredRegex {
 
 struct Inner {
     pattern: String,
-    engine: meta::Regex,
+    plan: Plan,
+    prefix: String,
+    hir: Hir,
+    /// Compiled at once if the plan needs it, else when groups are asked for.
+    engine: OnceLock<Option<meta::Regex>>,
+}
+
+impl Inner {
+    fn engine(&self) -> Option<&meta::Regex> {
+        self.engine.get_or_init(|| compile(&self.hir).ok()).as_ref()
+    }
 }
 
 impl AnchoredRegex {
@@ -29,9 +53,17 @@ impl AnchoredRegex {
     /// # Errors
     /// When `pattern` is not RE2 syntax or compiles too large.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        let engine = meta::Regex::new(&format!("^(?s:{pattern})$"))
-            .map_err(|error| RegexError { message: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { pattern: pattern.to_owned(), engine }) })
+        let hir = parse::parse(pattern)?;
+        let plan = Plan::of(&hir);
+        let engine = match plan {
+            Plan::Engine => {
+                let too_large = |_| RegexError { message: format!("expression too large: `{pattern}`") };
+                OnceLock::from(Some(compile(&hir).map_err(too_large)?))
+            }
+            _ => OnceLock::new(),
+        };
+        let prefix = plan::prefix(&hir);
+        Ok(Self { inner: Arc::new(Inner { pattern: pattern.to_owned(), plan, prefix, hir, engine }) })
     }
 
     /// Returns the pattern as written.
@@ -41,14 +73,34 @@ impl AnchoredRegex {
 
     /// Returns whether the whole of `subject` matches.
     pub fn is_match(&self, subject: &str) -> bool {
-        self.inner.engine.is_match(subject)
+        match self.inner.plan.is_match(subject) {
+            Some(is_match) => is_match,
+            None => {
+                subject.starts_with(&self.inner.prefix)
+                    && self.inner.engine().is_some_and(|engine| engine.is_match(subject))
+            }
+        }
+    }
+
+    /// Returns the only values that match, sorted, if they are few: `a|b`, `a[12]`, `ab?`. Storage looks them up.
+    pub fn set_matches(&self) -> Option<&[String]> {
+        match &self.inner.plan {
+            Plan::Set(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Returns the literal with which every match begins, if there is one. Storage scans only that range.
+    pub fn prefix(&self) -> Option<&str> {
+        Some(self.inner.prefix.as_str()).filter(|prefix| !prefix.is_empty())
     }
 
     /// Returns `template` with `$1`, `${1}`, `$name` and `${name}` replaced by what the groups matched and `$$` by a
     /// dollar sign; `None` when `subject` does not match. An unknown group is empty, as in Go's `Regexp.Expand`.
     pub fn expand(&self, subject: &str, template: &str) -> Option<String> {
-        let mut captures = self.inner.engine.create_captures();
-        self.inner.engine.captures(subject, &mut captures);
+        let engine = self.inner.engine()?;
+        let mut captures = engine.create_captures();
+        engine.captures(subject, &mut captures);
         if !captures.is_match() {
             return None;
         }
@@ -56,6 +108,12 @@ impl AnchoredRegex {
         captures.interpolate_string_into(subject, &go_template(template), &mut expanded);
         Some(expanded)
     }
+}
+
+fn compile(hir: &Hir) -> Result<meta::Regex, Box<meta::BuildError>> {
+    let anchored = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
+    let config = meta::Config::new().nfa_size_limit(Some(NFA_BYTES_MAX));
+    meta::Builder::new().configure(config).build_from_hir(&anchored).map_err(Box::new)
 }
 
 /// Escapes what the regex engine would expand and Go would not: a `$` that does not begin a group reference.
@@ -93,21 +151,4 @@ impl fmt::Debug for AnchoredRegex {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn templates_expand_as_in_go() {
-        let check = |pattern: &str, subject: &str, template: &str, want: Option<&str>| {
-            let regex = AnchoredRegex::new(pattern).unwrap();
-            assert_eq!(regex.expand(subject, template).as_deref(), want, "{pattern} {subject} {template}");
-        };
-        check("a(.*)c", "abc", "<$1>", Some("<b>"));
-        check("a(.*)c", "abc", "<${1}x>", Some("<bx>"));
-        check("a(.*)c", "abc", "<$1x>", Some("<>"));
-        check("a(?P<rest>.*)", "abc", "$rest$$", Some("bc$"));
-        check("a", "a", "$ ${ ${} $-", Some("$ ${ ${} $-"));
-        check("a", "b", "x", None);
-        check("b", "abc", "x", None);
-    }
-}
+mod tests;

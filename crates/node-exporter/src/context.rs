@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::path::Arg;
@@ -48,17 +49,35 @@ pub struct Context {
     buffer: Vec<u8>,
     /// `/proc/stat` of this scrape: the kernel sums all interrupts of all CPUs to make it, so it is read once.
     stat: Option<Vec<u8>>,
+    scrape: Option<Scrape>,
+}
+
+/// Which scrape is going on, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrape {
+    /// Differs from that of any other scrape of the exporter.
+    pub number: u64,
+    /// When the page has to be complete.
+    pub deadline: Instant,
 }
 
 impl Context {
     /// Makes a context with empty buffers.
     pub fn new(paths: Paths) -> Self {
-        Self { paths, buffer: Vec::new(), stat: None }
+        Self { paths, ..Self::default() }
     }
 
-    /// Forgets what was read for the scrape before; buffers keep their memory.
-    pub fn start_scrape(&mut self) {
-        self.stat = None;
+    /// Prepares for a collector of `scrape`: what was read for another one is forgotten, buffers keep their memory.
+    pub fn enter(&mut self, scrape: Scrape) {
+        if self.scrape != Some(scrape) {
+            self.stat = None;
+        }
+        self.scrape = Some(scrape);
+    }
+
+    /// Returns how much time is left for this scrape.
+    pub fn time_left(&self) -> Duration {
+        self.scrape.map_or(Duration::MAX, |scrape| scrape.deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Reads `<procfs>/<name>`.

@@ -1,7 +1,7 @@
 //! One scrape: every selected collector once, whatever the others do.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use wf_httpkit::process::{self, BuildInfo};
 
 use crate::collector::{CollectError, Collector, TABLE, gauge};
 use crate::config::{Config, FlagError};
-use crate::context::Context;
+use crate::context::{Context, Scrape};
 use crate::relay::{Job, Limits, Outcome, Relay};
 use crate::web;
 
@@ -26,8 +26,10 @@ pub struct NodeExporter {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
+    scrapes: web::Scrapes,
     slots: Vec<Arc<Slot>>,
     relay: Relay,
+    n_scrapes: AtomicU64,
     /// Contexts that wait for their next scrape.
     contexts: Arc<Mutex<Vec<Context>>>,
 }
@@ -86,8 +88,17 @@ impl NodeExporter {
         if !config.disable_exporter_metrics {
             process::register(&registry);
         }
+        let scrapes = web::Scrapes::new((!config.disable_exporter_metrics).then_some(&registry));
         let contexts = Arc::default();
-        let inner = Inner { config, registry, slots, relay: Relay::new(), contexts };
+        let inner = Inner {
+            config,
+            registry,
+            scrapes,
+            slots,
+            relay: Relay::new(),
+            n_scrapes: AtomicU64::new(0),
+            contexts,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -99,6 +110,10 @@ impl NodeExporter {
     /// Returns the registry of the exporter's own metrics, which are part of its page.
     pub fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    pub(crate) fn scrapes(&self) -> &web::Scrapes {
+        &self.inner.scrapes
     }
 
     /// Returns the names of the enabled collectors.
@@ -147,7 +162,9 @@ impl NodeExporter {
         };
         let slots: Vec<_> = self.inner.slots.iter().filter(is_selected).collect();
         let (free, hanging): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| !slot.is_hanging());
-        let jobs = free.iter().map(|slot| self.job(slot)).collect();
+        let number = self.inner.n_scrapes.fetch_add(1, Ordering::Relaxed);
+        let scrape = Scrape { number, deadline: Instant::now() + timeout };
+        let jobs = free.iter().map(|slot| self.job(slot, scrape)).collect();
         let config = &self.inner.config;
         let limits = Limits {
             job_timeout: config.collector_timeout,
@@ -168,11 +185,12 @@ impl NodeExporter {
         page.families
     }
 
-    fn job(&self, slot: &Arc<Slot>) -> Job<Collected> {
+    fn job(&self, slot: &Arc<Slot>, scrape: Scrape) -> Job<Collected> {
         let (slot, contexts) = (Arc::clone(slot), Arc::clone(&self.inner.contexts));
         let paths = self.inner.config.paths.clone();
         Box::new(move || {
             let mut ctx = lock(&contexts).pop().unwrap_or_else(|| Context::new(paths));
+            ctx.enter(scrape);
             let started = Instant::now();
             let mut families = Vec::new();
             let result = slot.collector.collect(&mut ctx, &mut families);

@@ -1,5 +1,8 @@
 //! Include and exclude patterns.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use regex_automata::meta::Regex;
 
 use crate::config::FlagError;
@@ -28,6 +31,41 @@ impl Filter {
     pub fn is_wanted(&self, name: &[u8]) -> bool {
         self.include.as_ref().is_none_or(|regex| regex.is_match(name))
             && !self.exclude.as_ref().is_some_and(|regex| regex.is_match(name))
+    }
+}
+
+/// Chooses fields of kernel tables by a pattern and names their metrics. Decisions are kept: the tables have hundreds
+/// of fields that never change, and matching them anew was a tenth of a scrape.
+#[derive(Debug)]
+pub struct FieldFilter {
+    pattern: Regex,
+    prefix: &'static str,
+    known: Mutex<HashMap<Vec<u8>, Option<String>>>,
+}
+
+/// Far more fields than any kernel has.
+const FIELDS_MAX: usize = 4096;
+
+impl FieldFilter {
+    /// Compiles the pattern of `flag`; metrics are called `prefix` and the field.
+    /// # Errors
+    /// When the pattern is not a regular expression.
+    pub fn new(flag: &str, pattern: &str, prefix: &'static str) -> Result<Self, FlagError> {
+        Ok(Self { pattern: regex(flag, pattern)?, prefix, known: Mutex::default() })
+    }
+
+    /// Returns the metric's name for a field that is wanted.
+    pub fn metric_name(&self, field: &[u8]) -> Option<String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = known.get(field) {
+            return name.clone();
+        }
+        let is_wanted = self.pattern.is_match(field);
+        let name = is_wanted.then(|| format!("{}{}", self.prefix, String::from_utf8_lossy(field)));
+        if known.len() < FIELDS_MAX {
+            known.insert(field.to_owned(), name.clone());
+        }
+        name
     }
 }
 

@@ -1,7 +1,6 @@
 //! The exporter's HTTP face.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use wf_exposition::text;
-use wf_httpkit::metrics::{Counter, Gauge};
+use wf_httpkit::metrics::{Counter, Gauge, Registry};
 
 use crate::collector::TABLE;
 use crate::exporter::{NodeExporter, Selection};
@@ -22,14 +21,29 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is left of the scraper's timeout for writing and sending the page.
 const MARGIN: Duration = Duration::from_millis(500);
 
-struct Face {
-    exporter: NodeExporter,
+/// What all listeners of one exporter share.
+#[derive(Debug)]
+pub(crate) struct Scrapes {
     in_progress: AtomicUsize,
     /// None with `--web.disable-exporter-metrics`.
     metrics: Option<HandlerMetrics>,
 }
 
+impl Scrapes {
+    /// Without a registry nothing is counted.
+    pub(crate) fn new(registry: Option<&Registry>) -> Self {
+        Self { in_progress: AtomicUsize::new(0), metrics: registry.map(HandlerMetrics::new) }
+    }
+
+    fn enter(&self, slots_max: usize) -> Option<Slot<'_>> {
+        let slot = Slot(&self.in_progress);
+        let n_before = self.in_progress.fetch_add(1, Ordering::Relaxed);
+        (slots_max == 0 || n_before < slots_max).then_some(slot)
+    }
+}
+
 /// Numbers of the metrics handler, under the names of the Go client's.
+#[derive(Debug)]
 struct HandlerMetrics {
     ok: Counter,
     failed: Counter,
@@ -40,16 +54,13 @@ struct HandlerMetrics {
 /// Makes the router of `exporter`.
 pub(crate) fn router(exporter: NodeExporter) -> Router {
     let path = exporter.config().telemetry_path.clone();
-    let metrics = (!exporter.config().disable_exporter_metrics).then(|| HandlerMetrics::new(&exporter));
-    let face = Arc::new(Face { exporter, in_progress: AtomicUsize::new(0), metrics });
     let router = Router::new().route(&path, get(scrape));
     let router = if path == "/" { router } else { router.route("/", get(landing_page)) };
-    router.with_state(face)
+    router.with_state(exporter)
 }
 
 impl HandlerMetrics {
-    fn new(exporter: &NodeExporter) -> Self {
-        let registry = exporter.registry();
+    fn new(registry: &Registry) -> Self {
         let requests = registry.counter_vec(
             "promhttp_metric_handler_requests_total",
             "Scrapes by HTTP status code.",
@@ -79,8 +90,8 @@ impl HandlerMetrics {
     }
 }
 
-async fn landing_page(State(face): State<Arc<Face>>) -> Html<String> {
-    let path = html_escape(&face.exporter.config().telemetry_path);
+async fn landing_page(State(exporter): State<NodeExporter>) -> Html<String> {
+    let path = html_escape(&exporter.config().telemetry_path);
     Html(format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Node Exporter</title></head>\
          <body><h1>Node Exporter</h1><p>Prometheus Node Exporter</p><ul><li><a href=\"{path}\">Metrics</a></li></ul>\
@@ -101,39 +112,31 @@ impl Drop for Slot<'_> {
     }
 }
 
-impl Face {
-    fn enter(&self) -> Option<Slot<'_>> {
-        let slots_max = self.exporter.config().max_requests;
-        let slot = Slot(&self.in_progress);
-        let n_before = self.in_progress.fetch_add(1, Ordering::Relaxed);
-        (slots_max == 0 || n_before < slots_max).then_some(slot)
-    }
-}
-
 async fn scrape(
-    State(face): State<Arc<Face>>,
+    State(exporter): State<NodeExporter>,
     Query(parameters): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
-    let _in_flight = face.metrics.as_ref().map(|metrics| metrics.in_flight.track());
-    let response = answer(&face, &parameters, &headers).await;
-    if let Some(metrics) = &face.metrics {
+    let metrics = exporter.scrapes().metrics.as_ref();
+    let _in_flight = metrics.map(|metrics| metrics.in_flight.track());
+    let response = answer(&exporter, &parameters, &headers).await;
+    if let Some(metrics) = metrics {
         metrics.count(response.status());
     }
     response
 }
 
-async fn answer(face: &Face, parameters: &[(String, String)], headers: &HeaderMap) -> Response {
-    let Some(_slot) = face.enter() else {
-        let limit = face.exporter.config().max_requests;
+async fn answer(exporter: &NodeExporter, parameters: &[(String, String)], headers: &HeaderMap) -> Response {
+    let limit = exporter.config().max_requests;
+    let Some(_slot) = exporter.scrapes().enter(limit) else {
         let text = format!("Limit of concurrent requests reached ({limit}), try again later.\n");
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
-    let selection = match select(parameters, &face.exporter.enabled().collect()) {
+    let selection = match select(parameters, &exporter.enabled().collect()) {
         Ok(selection) => selection,
         Err(text) => return (StatusCode::BAD_REQUEST, format!("{text}\n")).into_response(),
     };
-    let families = face.exporter.gather_selected(&selection, timeout(headers)).await;
+    let families = exporter.gather_selected(&selection, timeout(headers)).await;
     let mut page = String::with_capacity(64 << 10);
     text::write_page(&mut page, &families);
     ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], page).into_response()

@@ -21,7 +21,6 @@ pub mod stats;
 
 mod aggregate;
 mod binary;
-mod buckets;
 mod build;
 mod column;
 mod compensated;

@@ -6,8 +6,8 @@ use std::{env, fs};
 
 use wf_promql::script;
 
-/// Evaluations of the conformance data that pass today. It only goes up; all are 1,470.
-const FLOOR: usize = 1450;
+/// Evaluations of the conformance data that pass today. These are all of them; it stays so.
+const FLOOR: usize = 1470;
 
 /// Returns the folder of the conformance scripts, or says loudly that they are missing.
 fn conformance() -> Option<PathBuf> {

@@ -23,6 +23,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How many slots ahead are tried when the expected one is not met.
 const LOOK_AHEAD: usize = 8;
+/// Bytes that wrong guesses may hash in one scrape: 2 ms of work. A page made to look like long known lines everywhere
+/// would otherwise cost the square of its size.
+const WASTE_BYTES_MAX: usize = 16 << 20;
 /// Slots that failing scrapes may add before unseen ones are given up.
 const FAILED_GROWTH_MAX: usize = 1000;
 /// Longest text that a slot can remember.
@@ -148,6 +151,8 @@ pub(crate) struct Slots {
     index: Option<Index>,
     /// Number of slots after the last successful scrape.
     n_settled: usize,
+    /// What wrong guesses may still hash in this scrape; nothing left, no guesses.
+    waste_left: usize,
 }
 
 /// A key per process, so that no target can build collisions.
@@ -179,6 +184,7 @@ impl Slots {
         self.epoch = self.epoch.wrapping_add(1);
         self.cursor = 0;
         self.trail = None;
+        self.waste_left = WASTE_BYTES_MAX;
     }
 
     /// Returns the number of slots.
@@ -189,15 +195,19 @@ impl Slots {
 
     /// Guesses which slot the line at the start of `rest` is; `kind` is the type declared last.
     #[inline]
-    pub(crate) fn predict(&self, rest: &[u8], kind: MetricType) -> Option<u32> {
+    pub(crate) fn predict(&mut self, rest: &[u8], kind: MetricType) -> Option<u32> {
         let candidates = self.slots.get(self.cursor..)?;
         let is_hash_line = is_hash_line(rest);
         let (end, kind) = if is_hash_line { (b'\n', MetricType::Unknown) } else { (b' ', kind) };
         for (ahead, slot) in candidates.iter().take(LOOK_AHEAD + 1).enumerate() {
             let is_possible = rest.get(slot.len()) == Some(&end) && slot.is_hash_line() == is_hash_line;
-            if is_possible && rest.get(..slot.len()).is_some_and(|text| hash_of(text, kind) == slot.hash) {
+            if !is_possible || self.waste_left == 0 {
+                continue;
+            }
+            if rest.get(..slot.len()).is_some_and(|text| hash_of(text, kind) == slot.hash) {
                 return u32::try_from(self.cursor + ahead).ok();
             }
+            self.waste_left = self.waste_left.saturating_sub(slot.len());
         }
         None
     }
@@ -409,6 +419,21 @@ mod tests {
             scrape(&mut slots, &["a", "a", "b"]).iter().filter(|(_, is_repeated)| *is_repeated).count(),
             1
         );
+    }
+
+    #[test]
+    fn wrong_guesses_end_before_they_cost_the_square_of_a_page() {
+        let mut slots = Slots::default();
+        let long = "x".repeat(1 << 20);
+        scrape(&mut slots, &[&long, "a"]);
+        slots.settle();
+        slots.begin();
+        let hostile = " ".repeat((1 << 20) + 1);
+        for _ in 0..100 {
+            assert!(slots.predict(hostile.as_bytes(), MetricType::Unknown).is_none());
+        }
+        assert_eq!(slots.waste_left, 0);
+        assert_eq!(slots.find(b"a", MetricType::Unknown), Some(1), "the index still knows");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! entry = series u64 | mint i64 | maxt i64 | encoding u8 | uvarint len | data | crc32c over all before
 //! ```
 //! [`HeadChunks::append`] hands out a [`ChunkRef`] at once; entries are written in batches, and read from the batch
-//! until then. What the newest file holds is in the write-ahead log as well; what older ones hold need not be, while
-//! there are no blocks. So damage costs the damaged entries only, where Prometheus deletes the file and all later ones.
+//! until then. What has not been forced to the disk yet is in the write-ahead log as well; later the log may forget it,
+//! as there are no blocks yet. So damage costs the damaged entries only, where Prometheus deletes the file and all
+//! later ones.
 //!
 //! # Invariants
 //! - An entry never changes; files are appended to, then only removed. After a start a new file is begun.

@@ -9,7 +9,7 @@ use wf_e2e::skip::{binary, conformance};
 use crate::setup::Site;
 
 /// Evaluations that pass today; the promql issue takes it to all 1,470. It only goes up.
-const FLOOR: usize = 1450;
+const FLOOR: usize = 1470;
 
 #[test]
 fn every_conformance_script_is_run() {

@@ -40,25 +40,19 @@ pub fn parse_go(text: &[u8]) -> Result<f64, FloatError> {
 #[inline]
 fn parse_short(text: &[u8]) -> Option<f64> {
     let (is_negative, digits) = split_sign(text);
-    let (mut mantissa, mut n_digits, mut n_fraction) = (0_u64, 0_usize, 0_usize);
-    let mut seen_point = false;
-    let mut exponent = 0_i32;
-    for (idx, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                // Wraps only beyond 19 digits, which is refused below.
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-                n_digits += 1;
-                n_fraction += usize::from(seen_point);
-            }
-            b'.' if !seen_point => seen_point = true,
-            b'e' | b'E' => {
-                exponent = parse_short_exponent(digits.get(idx + 1..)?)?;
-                break;
-            }
-            _ => return None,
-        }
-    }
+    let mut mantissa = 0;
+    let after_integer = take_digits(digits, &mut mantissa);
+    let (after_point, rest) = match after_integer {
+        [b'.', fraction @ ..] => (fraction, take_digits(fraction, &mut mantissa)),
+        rest => (rest, rest),
+    };
+    let n_fraction = after_point.len() - rest.len();
+    let n_digits = digits.len() - after_integer.len() + n_fraction;
+    let exponent = match rest {
+        [] => 0,
+        [b'e' | b'E', exponent @ ..] => parse_short_exponent(exponent)?,
+        _ => return None,
+    };
     if n_digits == 0 || n_digits > DIGITS_MAX || mantissa > EXACT_INTEGER_MAX {
         return None;
     }
@@ -66,6 +60,17 @@ fn parse_short(text: &[u8]) -> Option<f64> {
     let power = *EXACT_POWERS.get(usize::try_from(scale.unsigned_abs()).ok()?)?;
     let magnitude = if scale < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
     Some(if is_negative { -magnitude } else { magnitude })
+}
+
+/// Reads leading digits onto `mantissa` and returns the rest. The value wraps beyond 19 digits, which the caller refuses.
+#[inline]
+fn take_digits<'a>(text: &'a [u8], mantissa: &mut u64) -> &'a [u8] {
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = tail;
+    }
+    rest
 }
 
 fn parse_short_exponent(text: &[u8]) -> Option<i32> {

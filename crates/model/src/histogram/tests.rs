@@ -1,66 +1,83 @@
-//! Arithmetic of native histograms by tables and laws.
+//! Arithmetic by tables, and the laws that hold for any histograms.
 
 use proptest::prelude::*;
 
 use super::*;
 
 fn exponential(schema: i32, offset: i32, counts: &[f64]) -> FloatHistogram {
-    let total: f64 = counts.iter().sum();
+    let length = u32::try_from(counts.len()).unwrap();
     FloatHistogram {
         schema,
-        count: total,
-        sum: total,
-        positive_spans: vec![Span { offset, length: counts.len() as u32 }],
+        count: counts.iter().sum(),
+        positive_spans: vec![Span { offset, length }],
         positive_buckets: counts.to_vec(),
         ..FloatHistogram::default()
     }
 }
 
 fn custom(bounds: &[f64], counts: &[f64]) -> FloatHistogram {
-    let mut histogram = exponential(CUSTOM_BUCKETS_SCHEMA, 0, counts);
-    histogram.custom_values = bounds.to_vec();
-    histogram
+    FloatHistogram { custom_values: bounds.to_vec(), ..exponential(CUSTOM_BUCKETS_SCHEMA, 0, counts) }
+}
+
+fn with_hint(counter_reset_hint: CounterResetHint) -> FloatHistogram {
+    FloatHistogram { counter_reset_hint, ..exponential(0, 0, &[1.0]) }
 }
 
 #[test]
-fn adding_takes_the_coarser_resolution() {
-    let mut fine = exponential(1, 1, &[1.0, 1.0, 1.0, 1.0]);
-    fine.add(&exponential(0, 1, &[10.0, 20.0])).unwrap();
-    assert_eq!((fine.schema, fine.positive_buckets.as_slice()), (0, [12.0, 22.0].as_slice()));
+fn a_sum_has_the_lower_resolution() {
+    let mut sum = exponential(1, 1, &[1.0, 2.0, 3.0, 4.0]);
+    let outcome = sum.add(&exponential(0, 0, &[10.0, 20.0])).unwrap();
+    assert_eq!(outcome, Outcome::default());
+    assert_eq!((sum.schema, sum.count), (0, 40.0));
+    assert_eq!(sum.to_string(), "{count:40, sum:0, (0.5,1]:10, (1,2]:23, (2,4]:7}");
 }
 
 #[test]
-fn the_zero_bucket_swallows_a_populated_bucket_whole() {
-    let mut narrow = exponential(0, 1, &[4.0, 5.0]);
-    let wide =
-        FloatHistogram { zero_threshold: 1.5, zero_count: 1.0, count: 1.0, ..FloatHistogram::default() };
-    narrow.add(&wide).unwrap();
-    // The bucket (1, 2] holds something, so the threshold moves on from 1.5 to 2.
-    assert_eq!((narrow.zero_threshold, narrow.zero_count), (2.0, 5.0));
-    assert_eq!(narrow.positive_buckets, [5.0]);
+fn a_wider_zero_bucket_swallows_what_it_covers_and_never_cuts() {
+    let mut sum = FloatHistogram { zero_threshold: 0.75, zero_count: 1.0, ..FloatHistogram::default() };
+    sum.add(&exponential(0, -1, &[2.0, 3.0, 4.0])).unwrap();
+    assert_eq!((sum.zero_threshold, sum.zero_count), (1.0, 6.0));
+    assert_eq!(sum.to_string(), "{count:9, sum:0, [-1,1]:6, (1,2]:4}");
 }
 
 #[test]
-fn custom_bounds_meet_at_their_intersection() {
-    let mut left = custom(&[1.0, 2.0, 3.0], &[1.0, 1.0, 1.0, 1.0]);
-    let outcome = left.add(&custom(&[2.0, 5.0], &[10.0, 10.0, 10.0])).unwrap();
+fn custom_bounds_meet_on_those_in_common() {
+    let mut sum = custom(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]);
+    let outcome = sum.add(&custom(&[1.0, 3.0, 5.0], &[10.0, 20.0, 30.0, 40.0])).unwrap();
     assert!(outcome.bounds_reconciled);
-    assert_eq!(
-        (left.custom_values.as_slice(), left.positive_buckets.as_slice()),
-        ([2.0].as_slice(), [12.0, 22.0].as_slice())
-    );
-    assert_eq!(left.add(&exponential(0, 0, &[1.0])), Err(Incompatible));
+    assert_eq!(sum.to_string(), "{count:110, sum:0, [-Inf,1]:11, (1,3]:25, (3,+Inf]:74}");
+    assert_eq!(sum.add(&exponential(0, 0, &[1.0])), Err(Incompatible));
 }
 
 #[test]
-fn resets_are_seen_in_count_layout_and_buckets() {
-    let old = exponential(0, 0, &[1.0, 2.0]);
+fn hints_combine() {
+    use CounterResetHint::{Gauge, NotReset, Reset, Unknown};
+    let check = |a, b, want, conflict| {
+        let mut sum = with_hint(a);
+        let outcome = sum.add(&with_hint(b)).unwrap();
+        assert_eq!((sum.counter_reset_hint, outcome.conflicting_resets), (want, conflict), "{a:?} {b:?}");
+    };
+    check(Reset, Reset, Reset, false);
+    check(Reset, NotReset, Unknown, true);
+    check(Unknown, Reset, Unknown, false);
+    check(Gauge, NotReset, Gauge, false);
+    let mut scaled = with_hint(NotReset);
+    scaled.scale(-1.0);
+    assert_eq!(scaled.counter_reset_hint, Gauge);
+}
+
+#[test]
+fn resets_are_detected() {
+    let old = exponential(1, 1, &[1.0, 2.0, 3.0]);
     let check = |new: &FloatHistogram, want: bool| assert_eq!(new.detect_reset(&old), want, "{new:?}");
-    check(&exponential(0, 0, &[1.0, 3.0]), false);
-    check(&exponential(0, 0, &[3.0, 1.0]), true);
-    check(&exponential(0, 0, &[0.5, 1.0]), true);
-    check(&exponential(1, 0, &[5.0, 5.0]), true);
-    check(&exponential(-1, 0, &[1.0, 2.0]), false);
+    check(&old, false);
+    check(&exponential(1, 1, &[1.0, 2.0, 4.0]), false);
+    check(&exponential(1, 1, &[1.0, 1.0, 9.0]), true);
+    check(&exponential(1, 2, &[3.0, 9.0]), true);
+    check(&exponential(0, 1, &[3.0, 3.0]), false);
+    check(&exponential(0, 1, &[2.0, 9.0]), true);
+    check(&exponential(2, 1, &[9.0]), true);
+    check(&custom(&[1.0], &[9.0]), true);
     check(
         &FloatHistogram { counter_reset_hint: CounterResetHint::NotReset, ..FloatHistogram::default() },
         false,
@@ -68,65 +85,89 @@ fn resets_are_seen_in_count_layout_and_buckets() {
 }
 
 #[test]
-fn trimming_keeps_what_lies_inside() {
+fn trimming_keeps_what_lies_on_one_side() {
     let histogram = exponential(0, 0, &[1.0, 2.0, 4.0]);
-    let below = histogram.trim_upper(2.0);
-    assert_eq!((below.count, below.positive_buckets.as_slice()), (3.0, [1.0, 2.0].as_slice()));
-    let above = histogram.trim_lower(2.0);
-    assert_eq!((above.count, above.positive_buckets.as_slice()), (4.0, [4.0].as_slice()));
-    assert!(histogram.trim_upper(100.0).equals(&histogram));
+    assert_eq!(histogram.trim_upper(2.0).count, 3.0);
+    assert_eq!(histogram.trim_lower(2.0).count, 4.0);
+    let cut = histogram.trim_upper(2_f64.sqrt());
+    assert!((cut.count - 2.0).abs() < 1e-12, "{cut}");
+    assert!(histogram.trim_upper(f64::INFINITY).equals(&histogram));
 }
 
 #[test]
-fn text_names_populated_buckets() {
-    let mut histogram = exponential(0, 1, &[1.0, 0.0]);
-    histogram.zero_threshold = 0.1;
-    histogram.zero_count = 2.0;
-    assert_eq!(histogram.text(), "{count:1, sum:1, [-0.1,0.1]:2, (1,2]:1}");
+fn a_sum_carries_what_rounding_lost() {
+    let of = |sum: f64| FloatHistogram { sum, ..FloatHistogram::default() };
+    let mut total = HistogramSum::new(&of(1e100));
+    for sum in [1.0, -1e100] {
+        total.add(&of(sum)).unwrap();
+    }
+    assert_eq!(total.finish().sum, 1.0);
+    let mut mean = HistogramMean::new(&of(f64::MAX));
+    mean.add(&of(f64::MAX)).unwrap();
+    assert_eq!(mean.finish().sum, f64::MAX);
+}
+
+#[test]
+fn damaged_spans_do_no_harm() {
+    let spans = vec![Span { offset: i32::MAX, length: u32::MAX }, Span { offset: -5, length: 3 }];
+    let mut histogram = FloatHistogram {
+        schema: 8,
+        positive_spans: spans.clone(),
+        negative_spans: spans,
+        positive_buckets: vec![1.0; 5],
+        ..FloatHistogram::default()
+    };
+    histogram.add(&exponential(-4, i32::MIN, &[1.0, 2.0])).unwrap();
+    histogram.compact();
+    let _ = (histogram.to_string(), histogram.detect_reset(&histogram.clone()), histogram.trim_lower(1.0));
 }
 
 fn any_histogram() -> impl Strategy<Value = FloatHistogram> {
-    (-2_i32..4, -6_i32..6, prop::collection::vec(0_u32..9, 0..6), 0_u32..5, 0_u32..3).prop_map(
-        |(schema, offset, counts, zero, width)| {
-            let counts: Vec<f64> = counts.into_iter().map(f64::from).collect();
-            let mut histogram = exponential(schema, offset, &counts);
-            histogram.zero_count = f64::from(zero);
-            histogram.zero_threshold = f64::from(width) * 0.4;
-            histogram.count += histogram.zero_count;
+    let counts = || prop::collection::vec(0..5_u8, 0..8);
+    (-4..=8, -6..6, counts(), -6..6, counts(), prop::option::of(0..4_u8)).prop_map(
+        |(schema, offset, positive, n_offset, negative, zero)| {
+            let floats = |counts: Vec<u8>| counts.into_iter().map(f64::from).collect::<Vec<f64>>();
+            let mut histogram = exponential(schema, offset, &floats(positive));
+            histogram.negative_buckets = floats(negative);
+            let length = u32::try_from(histogram.negative_buckets.len()).unwrap();
+            histogram.negative_spans = vec![Span { offset: n_offset, length }];
+            histogram.zero_threshold = zero.map_or(0.0, |zero| f64::from(zero) / 3.0);
+            histogram.zero_count = zero.map_or(0.0, f64::from);
+            histogram.count = histogram.buckets().map(|bucket| bucket.count).sum();
             histogram
         },
     )
 }
 
-fn observations(histogram: &FloatHistogram) -> f64 {
-    histogram.buckets().iter().map(|bucket| bucket.count).sum()
-}
-
 proptest! {
-    /// Reconciling layouts loses no observation, whichever way round.
     #[test]
-    fn adding_loses_nothing_and_commutes(a in any_histogram(), b in any_histogram()) {
-        let (mut left, mut right) = (a.clone(), b.clone());
-        left.add(&b).unwrap();
-        right.add(&a).unwrap();
-        left.compact();
-        right.compact();
-        prop_assert!(left.equals(&right), "{left:?} {right:?}");
-        prop_assert_eq!(observations(&left), observations(&a) + observations(&b));
+    fn no_observation_is_lost_and_order_does_not_matter(a in any_histogram(), b in any_histogram()) {
+        let (mut ab, mut ba) = (a.clone(), b.clone());
+        ab.add(&b).unwrap();
+        ba.add(&a).unwrap();
+        ab.compact();
+        ba.compact();
+        prop_assert!(ab.equals(&ba), "{ab} != {ba}");
+        let in_buckets: f64 = ab.buckets().map(|bucket| bucket.count).sum();
+        prop_assert_eq!(in_buckets, a.count + b.count);
+        let mut sum = HistogramSum::new(&a);
+        sum.add(&b).unwrap();
+        let mut sum = sum.finish();
+        sum.compact();
+        prop_assert!(sum.equals(&ab));
     }
 
-    /// A counter that only grew was not reset.
     #[test]
-    fn growth_is_no_reset(a in any_histogram(), b in any_histogram()) {
+    fn a_grown_histogram_is_not_reset(a in any_histogram(), b in any_histogram()) {
         let mut grown = a.clone();
         grown.add(&b).unwrap();
-        prop_assert!(!grown.detect_reset(&a));
+        grown.counter_reset_hint = CounterResetHint::Unknown;
+        prop_assert!(!grown.detect_reset(&a), "{grown} after {a}");
     }
 
-    /// The parts below and above a value make the whole.
     #[test]
-    fn trims_are_complementary(a in any_histogram(), limit in -3.0..20.0_f64) {
-        let total = a.trim_upper(limit).count + a.trim_lower(limit).count;
-        prop_assert!((total - a.count).abs() < 1e-9 * (1.0 + a.count));
+    fn the_two_sides_of_a_cut_make_the_whole(a in any_histogram(), limit in -3.0..3.0_f64) {
+        let parts = a.trim_upper(limit).count + a.trim_lower(limit).count;
+        prop_assert!((parts - a.count).abs() < 1e-9, "{parts} of {}", a.count);
     }
 }

@@ -1,20 +1,20 @@
-//! A histogram as text, as `count_values` names it.
+//! The text of a histogram, as `count_values` makes it a label.
+
+use std::fmt;
 
 use super::FloatHistogram;
-use crate::float::format_g;
+use crate::float;
 
-impl FloatHistogram {
-    /// Writes `{count:4, sum:5, [-2,-1):1, [-0.1,0.1]:2, (1,2]:1}`: populated buckets in ascending order.
-    pub fn text(&self) -> String {
-        let mut text = format!("{{count:{}, sum:{}", format_g(self.count), format_g(self.sum));
-        for bucket in self.buckets().iter().filter(|bucket| bucket.count != 0.0) {
-            let open = if bucket.lower_inclusive { '[' } else { '(' };
-            let close = if bucket.upper_inclusive { ']' } else { ')' };
-            let (lower, upper, count) =
-                (format_g(bucket.lower), format_g(bucket.upper), format_g(bucket.count));
-            text.push_str(&format!(", {open}{lower},{upper}{close}:{count}"));
+/// Writes `{count:4, sum:5, [-2,-1):1, [-0.1,0.1]:2, (1,2]:1}`; empty buckets are left out.
+impl fmt::Display for FloatHistogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{count:{}, sum:{}", float::format_g(self.count), float::format_g(self.sum))?;
+        for bucket in self.buckets().filter(|bucket| bucket.count != 0.0) {
+            let open = if bucket.is_lower_inclusive { '[' } else { '(' };
+            let close = if bucket.is_upper_inclusive { ']' } else { ')' };
+            let (lower, upper) = (float::format_g(bucket.lower), float::format_g(bucket.upper));
+            write!(f, ", {open}{lower},{upper}{close}:{}", float::format_g(bucket.count))?;
         }
-        text.push('}');
-        text
+        f.write_str("}")
     }
 }

@@ -1,152 +1,176 @@
-//! Trimming: the part of a histogram below or above a value, count and sum estimated anew.
+//! Cutting a histogram off at a value: what `</` and `>/` keep.
 //!
 //! # Source
-//! `spec/prometheus-query.md` §2.7, "Trim arithmetic".
+//! `spec/prometheus-query.md` §2.7, "Trim".
 
-use super::arithmetic::Parts;
-use super::{FloatHistogram, bucket_bound};
+use super::buckets::{Bucket, Interpolation};
+use super::{FloatHistogram, sparse};
 
-/// Which part is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keep {
-    Below,
-    Above,
-}
-
-/// How observations spread inside a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Linear,
-    Exponential,
-}
-
-/// What is left, and whether anything went.
-#[derive(Debug, Default)]
-struct Tally {
+/// What is left of a bucket: how many observations, and where they lie on average.
+#[derive(Clone, Copy)]
+struct Kept {
     count: f64,
-    sum: f64,
-    trimmed: bool,
+    midpoint: f64,
 }
+
+const NOTHING: Kept = Kept { count: 0.0, midpoint: 0.0 };
 
 impl FloatHistogram {
-    /// Returns the part below `limit` (the operator `</`).
+    /// Returns the part below `limit`. Count and sum are estimated anew if anything was cut off.
     pub fn trim_upper(&self, limit: f64) -> Self {
-        self.trim(limit, Keep::Below)
+        self.trimmed(|bucket| below(bucket, limit))
     }
 
-    /// Returns the part above `limit` (the operator `>/`).
+    /// Returns the part above `limit`. Count and sum are estimated anew if anything was cut off.
     pub fn trim_lower(&self, limit: f64) -> Self {
-        self.trim(limit, Keep::Above)
+        self.trimmed(|bucket| above(bucket, limit))
     }
 
-    fn trim(&self, limit: f64, keep: Keep) -> Self {
-        let mut parts = Parts::of(self);
-        let mut tally = Tally::default();
-        if self.has_custom_buckets() {
-            let bounds = parts.bounds.clone();
-            let bound = |index: i32| usize::try_from(index).ok().and_then(|index| bounds.get(index).copied());
-            for (index, count) in &mut parts.positive {
-                let lower = bound(*index - 1).unwrap_or(f64::NEG_INFINITY);
-                let upper = bound(*index).unwrap_or(f64::INFINITY);
-                *count = tally.keep(*count, (lower, upper), Shape::Linear, limit, keep);
+    fn trimmed(&self, keep: impl Fn(&Bucket) -> Kept) -> Self {
+        let mut trimmed = self.clone();
+        let (mut count, mut sum, mut is_cut) = (0.0, 0.0, false);
+        let mut take = |bucket: Bucket| {
+            let kept = keep(&bucket);
+            is_cut |= kept.count != bucket.count;
+            count += kept.count;
+            // An empty rest may have an infinite midpoint.
+            if kept.count != 0.0 {
+                sum += kept.count * kept.midpoint;
             }
-        } else {
-            let bound = |index: i32| bucket_bound(i64::from(index), self.schema);
-            for (index, count) in &mut parts.negative {
-                let edges = (-bound(*index), -bound(*index - 1));
-                *count = tally.keep(*count, edges, Shape::Exponential, limit, keep);
-            }
-            let is_populated = |side: &[f64]| side.iter().any(|count| *count != 0.0);
-            let (has_negative, has_positive) =
-                (is_populated(&self.negative_buckets), is_populated(&self.positive_buckets));
-            let lower = if has_positive && !has_negative { 0.0 } else { -self.zero_threshold };
-            let upper = if has_negative && !has_positive { 0.0 } else { self.zero_threshold };
-            parts.zero_count = tally.keep(parts.zero_count, (lower, upper), Shape::Linear, limit, keep);
-            for (index, count) in &mut parts.positive {
-                let edges = (bound(*index - 1), bound(*index));
-                *count = tally.keep(*count, edges, Shape::Exponential, limit, keep);
-            }
+            kept.count
+        };
+        for (at, bucket) in self.negative_side().into_iter().enumerate() {
+            set(&mut trimmed.negative_buckets, at, take(bucket));
         }
-        if !tally.trimmed {
+        if self.zero_count != 0.0 {
+            trimmed.zero_count = take(self.zero_bucket());
+        }
+        for (at, bucket) in self.positive_side().into_iter().enumerate() {
+            set(&mut trimmed.positive_buckets, at, take(bucket));
+        }
+        if !is_cut {
             return self.clone();
         }
-        let mut result = self.clone();
-        parts.store(&mut result);
-        result.count = tally.count;
-        result.sum = tally.sum;
-        result.compact();
-        result
+        (trimmed.count, trimmed.sum) = (count, sum);
+        trimmed.compact();
+        trimmed
+    }
+
+    fn positive_side(&self) -> Vec<Bucket> {
+        let interpolation = if self.is_custom() { Interpolation::Linear } else { Interpolation::Exponential };
+        let bucket = |(index, count): (i32, f64)| {
+            plain(self.bound(index.saturating_sub(1)), self.bound(index), count, interpolation)
+        };
+        sparse::indexed(&self.positive_spans, &self.positive_buckets).map(bucket).collect()
+    }
+
+    /// In the order of the counts: away from zero.
+    fn negative_side(&self) -> Vec<Bucket> {
+        let bucket = |(index, count): (i32, f64)| {
+            let (lower, upper) = (-self.bound(index), -self.bound(index.saturating_sub(1)));
+            plain(lower, upper, count, Interpolation::Exponential)
+        };
+        self.negative_entries().map(bucket).collect()
+    }
+
+    /// The zero bucket; when only one side is populated, its observations lie on that side.
+    fn zero_bucket(&self) -> Bucket {
+        let has_negative = self.negative_buckets.iter().any(|count| *count != 0.0);
+        let has_positive = self.positive_buckets.iter().any(|count| *count != 0.0);
+        let lower = if has_positive && !has_negative { 0.0 } else { -self.zero_threshold };
+        let upper = if has_negative && !has_positive { 0.0 } else { self.zero_threshold };
+        plain(lower, upper, self.zero_count, Interpolation::Linear)
     }
 }
 
-impl Tally {
-    /// Returns how much of a bucket is kept, and adds that to count and sum.
-    fn keep(&mut self, count: f64, edges: (f64, f64), shape: Shape, limit: f64, keep: Keep) -> f64 {
-        if count == 0.0 {
-            return 0.0;
-        }
-        let (lower, upper) = edges;
-        let (inside, outside) = match keep {
-            Keep::Below => (upper <= limit, lower >= limit),
-            Keep::Above => (lower >= limit, upper <= limit),
-        };
-        let (kept, midpoint) = if inside {
-            (count, middle(lower, upper, shape))
-        } else if outside {
-            (0.0, 0.0)
+fn plain(lower: f64, upper: f64, count: f64, interpolation: Interpolation) -> Bucket {
+    Bucket { lower, upper, count, is_lower_inclusive: false, is_upper_inclusive: true, interpolation }
+}
+
+fn set(counts: &mut [f64], at: usize, count: f64) {
+    if let Some(slot) = counts.get_mut(at) {
+        *slot = count;
+    }
+}
+
+fn below(bucket: &Bucket, limit: f64) -> Kept {
+    let Bucket { lower, upper, count, .. } = *bucket;
+    if upper <= limit {
+        return whole(bucket);
+    }
+    if limit.is_nan() || lower >= limit {
+        return NOTHING;
+    }
+    if lower == f64::NEG_INFINITY {
+        return if limit > 0.0 && upper > limit && upper > 0.0 {
+            // Taken to begin at zero.
+            Kept { count: count * limit / upper, midpoint: limit / 2.0 }
+        } else if upper <= 0.0 {
+            Kept { count, midpoint: limit }
         } else {
-            straddling(count, edges, shape, limit, keep)
+            NOTHING
         };
-        self.trimmed |= kept != count;
-        self.count += kept;
-        if kept != 0.0 {
-            self.sum += kept * midpoint;
-        }
-        kept
     }
+    if upper == f64::INFINITY {
+        return NOTHING;
+    }
+    part(bucket, lower, limit, share_below(bucket, limit))
 }
 
-fn middle(lower: f64, upper: f64, shape: Shape) -> f64 {
+fn above(bucket: &Bucket, limit: f64) -> Kept {
+    let Bucket { lower, upper, count, .. } = *bucket;
+    if lower >= limit {
+        return whole(bucket);
+    }
+    if limit.is_nan() || upper <= limit {
+        return NOTHING;
+    }
+    if upper == f64::INFINITY && lower == f64::NEG_INFINITY {
+        return NOTHING;
+    }
+    if upper == f64::INFINITY {
+        return Kept { count, midpoint: limit };
+    }
+    if lower == f64::NEG_INFINITY {
+        return if limit >= 0.0 {
+            Kept { count: count * (1.0 - limit / upper), midpoint: f64::midpoint(limit, upper) }
+        } else {
+            NOTHING
+        };
+    }
+    part(bucket, limit, upper, 1.0 - share_below(bucket, limit))
+}
+
+fn whole(bucket: &Bucket) -> Kept {
+    Kept { count: bucket.count, midpoint: midpoint(bucket.lower, bucket.upper, bucket.interpolation) }
+}
+
+fn part(bucket: &Bucket, lower: f64, upper: f64, share: f64) -> Kept {
+    Kept { count: bucket.count * share, midpoint: midpoint(lower, upper, bucket.interpolation) }
+}
+
+fn midpoint(lower: f64, upper: f64, interpolation: Interpolation) -> f64 {
     if lower == f64::NEG_INFINITY {
         return if upper > 0.0 { upper / 2.0 } else { upper };
     }
     if upper == f64::INFINITY {
         return lower;
     }
-    match shape {
-        Shape::Linear => f64::midpoint(lower, upper),
-        Shape::Exponential if lower < 0.0 => -(lower * upper).sqrt(),
-        Shape::Exponential => (lower * upper).sqrt(),
+    match interpolation {
+        Interpolation::Linear => f64::midpoint(lower, upper),
+        Interpolation::Exponential if lower < 0.0 => -(lower * upper).sqrt(),
+        Interpolation::Exponential => (lower * upper).sqrt(),
     }
 }
 
-/// How much of a bucket that holds `limit` is kept, and around which value.
-fn straddling(count: f64, (lower, upper): (f64, f64), shape: Shape, limit: f64, keep: Keep) -> (f64, f64) {
-    if lower == f64::NEG_INFINITY {
-        return open_below(count, upper, limit, keep);
-    }
-    if upper == f64::INFINITY {
-        return if keep == Keep::Below { (0.0, 0.0) } else { (count, limit) };
-    }
-    let below = match shape {
-        Shape::Linear => (limit - lower) / (upper - lower),
-        Shape::Exponential if lower < 0.0 => {
-            (lower.abs().log2() - limit.abs().log2()) / (lower.abs().log2() - upper.abs().log2())
+/// Returns the share of a finite bucket's observations below `limit`, which lies inside.
+fn share_below(bucket: &Bucket, limit: f64) -> f64 {
+    let Bucket { lower, upper, .. } = *bucket;
+    match bucket.interpolation {
+        Interpolation::Linear => (limit - lower) / (upper - lower),
+        Interpolation::Exponential => {
+            let (lower, upper, limit) = (lower.abs().log2(), upper.abs().log2(), limit.abs().log2());
+            (limit - lower) / (upper - lower)
         }
-        Shape::Exponential => (limit.log2() - lower.log2()) / (upper.log2() - lower.log2()),
-    };
-    match keep {
-        Keep::Below => (count * below, middle(lower, limit, shape)),
-        Keep::Above => (count * (1.0 - below), middle(limit, upper, shape)),
-    }
-}
-
-/// The first custom bucket has no lower bound; it is taken to begin at 0 when it ends above.
-fn open_below(count: f64, upper: f64, limit: f64, keep: Keep) -> (f64, f64) {
-    match keep {
-        Keep::Below if upper <= 0.0 => (count, limit),
-        Keep::Below if limit > 0.0 => (count * limit / upper, limit / 2.0),
-        Keep::Above if limit >= 0.0 => (count * (1.0 - limit / upper), f64::midpoint(limit, upper)),
-        Keep::Below | Keep::Above => (0.0, 0.0),
     }
 }

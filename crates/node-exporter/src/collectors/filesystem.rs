@@ -62,8 +62,11 @@ impl FileSystem {
         })
     }
 
-    /// Asks every mount, in order.
-    fn ask(&self, root: &Path, mounts: &[Mount]) -> Vec<Answer> {
+    /// Asks every mount, in order. The last quarter of the scrape's time is left for telling who did not answer.
+    fn ask(&self, root: &Path, mounts: &[Mount], time_left: Duration) -> Vec<Answer> {
+        let mut limits = self.limits;
+        limits.total_timeout = limits.total_timeout.min(time_left - time_left / 4);
+        limits.job_timeout = limits.job_timeout.min(limits.total_timeout);
         let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
         stuck.retain(|_, is_running| is_running.load(Ordering::Acquire));
         let known_stuck: HashSet<PathBuf> = stuck.keys().cloned().collect();
@@ -73,7 +76,7 @@ impl FileSystem {
         let asked: Vec<_> = paths.iter().filter(is_asked).cloned().collect();
         let jobs =
             asked.iter().cloned().map(|path| -> Job<_> { Box::new(move || rustix::fs::statfs(&path)) });
-        let mut outcomes = self.relay.run(jobs.collect(), self.limits).into_iter();
+        let mut outcomes = self.relay.run(jobs.collect(), limits).into_iter();
         let answer = |path: &PathBuf| {
             if known_stuck.contains(path) {
                 return Answer::Failed("mountpoint timeout".to_owned());
@@ -110,7 +113,7 @@ impl Collector for FileSystem {
         let mut seen = HashSet::new();
         let mounts: Vec<_> =
             mounts.into_iter().filter(is_wanted).filter(|mount| seen.insert(mount.identity())).collect();
-        let answers = self.ask(&root, &mounts);
+        let answers = self.ask(&root, &mounts, ctx.time_left());
         let mut families = Families::new();
         for (mount, answer) in mounts.iter().zip(&answers) {
             families.push(mount, answer);

@@ -1,18 +1,18 @@
 //! `netstat`: counts of the network protocols.
 
-use regex_automata::meta::Regex;
 use wf_exposition::MetricFamily;
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector};
 use crate::config::{Config, FlagError};
 use crate::context::Context;
-use crate::{filter, parse};
+use crate::filter::FieldFilter;
+use crate::parse;
 
 /// The collector.
 #[derive(Debug)]
 pub struct NetStat {
-    fields: Regex,
+    fields: FieldFilter,
 }
 
 impl NetStat {
@@ -20,12 +20,12 @@ impl NetStat {
     /// # Errors
     /// When the pattern is not a regular expression.
     pub fn new(config: &Config) -> Result<Self, FlagError> {
-        Ok(Self { fields: filter::regex("--collector.netstat.fields", &config.netstat_fields)? })
+        let flag = "--collector.netstat.fields";
+        Ok(Self { fields: FieldFilter::new(flag, &config.netstat_fields, "node_netstat_")? })
     }
 
-    fn push(&self, out: &mut Vec<MetricFamily>, key: &str, value: f64) {
-        if self.fields.is_match(key) {
-            let name = format!("node_netstat_{key}");
+    fn push(&self, out: &mut Vec<MetricFamily>, key: &[u8], value: f64) {
+        if let Some(name) = self.fields.metric_name(key) {
             let mut family = MetricFamily::new(name, "Protocol statistic.", MetricType::Unknown);
             family.push(&[], value);
             out.push(family);
@@ -40,6 +40,7 @@ impl NetStat {
         out: &mut Vec<MetricFamily>,
     ) -> Result<(), CollectError> {
         let mut lines = parse::lines(text);
+        let mut key = Vec::new();
         while let (Some(names), Some(values)) = (lines.next(), lines.next()) {
             let bad = || CollectError::parse(path, names);
             let (mut names_left, mut values_left) = (parse::words(names), parse::words(values));
@@ -47,13 +48,16 @@ impl NetStat {
             if values_left.next().and_then(|word| word.strip_suffix(b":")) != Some(protocol) {
                 return Err(bad());
             }
-            let protocol = parse::text(protocol);
             loop {
                 match (names_left.next(), values_left.next()) {
                     (None, None) => break,
                     (Some(name), Some(value)) => {
                         let value = parse::number(value).ok_or_else(bad)?;
-                        self.push(out, &format!("{protocol}_{}", parse::text(name)), value);
+                        key.clear();
+                        key.extend_from_slice(protocol);
+                        key.push(b'_');
+                        key.extend_from_slice(name);
+                        self.push(out, &key, value);
                     }
                     _ => return Err(bad()),
                 }
@@ -70,7 +74,7 @@ impl NetStat {
             let Some((protocol, name)) = key.split_once('6') else { continue };
             let value = words.next().and_then(parse::number);
             let value = value.ok_or_else(|| CollectError::parse("net/snmp6", line))?;
-            self.push(out, &format!("{protocol}6_{name}"), value);
+            self.push(out, format!("{protocol}6_{name}").as_bytes(), value);
         }
         Ok(())
     }

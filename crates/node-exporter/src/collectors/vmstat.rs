@@ -1,18 +1,18 @@
 //! `vmstat`: counts of the memory manager.
 
-use regex_automata::meta::Regex;
 use wf_exposition::MetricFamily;
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector};
 use crate::config::{Config, FlagError};
 use crate::context::Context;
-use crate::{filter, parse};
+use crate::filter::FieldFilter;
+use crate::parse;
 
 /// The collector.
 #[derive(Debug)]
 pub struct VmStat {
-    fields: Regex,
+    fields: FieldFilter,
 }
 
 impl VmStat {
@@ -20,7 +20,8 @@ impl VmStat {
     /// # Errors
     /// When the pattern is not a regular expression.
     pub fn new(config: &Config) -> Result<Self, FlagError> {
-        Ok(Self { fields: filter::regex("--collector.vmstat.fields", &config.vmstat_fields)? })
+        let flag = "--collector.vmstat.fields";
+        Ok(Self { fields: FieldFilter::new(flag, &config.vmstat_fields, "node_vmstat_")? })
     }
 }
 
@@ -28,10 +29,9 @@ impl Collector for VmStat {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
         for line in parse::lines(ctx.proc("vmstat")?) {
             let mut words = parse::words(line);
-            let Some(field) = words.next().filter(|field| self.fields.is_match(*field)) else { continue };
+            let Some(name) = words.next().and_then(|field| self.fields.metric_name(field)) else { continue };
             let value = words.next().and_then(parse::number);
             let value = value.ok_or_else(|| CollectError::parse("vmstat", line))?;
-            let name = format!("node_vmstat_{}", parse::text(field));
             let mut family = MetricFamily::new(name, "Virtual memory statistics field.", MetricType::Unknown);
             family.push(&[], value);
             out.push(family);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Command, Config, FlagError};
 use crate::collector::TABLE;
+use crate::filter;
 
 /// A flag that is understood.
 struct Flag {
@@ -287,11 +288,29 @@ fn finish(mut config: Config, given: &Given) -> Result<Command, FlagError> {
             config.collectors.remove(name);
         }
     }
-    // Compiles every pattern, so that a mistake is told now.
-    for entry in TABLE {
-        (entry.build)(&config)?;
-    }
+    check_patterns(&config)?;
     Ok(Command::Run(Box::new(config)))
+}
+
+/// Compiles every pattern, so that a mistake is told now.
+fn check_patterns(config: &Config) -> Result<(), FlagError> {
+    let fs = &config.filesystem;
+    let patterns = [
+        ("--collector.cpu.info.flags-include", &config.cpu_flags_include),
+        ("--collector.cpu.info.bugs-include", &config.cpu_bugs_include),
+        ("--collector.diskstats.device-include", &config.diskstats_include),
+        ("--collector.diskstats.device-exclude", &config.diskstats_exclude),
+        ("--collector.filesystem.mount-points-include", &fs.mount_points_include),
+        ("--collector.filesystem.mount-points-exclude", &fs.mount_points_exclude),
+        ("--collector.filesystem.fs-types-include", &fs.fs_types_include),
+        ("--collector.filesystem.fs-types-exclude", &fs.fs_types_exclude),
+        ("--collector.netclass.ignored-devices", &config.netclass_ignored),
+        ("--collector.netdev.device-include", &config.netdev.include),
+        ("--collector.netdev.device-exclude", &config.netdev.exclude),
+        ("--collector.netstat.fields", &config.netstat_fields),
+        ("--collector.vmstat.fields", &config.vmstat_fields),
+    ];
+    patterns.into_iter().try_for_each(|(flag, pattern)| filter::regex(flag, pattern).map(drop))
 }
 
 fn check_choice(flag: &str, value: &str, choices: &[&str], wanted: &'static str) -> Result<(), FlagError> {

@@ -58,6 +58,7 @@ fn what_has_no_effect_is_refused() {
     assert!(error(&["--web.max-requests=many"]).contains("not a whole number"));
     assert!(error(&["--log.level=loud"]).contains("not a log level"));
     assert!(error(&["--collector.vmstat.fields=("]).contains("error parsing regexp"));
+    assert!(error(&["--collector.netdev.device-exclude=*"]).contains("error parsing regexp"));
     assert!(error(&["--path.procfs"]).contains("needs a value"));
 }
 

@@ -135,6 +135,20 @@ fn series_are_sorted_by_label_values() {
     assert!(user.is_sorted(), "{user:?}");
 }
 
+#[test]
+fn every_scrape_reads_anew() {
+    let host = Host::new(&[("proc/stat", "cpu0 100 0 0 0\nctxt 5\n")]);
+    let exporter = host.exporter();
+    let seen = |user: &str, switches: &str| {
+        let text = page(&exporter, &["cpu", "stat"]);
+        let line = format!("node_cpu_seconds_total{{cpu=\"0\",mode=\"user\"}} {user}\n");
+        assert!(text.contains(&line) && text.contains(&format!("switches_total {switches}\n")), "{text}");
+    };
+    seen("1", "5");
+    host.write("proc/stat", "cpu0 300 0 0 0\nctxt 6\n");
+    seen("3", "6");
+}
+
 /// Hangs until its sender is dropped.
 struct Hanging {
     gate: Mutex<std::sync::mpsc::Receiver<()>>,

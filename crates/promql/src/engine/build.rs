@@ -135,6 +135,7 @@ pub(crate) fn build_range(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Ra
         }
         ExprKind::Subquery(subquery) => {
             let grid = subquery_grid(subquery, site.grid, cx.env.default_subquery_step_ms);
+            cx.env.check_grid(&grid)?;
             let inner = build_vector(&subquery.expr, Site { grid, detail: Detail::Full }, cx)?;
             let source = SubqueryResult { inner, grid };
             let spec = subquery_window(subquery, site.grid);

@@ -9,9 +9,10 @@ use wf_series::{SampleColumns, SelectRequest, Selection, SeriesSource};
 
 use super::column::Column;
 use super::error::{QueryError, Stage};
+use super::grid::Grid;
 use super::options::{CancelFlag, Clock, Features};
 use super::remarks::Remarks;
-use super::stats::SampleStats;
+use super::stats::Counter;
 use super::window::Samples;
 
 /// What stays the same while a query runs.
@@ -48,6 +49,13 @@ impl Env<'_> {
             return Ok(Arc::clone(selection));
         }
         Ok(self.source.select(&SelectRequest { matchers, range })?)
+    }
+
+    /// Refuses a grid whose single column would burst the sample limit: columns are dense.
+    /// # Errors
+    /// [`QueryError::TooManySamples`].
+    pub(crate) fn check_grid(&self, grid: &Grid) -> Result<(), QueryError> {
+        if grid.n_steps as u64 > self.max_samples { Err(QueryError::TooManySamples) } else { Ok(()) }
     }
 
     /// Returns an error when the query should stop.
@@ -99,7 +107,7 @@ impl Drop for Held {
 pub(crate) struct Cx<'q> {
     pub(crate) env: &'q Env<'q>,
     pub(crate) remarks: Remarks,
-    pub(crate) stats: SampleStats,
+    pub(crate) counter: Counter,
     budget: Arc<Budget>,
     columns: Vec<Column>,
     samples: Vec<Samples>,
@@ -107,11 +115,11 @@ pub(crate) struct Cx<'q> {
 }
 
 impl<'q> Cx<'q> {
-    pub(crate) fn new(env: &'q Env<'q>) -> Self {
+    pub(crate) fn new(env: &'q Env<'q>, counter: Counter) -> Self {
         Self {
             env,
             remarks: Remarks::default(),
-            stats: SampleStats::default(),
+            counter,
             budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
             columns: Vec::new(),
             samples: Vec::new(),

@@ -16,7 +16,7 @@ use super::prepare::{QuerySpan, resolve};
 use super::result::{InstantSample, QueryResult, QueryValue, RangeSeries};
 use super::scalar::Scalar;
 use super::selector::Detail;
-use super::stats::{QueryStats, Timings};
+use super::stats::{Counter, QueryStats, Timings};
 use super::times::collect_scans;
 use super::window::{RangeVector, slide};
 use super::{PreparedQuery, RangeSpan};
@@ -76,11 +76,13 @@ pub(crate) fn execute(
         scans: Vec::new(),
     };
     env.check(Stage::Execution)?;
+    env.check_grid(&grid)?;
     if grid.n_steps > 0 {
         select(&expr, grid, &mut env)?;
     }
     let prepared = now();
-    let mut cx = Cx::new(&env);
+    let is_per_step = options.per_step_stats && engine.features.per_step_stats;
+    let mut cx = Cx::new(&env, Counter::new(grid, is_per_step));
     let mut value = match when {
         When::Instant(time_ms) => instant_value(&expr, time_ms, &mut cx)?,
         When::Range(_) => QueryValue::Matrix(matrix(&expr, grid, &mut cx)?),
@@ -90,8 +92,7 @@ pub(crate) fn execute(
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
     }
     let sorted = now();
-    let mut samples = std::mem::take(&mut cx.stats);
-    samples.peak = cx.peak();
+    let peak = cx.peak();
     let timings = Timings {
         query_preparation: prepared.saturating_sub(started),
         inner_eval: evaluated.saturating_sub(prepared),
@@ -99,6 +100,7 @@ pub(crate) fn execute(
         eval_total: sorted.saturating_sub(started),
     };
     let annotations = cx.remarks.render(&query.text);
+    let samples = cx.counter.finish(peak);
     Ok(QueryResult { value, annotations, stats: QueryStats { samples, timings } })
 }
 
@@ -231,7 +233,7 @@ fn windows(range: &RangeVector, cx: &mut Cx<'_>) -> Result<Vec<RangeSeries>, Que
             continue;
         }
         let weight = samples.weight();
-        cx.stats.total_queryable += weight;
+        cx.counter.add(&range.spec.grid, 0, weight, weight);
         held.grow(weight)?;
         result.push(series);
     }

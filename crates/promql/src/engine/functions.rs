@@ -10,7 +10,7 @@ mod date;
 mod histogram_parts;
 mod histogram_quantile;
 mod info;
-mod label;
+pub(crate) mod label;
 mod math;
 mod native_quantile;
 mod order;

@@ -21,7 +21,7 @@ use super::error::QueryError;
 use super::operator::VectorOp;
 use super::remarks::{Detail, Remarks, Severity};
 use super::result::SampleValue;
-use super::window::{RangeVector, Samples, Window, slide, weight_of};
+use super::window::{RangeVector, Samples, Window, slide};
 use crate::ast::Pos;
 
 /// Where a kernel leaves its remarks on a series.
@@ -180,9 +180,11 @@ impl VectorOp for RangeFunction {
         let use_type_label = cx.env.features.type_and_unit_labels;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.argument.pos, name: self.name(idx) };
         let prospect = self.kernel.prepare(&samples);
-        let mut n_queryable = 0;
+        let counter = &mut cx.counter;
+        let mut seen_until_ms = i64::MIN;
         let done: Result<(), std::convert::Infallible> = slide(&samples, spec, |window| {
-            n_queryable += window.floats.len() as u64 + weight_of(window.histograms.values);
+            counter.add(&spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
+            seen_until_ms = window.end_ms + spec.extra_after_ms;
             if let Some(value) = self.kernel.window(window, prospect, &mut notes) {
                 out.push(window.step, value);
             }
@@ -192,7 +194,6 @@ impl VectorOp for RangeFunction {
         if self.kernel.expects_counter() && !notes.name.is_empty() && !out.floats.is_empty() {
             self.remark_on_counter(idx, &mut notes, use_type_label);
         }
-        cx.stats.total_queryable += n_queryable;
         cx.give_samples(samples);
         Ok(())
     }

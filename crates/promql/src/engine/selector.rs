@@ -10,6 +10,7 @@ use super::context::Cx;
 use super::error::QueryError;
 use super::histogram;
 use super::operator::VectorOp;
+use super::stats::Counter;
 use super::window::{SampleSource, Samples, WindowSpec};
 
 /// Whether native histograms come with their buckets.
@@ -62,18 +63,16 @@ impl VectorOp for InstantSelector {
         if self.detail == Detail::Statistics {
             find_out_hints(&mut raw.histograms);
         }
-        let n_read = self.pick(&raw, out);
-        cx.stats.total_queryable += out.weight();
-        cx.stats.read += n_read;
+        self.pick(&raw, out, &mut cx.counter);
         cx.give_raw(raw);
         Ok(())
     }
 }
 
 impl InstantSelector {
-    /// Fills the column and returns the weight of the distinct samples that were used.
-    fn pick(&self, raw: &SampleColumns, out: &mut Column) -> u64 {
-        let (mut n_seen, mut histogram_idx, mut last_used, mut n_used) = (0, 0, usize::MAX, 0);
+    /// Fills the column from decoded samples.
+    fn pick(&self, raw: &SampleColumns, out: &mut Column, counter: &mut Counter) {
+        let (mut n_seen, mut histogram_idx, mut last_used) = (0, 0, usize::MAX);
         for step in 0..self.spec.grid.n_steps {
             let time_ms = self.spec.end_ms(step);
             while raw.times_ms.get(n_seen).is_some_and(|sample_ms| *sample_ms <= time_ms) {
@@ -88,10 +87,10 @@ impl InstantSelector {
                 histogram_idx += 1;
             }
             let histogram = raw.histograms.get(histogram_idx).filter(|(at, _)| *at == position);
-            if last_used != position {
-                last_used = position;
-                n_used += histogram.map_or(1, |(_, histogram)| histogram_weight(histogram));
-            }
+            let weight = histogram.map_or(1, |(_, histogram)| histogram_weight(histogram));
+            let is_first_use = last_used != position;
+            last_used = position;
+            counter.add(&self.spec.grid, step, weight, if is_first_use { weight } else { 0 });
             match (self.yields, histogram) {
                 (Yield::Value, Some((_, histogram))) => out.push_histogram(step, Arc::clone(histogram)),
                 (Yield::Value, None) => out.set_float(step, value),
@@ -102,7 +101,6 @@ impl InstantSelector {
                 }
             }
         }
-        n_used
     }
 }
 
@@ -143,7 +141,6 @@ impl SampleSource for SelectedSamples {
         }
         out.take_from(&mut raw);
         cx.give_raw(raw);
-        cx.stats.read += out.weight();
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::grid::Grid;
+
 /// Samples and timings of a query.
 #[derive(Clone, Debug, Default)]
 pub struct QueryStats {
@@ -46,4 +48,41 @@ pub struct Timings {
     pub result_sort: Duration,
     /// All three.
     pub eval_total: Duration,
+}
+
+/// Counts samples while a query runs.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    stats: SampleStats,
+    /// Steps of the whole query; inner steps of subqueries count in total only.
+    grid: Grid,
+    is_per_step: bool,
+}
+
+impl Counter {
+    pub(crate) fn new(grid: Grid, is_per_step: bool) -> Self {
+        let mut stats = SampleStats::default();
+        if is_per_step {
+            let zeros = (0..grid.n_steps).map(|step| StepCount { time_ms: grid.time_ms(step), n_samples: 0 });
+            stats.total_queryable_per_step = zeros.collect();
+            stats.read_per_step = stats.total_queryable_per_step.clone();
+        }
+        Self { stats, grid, is_per_step }
+    }
+
+    /// Counts what a step of an operator on `grid` looked at, and what of it was looked at for the first time.
+    #[inline]
+    pub(crate) fn add(&mut self, grid: &Grid, step: usize, queryable: u64, read: u64) {
+        self.stats.total_queryable += queryable;
+        self.stats.read += read;
+        if self.is_per_step && *grid == self.grid {
+            self.stats.total_queryable_per_step[step].n_samples += queryable;
+            self.stats.read_per_step[step].n_samples += read;
+        }
+    }
+
+    /// Returns the counts, with the most samples that were held at once.
+    pub(crate) fn finish(self, peak: u64) -> SampleStats {
+        SampleStats { peak, ..self.stats }
+    }
 }

@@ -1,5 +1,6 @@
 //! End to end on small tables: text in, values out.
 
+use proptest::prelude::*;
 use wf_model::Labels;
 use wf_model::float::format_f;
 use wf_series::SampleColumns;
@@ -154,61 +155,130 @@ fn vectors_match_by_labels() {
     check("sum(requests_total{job='api'}) + fill_right(5) sum by (x) (nothing)", &["{} 1805"]);
 }
 
-#[test]
-fn a_range_query_is_its_instant_queries_one_after_the_other() {
-    let storage = storage();
+/// Queries of every kind, for which a range query must be its instant queries one after the other.
+const QUERIES: [&str; 33] = [
+    "temp",
+    "temp @ 300",
+    "temp offset 90s",
+    "rate(requests_total[3m])",
+    "increase(requests_total[150s] @ end())",
+    "sum by (job) (requests_total) / ignoring(job) group_left() sum(requests_total)",
+    "topk(1, temp)",
+    "bottomk by (room) (1, temp)",
+    "limitk(2, requests_total)",
+    "quantile by (job) (0.3, requests_total)",
+    "count_values('v', temp)",
+    "avg(temp) or vector(time())",
+    "temp > 0 and temp < 4",
+    "temp unless temp > 1",
+    "max_over_time(rate(requests_total[2m])[5m:30s])",
+    "histogram_quantile(0.9, rate(latency_bucket[4m]))",
+    "stddev_over_time(temp[5m]) + on(room) stdvar by (room) (temp)",
+    "scalar(temp{room='a'}) * temp",
+    "label_join(temp, 'x', '-', 'room', 'room')",
+    "absent(temp > 2)",
+    "deriv(temp[4m])",
+    "predict_linear(temp[4m], 60)",
+    "clamp(temp, -1, 1)",
+    "day_of_week() + minute(temp)",
+    "changes(temp[3m]) == bool resets(temp[3m])",
+    "quantile_over_time(0.7, temp[5m])",
+    "timestamp(temp)",
+    "rate(temp[3m] smoothed)",
+    "increase(temp[3m] anchored)",
+    "temp smoothed",
+    "min_over_time(temp[3m]) > bool 1",
+    "sum(irate(requests_total[3m])) or absent(temp)",
+    "limit_ratio(0.5, requests_total)",
+];
+
+/// Compares a range query with the instant queries at its steps.
+fn check_steps(storage: &MemoryStorage, query: &str, span: RangeSpan) {
     let engine = engine();
     let options = QueryOptions::default();
-    let queries = [
-        "temp",
-        "temp @ 300",
-        "temp offset 90s",
-        "rate(requests_total[3m])",
-        "increase(requests_total[150s] @ end())",
-        "sum by (job) (requests_total) / ignoring(job) group_left() sum(requests_total)",
-        "topk(1, temp)",
-        "bottomk by (room) (1, temp)",
-        "limitk(2, requests_total)",
-        "quantile by (job) (0.3, requests_total)",
-        "count_values('v', temp)",
-        "avg(temp) or vector(time())",
-        "temp > 0 and temp < 4",
-        "temp unless temp > 1",
-        "max_over_time(rate(requests_total[2m])[5m:30s])",
-        "histogram_quantile(0.9, rate(latency_bucket[4m]))",
-        "stddev_over_time(temp[5m]) + on(room) stdvar by (room) (temp)",
-        "scalar(temp{room='a'}) * temp",
-        "label_join(temp, 'x', '-', 'room', 'room')",
-        "absent(temp > 2)",
-        "deriv(temp[4m])",
-        "predict_linear(temp[4m], 60)",
-        "clamp(temp, -1, 1)",
-        "day_of_week() + minute(temp)",
-        "changes(temp[3m]) == bool resets(temp[3m])",
-        "quantile_over_time(0.7, temp[5m])",
-        "timestamp(temp)",
-    ];
-    let span = RangeSpan { start_ms: 0, end_ms: 25 * MINUTE, step_ms: 45_000 };
-    for query in queries {
-        let range = engine.range(&storage, query, span, &options).unwrap();
-        let QueryValue::Matrix(matrix) = &range.value else { panic!("{query}: not a matrix") };
-        let mut time_ms = span.start_ms;
-        while time_ms <= span.end_ms {
-            // `@ end()` means another time in the instant query, so it is spelled out.
-            let pinned = query.replace("end()", &(span.end_ms / 1000).to_string());
-            let instant = engine.instant(&storage, &pinned, time_ms, &options).unwrap();
-            let mut at_step: Vec<String> = matrix
-                .iter()
-                .filter_map(|series| {
-                    let found = series.times_ms.binary_search(&time_ms).ok()?;
-                    Some(format!("{} {}", series.labels, format_f(series.values[found])))
-                })
-                .collect();
-            at_step.sort();
-            assert_eq!(render(&instant.value), at_step, "{query} at {time_ms}");
-            time_ms += span.step_ms;
-        }
+    let range = engine.range(storage, query, span, &options).unwrap();
+    let QueryValue::Matrix(matrix) = &range.value else { panic!("{query}: not a matrix") };
+    let mut time_ms = span.start_ms;
+    while time_ms <= span.end_ms {
+        // `@ end()` means another time in the instant query, so it is spelled out.
+        let pinned = query.replace("end()", &format!("{:.3}", span.end_ms as f64 / 1000.0));
+        let instant = engine.instant(storage, &pinned, time_ms, &options).unwrap();
+        let mut at_step: Vec<String> = matrix
+            .iter()
+            .filter_map(|series| {
+                let found = series.times_ms.binary_search(&time_ms).ok()?;
+                Some(format!("{} {}", series.labels, format_f(series.values[found])))
+            })
+            .collect();
+        at_step.sort();
+        assert_eq!(render(&instant.value), at_step, "{query} at {time_ms}");
+        time_ms += span.step_ms;
     }
+}
+
+#[test]
+fn a_range_query_is_its_instant_queries_one_after_the_other() {
+    for query in QUERIES {
+        check_steps(&storage(), query, RangeSpan { start_ms: 0, end_ms: 25 * MINUTE, step_ms: 45_000 });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Gaps, stale markers, resets and NaN change nothing about that.
+    #[test]
+    fn whatever_is_stored_steps_do_not_depend_on_each_other(
+        series in prop::collection::vec(prop::collection::vec((1_i64..120_000, 0_u8..20), 0..30), 4),
+        query in prop::sample::select(QUERIES.as_slice()),
+        start_ms in -60_000_i64..600_000,
+        step_ms in 1_000_i64..200_000,
+    ) {
+        let storage = MemoryStorage::new();
+        let names = [("temp", "room", "a"), ("temp", "room", "b"), ("requests_total", "job", "api"), ("requests_total", "job", "db")];
+        for ((name, label, value), steps) in names.into_iter().zip(&series) {
+            let mut samples = SampleColumns::default();
+            let mut time_ms = 0;
+            for (gap_ms, kind) in steps {
+                time_ms += gap_ms;
+                samples.push(time_ms, match kind {
+                    0 => wf_model::STALE_NAN,
+                    1 => f64::NAN,
+                    2 => -1.0,
+                    kind => f64::from(*kind),
+                });
+            }
+            if !samples.is_empty() {
+                storage.insert(Labels::from_pairs([("__name__", name), (label, value), ("instance", "0")]), samples);
+            }
+        }
+        check_steps(&storage, query, RangeSpan { start_ms, end_ms: start_ms + 6 * step_ms, step_ms });
+    }
+}
+
+#[test]
+fn start_timestamps_tell_resets_and_beginnings() {
+    let storage = MemoryStorage::new();
+    let insert = |name: &str, samples: &[(i64, f64, i64)]| {
+        let mut columns = SampleColumns::default();
+        for (second, value, start_second) in samples {
+            columns.push(second * 1000, *value);
+            columns.start_times_ms.push(start_second * 1000);
+        }
+        storage.insert(Labels::from_pairs([("__name__", name)]), columns);
+    };
+    // Begins inside the window: counts from zero. Restarts between samples although the value grows.
+    insert("begins_total", &[(30, 10.0, 10), (60, 20.0, 10)]);
+    insert("restarts_total", &[(10, 5.0, 1), (40, 8.0, 20), (60, 9.0, 20)]);
+    insert("lone_total", &[(50, 7.0, 40)]);
+    let value = |query: &str| {
+        let result = engine().instant(&storage, query, 60_000, &QueryOptions::default()).unwrap();
+        render(&result.value).join("")
+    };
+    assert_eq!(value("increase(begins_total[1m])"), "{} 20");
+    assert_eq!(value("resets(restarts_total[1m])"), "{} 1");
+    assert_eq!(value("increase(lone_total[1m])"), "{} 7");
+    assert_eq!(value("start_timestamp(lone_total)"), "{} 40");
 }
 
 #[test]
@@ -217,6 +287,8 @@ fn limits_cancellation_and_timeouts_end_a_query() {
     let span = RangeSpan { start_ms: 0, end_ms: 10 * MINUTE, step_ms: MINUTE };
     let error = small.range(&storage(), "temp", span, &QueryOptions::default()).unwrap_err();
     assert!(matches!(error, QueryError::TooManySamples), "{error}");
+    let error = engine().instant(&storage(), "max_over_time(temp[90y:1ms])", 0, &QueryOptions::default());
+    assert!(matches!(error, Err(QueryError::TooManySamples)), "a column of 90 years in milliseconds");
     let options = QueryOptions::default();
     options.cancel.cancel();
     let error = engine().instant(&storage(), "temp", 0, &options).unwrap_err();
@@ -255,5 +327,36 @@ fn equal_label_sets_are_refused_unless_their_steps_differ() {
         let error = run(engine, "label_replace(temp, 'room', '', 'room', '.*')").unwrap_err();
         assert_eq!(error.to_string(), "vector cannot contain metrics with the same labelset");
         assert_eq!(run(engine, "sum(abs(temp))").unwrap(), ["{} 3"]);
+    }
+}
+
+#[test]
+fn samples_are_counted_as_looked_at_and_as_read() {
+    let features = Features { per_step_stats: true, ..Features::SCRIPT_SUITE };
+    let engine = Engine::new(EngineOptions { features, ..EngineOptions::default() });
+    let span = RangeSpan { start_ms: 5 * MINUTE, end_ms: 7 * MINUTE, step_ms: MINUTE };
+    let options = QueryOptions { per_step_stats: true, ..QueryOptions::default() };
+    let stats = |query: &str| {
+        let samples = engine.range(&storage(), query, span, &options).unwrap().stats.samples;
+        let per_step = |counts: &[StepCount]| counts.iter().map(|count| count.n_samples).collect::<Vec<_>>();
+        (
+            per_step(&samples.total_queryable_per_step),
+            per_step(&samples.read_per_step),
+            samples.total_queryable,
+        )
+    };
+    assert_eq!(stats("temp{room='a'}"), (vec![1, 1, 1], vec![1, 1, 1], 3));
+    assert_eq!(stats("temp{room='a'} offset 30s"), (vec![1, 1, 1], vec![1, 1, 1], 3));
+    assert_eq!(stats("sum_over_time(temp{room='a'}[3m])"), (vec![3, 3, 3], vec![3, 1, 1], 9));
+}
+
+#[test]
+fn the_deepest_expression_that_parses_can_be_evaluated() {
+    let signs = "-".repeat(95);
+    let chain = vec!["temp"; 120].join(" + ");
+    let parens = format!("{}temp{}", "(".repeat(90), ")".repeat(90));
+    for query in [format!("{signs}temp"), chain, parens] {
+        let result = engine().instant(&storage(), &query, 10 * MINUTE, &QueryOptions::default()).unwrap();
+        assert_eq!(render(&result.value).len(), 2);
     }
 }

@@ -162,6 +162,22 @@ pub(crate) struct Window<'a> {
     pub(crate) step: usize,
 }
 
+impl Window<'_> {
+    /// Returns what the samples of the window weigh.
+    pub(crate) fn weight(&self) -> u64 {
+        self.floats.len() as u64 + weight_of(self.histograms.values)
+    }
+
+    /// Returns what the samples after `time_ms` weigh.
+    pub(crate) fn weight_after(&self, time_ms: i64) -> u64 {
+        // New samples are few and at the end.
+        let n_new = |times: &[i64]| times.iter().rev().take_while(|time| **time > time_ms).count();
+        let histograms = self.histograms.values;
+        let n_histograms = n_new(self.histograms.times_ms);
+        n_new(self.floats.times_ms) as u64 + weight_of(&histograms[histograms.len() - n_histograms..])
+    }
+}
+
 /// Where windows lie on a grid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WindowSpec {

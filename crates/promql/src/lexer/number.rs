@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn numbers_are_read_as_promql_says() {
         let check = |text: &str, want: f64| {
-            assert_eq!(scan(text), (text.len(), Some(TokenKind::Number(want))), "{text}")
+            assert_eq!(scan(text), (text.len(), Some(TokenKind::Number(want))), "{text}");
         };
         check("1", 1.0);
         check(".5", 0.5);

@@ -14,7 +14,7 @@ pub(super) fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, S
     let mut chars = text.char_indices().skip(1);
     while let Some((at, ch)) = chars.next() {
         match ch {
-            ch if ch == quote => return finish(at + 1, value),
+            ch if ch == quote => return Ok(finish(at + 1, value)),
             '\n' => break,
             '\\' => {
                 let rest = text.get(at + 1..).unwrap_or_default();
@@ -30,11 +30,17 @@ pub(super) fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, S
     Err((text.len(), "unterminated quoted string".to_owned()))
 }
 
-fn finish(length: usize, value: Vec<u8>) -> Result<(usize, String), (usize, String)> {
-    // `\xNN` can make any bytes. Label values and names are UTF-8, so such a string could never match anything.
-    String::from_utf8(value)
-        .map(|value| (length, value))
-        .map_err(|_| (length, "string literal is not valid UTF-8".to_owned()))
+/// `\xNN` can make bytes that are not UTF-8; each becomes its stand-in, so that messages can quote it.
+fn finish(length: usize, value: Vec<u8>) -> (usize, String) {
+    let text = String::from_utf8(value).unwrap_or_else(|error| {
+        let mut text = String::new();
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|byte| wf_model::quote::raw_byte(*byte)));
+        }
+        text
+    });
+    (length, text)
 }
 
 /// Reads one escape, behind its backslash; returns how many bytes it has.
@@ -96,12 +102,13 @@ mod tests {
         check(r#""a\n\"\\""#, "a\n\"\\");
         check(r#"'it\'s "x"'"#, "it's \"x\"");
         check(r#""\101\x41\u00e9\U0001F525""#, "AAé🔥");
+        check(r#""a\xc5z""#, "a\u{10ffc5}z");
         check("`raw\\n\nline`", "raw\\n\nline");
     }
 
     #[test]
     fn bad_escapes_are_refused() {
-        for text in [r#""\8""#, r#""\400""#, r#""\xg1""#, r#""\ud800""#, r#""\'""#, r#""\"#, r#""\xff""#] {
+        for text in [r#""\8""#, r#""\400""#, r#""\xg1""#, r#""\ud800""#, r#""\'""#, r#""\"#] {
             assert!(scan(text, '"').is_err(), "{text}");
         }
     }

@@ -63,7 +63,7 @@ fn as_read_back(histogram: &FloatHistogram, previous: Option<&FloatHistogram>) -
             && previous.zero_threshold == histogram.zero_threshold
             && previous.custom_values == histogram.custom_values
             && !wf_model::is_stale_nan(previous.sum)
-            && !crate::engine::histogram::is_reset(histogram, previous)
+            && !histogram.detect_reset(previous)
     });
     stored.counter_reset_hint =
         if continues { CounterResetHint::NotReset } else { CounterResetHint::Unknown };

@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn everything_unpinned_is_pinned() {
         let check = |query: &str, want: Option<&str>| {
-            assert_eq!(pinned_text(query, 60_000).as_deref(), want, "{query}")
+            assert_eq!(pinned_text(query, 60_000).as_deref(), want, "{query}");
         };
         check("m", Some("m @ 60.000"));
         check("m @ 5", Some("m @ 5.000"));

@@ -25,7 +25,7 @@ pub(super) fn run(commands: &[Command]) -> Report {
             CommandKind::Eval(eval) => match bench.check(eval) {
                 Ok(()) => report.passed += 1,
                 Err(message) => {
-                    report.failed.push(Failure { line, message: format!("{}: {message}", eval.query) })
+                    report.failed.push(Failure { line, message: format!("{}: {message}", eval.query) });
                 }
             },
         }

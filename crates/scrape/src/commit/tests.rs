@@ -1,5 +1,7 @@
 //! What one target's scrapes leave in storage, scrape by scrape.
 
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 use wf_model::is_stale_nan;
 
@@ -300,6 +302,34 @@ fn openmetrics_pages_need_their_end() {
     let outcome = site.store(Ok(Page { body: b"a 1 1.5\n# EOF\n", format: Format::OpenMetrics }));
     assert!(outcome.error.is_none());
     site.check("a", &["1500=1"]);
+}
+
+#[test]
+fn real_pages_are_known_in_full_when_they_repeat() {
+    let root = std::env::var_os("WATCHFIRE_CONFORMANCE").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")),
+        PathBuf::from,
+    );
+    let pages = [
+        ("node-exporter/e2e-output.txt", Format::Text),
+        ("exposition/alltypes.237mfs.prom.txt", Format::Text),
+        ("exposition/alltypes.5mfs.om.txt", Format::OpenMetrics),
+    ];
+    for (name, format) in pages {
+        let Ok(body) = std::fs::read(root.join(name)) else {
+            let is_required = std::env::var("WF_REQUIRE").is_ok_and(|list| list.contains("conformance"));
+            assert!(!is_required, "{name} is missing");
+            eprintln!("SKIPPED: conformance: {name} is missing");
+            continue;
+        };
+        let mut site = Site::plain();
+        let first = site.store(Ok(Page { body: &body, format }));
+        assert!(first.error.is_none() && first.counts.n_added > 0, "{name}: {:?}", first.error);
+        let n_resolved = site.sink.n_resolved();
+        let second = site.store(Ok(Page { body: &body, format }));
+        assert_eq!(second.counts, Counts { n_added: 0, ..first.counts }, "{name}");
+        assert_eq!(site.sink.n_resolved(), n_resolved, "{name}");
+    }
 }
 
 /// Samples of the last scrape, without report series and stale markers.

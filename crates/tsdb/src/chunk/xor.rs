@@ -249,8 +249,17 @@ impl Sample {
     /// Steps `n` times with unchanged delta and value.
     #[inline]
     fn emit_run(&mut self, n: u16, range: TimeRange, out: &mut SampleColumns) -> bool {
+        let (first, dt) = (self.t.wrapping_add(self.dt), self.dt);
+        let last = self.t.wrapping_add(dt.wrapping_mul(i64::from(n)));
+        // Times that wrap, or stand still, come from damaged bytes; they take the slow way.
+        if first >= range.start_ms && last <= range.end_ms && dt > 0 && first <= last {
+            out.times_ms.extend((0..i64::from(n)).map(|step| first.wrapping_add(dt.wrapping_mul(step))));
+            out.values.resize(out.values.len() + usize::from(n), f64::from_bits(self.bits));
+            self.t = last;
+            return true;
+        }
         for _ in 0..n {
-            self.t = self.t.wrapping_add(self.dt);
+            self.t = self.t.wrapping_add(dt);
             if !self.emit(range, out) {
                 return false;
             }
@@ -295,20 +304,25 @@ fn read_xor(bits: &mut BitReader<'_>, window: &mut Window) -> Option<Result<u64,
     if bits.n_valid() < 13 {
         bits.refill();
     }
-    if bits.take(1)? == 0 {
-        return Some(Ok(0));
-    }
-    if bits.take(1)? == 1 {
-        let raw = bits.take(11)? as u32;
-        let n_bits = if raw & 63 == 0 { 64 } else { raw & 63 };
-        window.leading = raw >> 6;
-        match 64_u32.checked_sub(window.leading + n_bits) {
-            Some(trailing) => window.trailing = trailing,
-            None => return Some(Err(BadWindow)),
+    match bits.peek() >> 62 {
+        0 | 1 => {
+            bits.skip(1)?;
+            return Some(Ok(0));
+        }
+        2 => bits.skip(2)?,
+        _ => {
+            let raw = bits.take(13)? as u32;
+            let n_bits = if raw & 63 == 0 { 64 } else { raw & 63 };
+            window.leading = raw >> 6 & 31;
+            match 64_u32.checked_sub(window.leading + n_bits) {
+                Some(trailing) => window.trailing = trailing,
+                None => return Some(Err(BadWindow)),
+            }
         }
     }
     let n_bits = 64 - window.leading - window.trailing;
-    Some(Ok(bits.refill_take(n_bits)? << window.trailing))
+    let xor = if n_bits <= bits.n_valid().min(56) { bits.take(n_bits)? } else { bits.refill_take(n_bits)? };
+    Some(Ok(xor << window.trailing))
 }
 
 /// Returns the time of the first sample, ms, without decoding the rest.

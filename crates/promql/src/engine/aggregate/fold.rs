@@ -11,10 +11,11 @@ use crate::engine::column::{Column, StepSet};
 use crate::engine::compensated::{Mean, Sum};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram::{HistogramMean, HistogramSum, Incompatible, Seen};
+use crate::engine::histogram::{HistogramMean, HistogramSum, Seen};
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::remarks::Remarks;
 use wf_model::FloatHistogram;
+use wf_model::histogram::Incompatible;
 
 /// State of one group at one step.
 trait Cell: Clone + Default {
@@ -211,7 +212,12 @@ fn run<C: Cell>(
                 OnHistogram::Ignore => {
                     cx.remarks.info(inputs.pos, format!("ignored histogram in {} aggregation", op.as_str()));
                 }
-                OnHistogram::Sum | OnHistogram::Average => histograms.add(base + step, histogram),
+                OnHistogram::Sum | OnHistogram::Average => {
+                    if histograms.add(base + step, histogram).is_err() {
+                        let labels = inputs.op.labels(idx);
+                        remark_on_mixed_schemas(labels.metric_name(), inputs.pos, &mut cx.remarks);
+                    }
+                }
             }
         }
     }
@@ -261,7 +267,8 @@ impl HistogramCells {
         Self { kind, cells: HashMap::default() }
     }
 
-    fn add(&mut self, cell: usize, histogram: &FloatHistogram) {
+    /// Adds a histogram; an error means that it does not fit to those before, and that the cell has no result.
+    fn add(&mut self, cell: usize, histogram: &FloatHistogram) -> Result<(), Incompatible> {
         let Some((accumulator, seen)) = self.cells.get_mut(&cell) else {
             let mut seen = Seen::default();
             let accumulator = match self.kind {
@@ -269,9 +276,9 @@ impl HistogramCells {
                 _ => Accumulator::Sum(HistogramSum::new(histogram, &mut seen)),
             };
             self.cells.insert(cell, (accumulator, seen));
-            return;
+            return Ok(());
         };
-        let added: Result<(), Incompatible> = match accumulator {
+        let added = match accumulator {
             Accumulator::Sum(sum) => sum.add(histogram, seen),
             Accumulator::Mean(mean) => mean.add(histogram, seen),
             Accumulator::Failed => Ok(()),
@@ -279,6 +286,7 @@ impl HistogramCells {
         if added.is_err() {
             *accumulator = Accumulator::Failed;
         }
+        added
     }
 
     fn finish(&mut self, cell: usize, has_floats: bool, pos: Pos, remarks: &mut Remarks) -> Finished {
@@ -299,13 +307,17 @@ impl HistogramCells {
         match accumulator {
             Accumulator::Sum(sum) => Finished::Histogram(sum.finish()),
             Accumulator::Mean(mean) => Finished::Histogram(mean.finish()),
-            Accumulator::Failed => {
-                remarks.warn(
-                    pos,
-                    "vector contains a mix of histograms with exponential and custom buckets schemas for metric name \"\"",
-                );
-                Finished::Omitted
-            }
+            Accumulator::Failed => Finished::Omitted,
         }
     }
+}
+
+fn remark_on_mixed_schemas(name: &str, pos: Pos, remarks: &mut Remarks) {
+    let name = wf_model::quote::GoQuoted(name);
+    remarks.warn(
+        pos,
+        format!(
+            "vector contains a mix of histograms with exponential and custom buckets schemas for metric name {name}"
+        ),
+    );
 }

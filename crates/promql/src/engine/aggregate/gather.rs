@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use wf_model::float::format_f;
-use wf_model::quote::GoQuoted;
 use wf_model::{Labels, LabelsBuilder};
 
 use super::Inputs;
@@ -13,6 +12,7 @@ use crate::ast::Pos;
 use crate::engine::column::{Column, Point};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
+use crate::engine::functions::label::{invalid_label_name, is_label_name};
 use crate::engine::operator::{BoxVector, Materialized, Series};
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;
@@ -28,8 +28,8 @@ pub(crate) fn quantile(
     for step in 0..n_steps {
         remark_on_quantile(quantile.at(step), quantile_pos, &mut cx.remarks);
     }
+    let mut held = cx.hold((groups.len() * n_steps) as u64)?;
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); groups.len() * n_steps];
-    let mut held = cx.hold(0)?;
     let mut column = cx.take_column();
     for (idx, group) in groups.of.iter().enumerate() {
         cx.check()?;
@@ -63,8 +63,8 @@ pub(crate) fn quantile(
 
 /// `count_values`: one series per group and distinct value, counting its occurrences.
 pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
-    if label.is_empty() {
-        return Err(QueryError::Execution(format!("invalid label name {}", GoQuoted(label))));
+    if !is_label_name(label) {
+        return Err(invalid_label_name(label));
     }
     let n_steps = inputs.n_steps;
     let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
@@ -75,7 +75,7 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
         for step in column.steps().iter() {
             let text = match column.get(step) {
                 Some(Point::Float(value)) => format_f(value),
-                Some(Point::Histogram(histogram)) => histogram.text(),
+                Some(Point::Histogram(histogram)) => histogram.to_string(),
                 None => continue,
             };
             let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));

@@ -6,7 +6,6 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::{Edge, Edges, anchored, smoothed};
-use crate::engine::histogram;
 use crate::engine::range_functions::changes::Transition;
 use crate::engine::range_functions::rate::{add, subtract};
 use crate::engine::range_functions::{Kernel, Notes, Output, Prospect};
@@ -119,7 +118,7 @@ impl ExtendedRate {
             Edge::Between(idx, _) => idx + 1,
         };
         let used = &values[first..=last];
-        if used.iter().any(|histogram| histogram::is_custom(histogram) != histogram::is_custom(&used[0])) {
+        if used.iter().any(|histogram| histogram.is_custom() != used[0].is_custom()) {
             notes.mixed_schemas();
             return None;
         }
@@ -130,11 +129,11 @@ impl ExtendedRate {
         if self.is_counter {
             let walk = Walk::new(edges);
             for idx in walk.from + 1..=walk.to {
-                if histogram::is_reset(&values[idx], &values[idx - 1]) {
+                if values[idx].detect_reset(&values[idx - 1]) {
                     add(&mut change, &values[idx - 1], notes)?;
                 }
             }
-            if walk.is_open && histogram::is_reset(&values[walk.to + 1], &values[walk.to]) {
+            if walk.is_open && values[walk.to + 1].detect_reset(&values[walk.to]) {
                 add(&mut change, &values[walk.to], notes)?;
             }
         }
@@ -185,7 +184,7 @@ pub(crate) fn interpolate_histogram(
     notes: &mut Notes<'_>,
 ) -> Option<FloatHistogram> {
     let mut result = after.clone();
-    if is_counter && histogram::is_reset(after, before) {
+    if is_counter && after.detect_reset(before) {
         result.scale(share);
         return Some(result);
     }

@@ -12,7 +12,6 @@ use crate::ast::{Pos, RangeMode};
 use crate::engine::column::Column;
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
-use crate::engine::histogram;
 use crate::engine::operator::VectorOp;
 use crate::engine::range_functions::Notes;
 use crate::engine::result::RangeSeries;
@@ -46,15 +45,17 @@ impl VectorOp for SmoothedSelector {
         self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
         samples.take_from(&mut raw);
         cx.give_raw(raw);
-        cx.stats.read += samples.weight();
         let labels = self.selection.labels(idx);
+        let mut seen_until_ms = i64::MIN;
+        let counter = &mut cx.counter;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.pos, name: labels.metric_name() };
         let done: Result<(), std::convert::Infallible> = slide(&samples, &self.spec, |window| {
             smooth(window, out, &mut notes);
+            counter.add(&self.spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
+            seen_until_ms = window.end_ms + self.spec.extra_after_ms;
             Ok(())
         });
         let Ok(()) = done;
-        cx.stats.total_queryable += out.weight();
         cx.give_samples(samples);
         Ok(())
     }
@@ -85,7 +86,7 @@ fn smooth(window: &Window<'_>, out: &mut Column, notes: &mut Notes<'_>) {
             }
             Edge::Between(idx, share) => {
                 let (before, after) = (&histograms.values[idx], &histograms.values[idx + 1]);
-                if histogram::is_custom(before) != histogram::is_custom(after) {
+                if before.is_custom() != after.is_custom() {
                     notes.mixed_schemas();
                     return;
                 }

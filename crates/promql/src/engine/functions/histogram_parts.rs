@@ -1,11 +1,11 @@
 //! `histogram_count`, `histogram_sum`, `histogram_avg`, `histogram_stddev`, `histogram_stdvar`: numbers out of native
 //! histograms; floats are skipped.
 
+use wf_model::histogram::Interpolation;
 use wf_model::{FloatHistogram, Labels};
 use wf_series::LabelColumn;
 
 use super::CallSite;
-use crate::engine::buckets::{Shape, ascending};
 use crate::engine::build::build_vector;
 use crate::engine::column::Column;
 use crate::engine::compensated::Sum;
@@ -66,12 +66,12 @@ impl VectorOp for Part {
 fn variance(histogram: &FloatHistogram) -> f64 {
     let mean = histogram.sum / histogram.count;
     let mut squares = Sum::default();
-    for bucket in ascending(histogram).iter().filter(|bucket| bucket.count != 0.0) {
-        let is_custom = histogram.schema == wf_model::histogram::CUSTOM_BUCKETS_SCHEMA;
-        let middle = match bucket.shape {
-            Shape::Linear if is_custom => f64::midpoint(bucket.upper, bucket.lower),
-            Shape::Linear => 0.0,
-            Shape::Exponential => (bucket.upper * bucket.lower).sqrt().copysign(bucket.upper),
+    for bucket in histogram.buckets().filter(|bucket| bucket.count != 0.0) {
+        let is_custom = histogram.is_custom();
+        let middle = match bucket.interpolation {
+            Interpolation::Linear if is_custom => f64::midpoint(bucket.upper, bucket.lower),
+            Interpolation::Linear => 0.0,
+            Interpolation::Exponential => (bucket.upper * bucket.lower).sqrt().copysign(bucket.upper),
         };
         let distance = middle - mean;
         squares.add(bucket.count * distance * distance);

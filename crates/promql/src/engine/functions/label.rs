@@ -1,5 +1,6 @@
 //! `label_replace` and `label_join`.
 
+use wf_model::quote::GoQuoted;
 use wf_model::{AnchoredRegex, Labels, LabelsBuilder, METRIC_NAME};
 
 use super::CallSite;
@@ -14,7 +15,7 @@ pub(crate) fn replace(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Q
     let regex = AnchoredRegex::new(pattern).map_err(|_| {
         QueryError::Execution(format!("invalid regular expression in label_replace(): {pattern}"))
     })?;
-    if dst.is_empty() {
+    if !is_label_name(dst) {
         return Err(QueryError::Execution(format!(
             "invalid destination label name in label_replace(): {dst}"
         )));
@@ -26,10 +27,10 @@ pub(crate) fn replace(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Q
 pub(crate) fn join(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
     let (dst, separator) = (at.text(1)?, at.text(2)?);
     let sources = (3..at.args.len()).map(|idx| at.text(idx)).collect::<Result<Vec<&str>, _>>()?;
-    if let Some(bad) = sources.iter().find(|name| name.is_empty()) {
+    if let Some(bad) = sources.iter().find(|name| !is_label_name(name)) {
         return Err(QueryError::Execution(format!("invalid source label name in label_join(): {bad}")));
     }
-    if dst.is_empty() {
+    if !is_label_name(dst) {
         return Err(QueryError::Execution(format!("invalid destination label name in label_join(): {dst}")));
     }
     write_label(at, dst, cx, |labels| {
@@ -63,4 +64,14 @@ fn write_label(
         }
     }
     relabel(op, written, drops, cx)
+}
+
+/// Returns whether `name` can name a label: any UTF-8 text but the empty one.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(wf_model::quote::is_raw_byte)
+}
+
+/// Returns the error for a label name that is no label name.
+pub(crate) fn invalid_label_name(name: &str) -> QueryError {
+    QueryError::Execution(format!("invalid label name {}", GoQuoted(name)))
 }

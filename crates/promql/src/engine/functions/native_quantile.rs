@@ -4,9 +4,9 @@
 //! `spec/prometheus-query.md` §2.8.
 
 use wf_model::FloatHistogram;
+use wf_model::histogram::{Bucket, Interpolation};
 
-use crate::engine::buckets::{Bucket, Shape, ascending};
-use crate::engine::histogram::is_custom;
+use crate::engine::histogram::buckets_by_side;
 
 /// What observations of NaN, which are in no bucket, did to a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,15 @@ pub(crate) fn quantile(q: f64, histogram: &FloatHistogram) -> (f64, NanEffect) {
     if histogram.count == 0.0 || q.is_nan() {
         return (f64::NAN, NanEffect::None);
     }
-    let buckets = ascending(histogram);
+    let buckets = buckets_by_side(histogram);
     // From the nearer end, rounding errors of the cumulative count stay small; NaN observations count at the top.
     let is_reverse = !histogram.sum.is_nan() && q >= 0.5;
     let rank = if is_reverse { (1.0 - q) * histogram.count } else { q * histogram.count };
     let Some((bucket, cumulative)) =
         (if is_reverse { reach(rank, buckets.iter().rev()) } else { reach(rank, buckets.iter()) })
     else {
-        return (f64::NAN, NanEffect::None);
+        // No bucket holds any of them: all observations are NaN.
+        return (f64::NAN, if histogram.sum.is_nan() { NanEffect::Result } else { NanEffect::None });
     };
     let effect = nan_effect(histogram, &buckets);
     let cumulative = cumulative.min(histogram.count);
@@ -67,7 +68,7 @@ fn reach<'a>(rank: f64, buckets: impl Iterator<Item = &'a Bucket>) -> Option<(Bu
 
 /// Custom buckets without a finite bound on one side: the first begins at zero if it can, of others a bound is the answer.
 fn custom_edge(histogram: &FloatHistogram, bucket: Bucket) -> Result<Bucket, f64> {
-    if !is_custom(histogram) {
+    if !histogram.is_custom() {
         return Ok(bucket);
     }
     if bucket.lower == f64::NEG_INFINITY {
@@ -86,7 +87,7 @@ fn nan_effect(histogram: &FloatHistogram, buckets: &[Bucket]) -> NanEffect {
 
 /// Returns the value below which a share of the bucket's observations lies.
 fn value_at(bucket: &Bucket, share: f64) -> f64 {
-    if bucket.shape == Shape::Linear {
+    if bucket.interpolation == Interpolation::Linear {
         return bucket.lower + (bucket.upper - bucket.lower) * share;
     }
     let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
@@ -105,8 +106,8 @@ pub(crate) fn fraction(lower: f64, upper: f64, histogram: &FloatHistogram) -> (f
     if lower >= upper {
         return (0.0, NanEffect::None);
     }
-    let mut buckets = ascending(histogram);
-    if is_custom(histogram)
+    let mut buckets = buckets_by_side(histogram);
+    if histogram.is_custom()
         && let Some(first) = buckets.first_mut()
         && first.lower == f64::NEG_INFINITY
         && first.upper >= 0.0
@@ -137,7 +138,7 @@ fn rank_of(value: f64, buckets: &[Bucket], total: f64) -> f64 {
 }
 
 fn share_below(value: f64, bucket: &Bucket) -> f64 {
-    if bucket.shape == Shape::Linear {
+    if bucket.interpolation == Interpolation::Linear {
         return (value - bucket.lower) / (bucket.upper - bucket.lower);
     }
     let (lower, upper, at) = (bucket.lower.abs().log2(), bucket.upper.abs().log2(), value.abs().log2());

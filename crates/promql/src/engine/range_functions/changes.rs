@@ -6,7 +6,6 @@ use wf_model::FloatHistogram;
 
 use super::rate::starts_anew;
 use super::{Kernel, Notes, Output, Prospect};
-use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -77,9 +76,7 @@ impl Transition {
                     || self == Self::Reset && idx > 0 && starts_anew(&window.floats, idx)
             }
             (Sample::Histogram(_, before), Sample::Histogram(idx, value)) => match self {
-                Self::Reset => {
-                    histogram::is_reset(value, before) || idx > 0 && starts_anew(&window.histograms, idx)
-                }
+                Self::Reset => value.detect_reset(before) || idx > 0 && starts_anew(&window.histograms, idx),
                 Self::Change => !value.equals(before),
             },
             _ => true,

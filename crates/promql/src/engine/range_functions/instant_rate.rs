@@ -7,7 +7,6 @@ use wf_model::histogram::CounterResetHint;
 
 use super::rate::{starts_anew, subtract};
 use super::{Kernel, Notes, Output, Prospect};
-use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -67,7 +66,7 @@ impl InstantRate {
             notes.not_a_gauge();
         }
         let mut change = FloatHistogram::clone(last);
-        let is_reset = self.is_rate && (histogram::is_reset(last, before) || starts_anew(&samples, 1));
+        let is_reset = self.is_rate && (last.detect_reset(before) || starts_anew(&samples, 1));
         if !is_reset {
             subtract(&mut change, before, notes)?;
         }

@@ -6,7 +6,7 @@ use wf_model::FloatHistogram;
 
 use super::{Kernel, Notes, Output, Prospect};
 use crate::engine::compensated::{Mean, Sum};
-use crate::engine::histogram::{self, HistogramMean, HistogramSum};
+use crate::engine::histogram::{HistogramMean, HistogramSum, Seen};
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -49,7 +49,7 @@ impl Total {
 
     fn histograms(self, values: &[Arc<FloatHistogram>], notes: &mut Notes<'_>) -> Output {
         let (first, rest) = values.split_first()?;
-        let mut seen = histogram::Seen::default();
+        let mut seen = Seen::default();
         let total = match self {
             Self::Sum => {
                 let mut sum = HistogramSum::new(first, &mut seen);

@@ -9,7 +9,6 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::{Kernel, Notes, Output, Prospect};
-use crate::engine::histogram;
 use crate::engine::result::SampleValue;
 use crate::engine::window::{SampleSlice, Samples, Window};
 
@@ -183,14 +182,14 @@ fn histogram_change(
         notes.not_a_counter();
     }
     // When a reset follows at once, nothing of the first histogram counts: not even its incompatible buckets.
-    let is_first_void = is_counter && (histogram::is_reset(second, first) || starts_anew(samples, 1));
-    let empty = histogram::empty_like(second);
+    let is_first_void = is_counter && (second.detect_reset(first) || starts_anew(samples, 1));
+    let empty = second.empty_like();
     let base: &FloatHistogram = if is_first_void { &empty } else { first };
-    let is_custom = histogram::is_custom(base);
+    let is_custom = base.is_custom();
     let mut schema = base.schema.min(last.schema);
     let inner = samples.values.get(1..samples.len() - 1).unwrap_or_default();
-    if histogram::is_custom(last) != is_custom
-        || is_counter && inner.iter().any(|histogram| histogram::is_custom(histogram) != is_custom)
+    if last.is_custom() != is_custom
+        || is_counter && inner.iter().any(|histogram| histogram.is_custom() != is_custom)
     {
         notes.mixed_schemas();
         return None;
@@ -198,13 +197,14 @@ fn histogram_change(
     if is_counter {
         schema = inner.iter().fold(schema, |schema, histogram| schema.min(histogram.schema));
     }
-    let mut change = histogram::copy_to_schema(last, schema);
+    let mut change = FloatHistogram::clone(last);
+    change.reduce_to_schema(schema);
     subtract(&mut change, base, notes)?;
     if is_counter {
         let mut previous = base;
         for idx in 1..samples.len() {
             let histogram: &FloatHistogram = &samples.values[idx];
-            let is_reset = histogram::is_reset(histogram, previous) || starts_anew(samples, idx);
+            let is_reset = histogram.detect_reset(previous) || starts_anew(samples, idx);
             if is_reset && !std::ptr::eq(previous, &raw const empty) {
                 add(&mut change, previous, notes)?;
             }
