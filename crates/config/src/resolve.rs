@@ -285,7 +285,9 @@ fn resolve_labels(file: &BTreeMap<String, At<String>>, reader: &mut Reader) -> L
             reader.report(at.position, format!("{} is not a valid label name", GoQuoted(name)));
         }
     }
-    Labels::from_pairs(file.iter().map(|(name, at)| (name.as_str(), at.value.as_str())))
+    // A map is sorted and names its keys once.
+    let pairs = file.iter().map(|(name, at)| (name.as_str(), at.value.as_str()));
+    Labels::from_sorted(pairs.filter(|(_, value)| !value.is_empty()))
 }
 
 fn resolve_scrape(

@@ -72,6 +72,19 @@ fn what_is_printed_reads_back() {
     assert_eq!(load(&print::to_yaml(&config), Path::new("p.yml")).unwrap(), config);
 }
 
+#[test]
+fn a_mapping_of_very_many_keys_is_read_in_linear_time() {
+    let keys: String = (0..40_000).map(|n| format!("  k{n}: v\n")).collect();
+    let labels = keys.replace("  k", "      k");
+    let text =
+        format!("scrape_configs:\n- job_name: a\n  static_configs:\n  - targets: [a]\n    labels:\n{labels}");
+    let config = load(&text, Path::new("p.yml")).unwrap();
+    assert_eq!(config.scrape_configs[0].static_groups[0].labels.len(), 40_000);
+    // Quadratic reading of either file takes minutes.
+    let merged = format!("global: &a\n{keys}scrape_configs:\n- <<: *a\n");
+    assert!(load(&merged, Path::new("p.yml")).unwrap_err().to_string().contains("field k0 not found"));
+}
+
 fn conformance() -> Option<PathBuf> {
     let folder = std::env::var_os("WATCHFIRE_CONFORMANCE").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")),

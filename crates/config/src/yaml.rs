@@ -11,7 +11,7 @@
 
 pub mod reader;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -70,11 +70,12 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// Returns whether the node says nothing: null, or a collection of nothing but such nodes.
+    /// Returns whether the node says nothing: null, or a collection of nothing but such nodes. A null entry of a list
+    /// does say something: it is a mistake.
     pub fn is_void(&self) -> bool {
         match &self.value {
             Value::Scalar { .. } => self.is_null(),
-            Value::Sequence(items) => items.iter().all(Self::is_void),
+            Value::Sequence(items) => items.iter().all(|item| !item.is_null() && item.is_void()),
             Value::Mapping(entries) => entries.iter().all(|(_, value)| value.is_void()),
         }
     }
@@ -191,11 +192,11 @@ impl Builder {
         let value = match open.items {
             Items::Sequence(items) => Value::Sequence(items),
             Items::Mapping { mut entries, merged, .. } => {
-                for (key, node) in merged {
-                    if !entries.iter().any(|(known, _)| known.text == key.text) {
-                        entries.push((key, node));
-                    }
+                let mut known = HashSet::new();
+                if !merged.is_empty() {
+                    known.extend(entries.iter().map(|(key, _)| key.text.clone()));
                 }
+                entries.extend(merged.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
                 Value::Mapping(entries)
             }
         };
@@ -256,7 +257,7 @@ fn key_of(node: Node) -> Result<(Key, bool), SyntaxError> {
     Ok((Key { position: node.position, text }, is_merge))
 }
 
-/// Takes over the entries of the mapping, or the list of mappings, behind a merge key; the first one wins.
+/// Takes over the entries of the mapping, or the list of mappings, behind a merge key; of equal keys the first will win.
 fn merge(merged: &mut Vec<(Key, Node)>, key: &Key, node: Node) -> Result<(), SyntaxError> {
     let sources = match node.value {
         Value::Sequence(items) => items,
@@ -269,11 +270,7 @@ fn merge(merged: &mut Vec<(Key, Node)>, key: &Key, node: Node) -> Result<(), Syn
                 "map merge requires a mapping or a list of mappings as the value",
             ));
         };
-        for (key, node) in entries {
-            if !merged.iter().any(|(known, _)| known.text == key.text) {
-                merged.push((key, node));
-            }
-        }
+        merged.extend(entries);
     }
     Ok(())
 }
@@ -350,5 +347,12 @@ mod tests {
         assert!(parse(&bomb).unwrap_err().message.contains("beyond its limits"));
         let deep = "[".repeat(100_000);
         assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn of_equal_merged_keys_the_first_wins() {
+        let node = parse_ok("a: &a {x: 1}\nb: &b {x: 2, y: 2}\nuse:\n  <<: [*a, *b]\n");
+        let used = value(&node, "use");
+        assert_eq!((text(value(used, "x")), text(value(used, "y"))), ("1", "2"));
     }
 }

@@ -18,7 +18,7 @@ mod tree;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::state::ServerState;
 
@@ -42,6 +42,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/rules", get(empty::rules))
         .route("/alerts", get(empty::alerts))
         .route("/alertmanagers", get(empty::alertmanagers))
+        .route("/admin/tsdb/delete_series", post(empty::admin).put(empty::admin))
+        .route("/admin/tsdb/clean_tombstones", post(empty::admin).put(empty::admin))
+        .route("/admin/tsdb/snapshot", post(empty::admin).put(empty::admin))
         .route("/features", get(status::features))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))

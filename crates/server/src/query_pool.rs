@@ -23,9 +23,9 @@ pub(crate) struct Slot {
 }
 
 impl QueryPool {
-    /// Makes `n_slots` slots, at least one.
+    /// Makes `n_slots` slots: at least one, at most as many as can be counted.
     pub(crate) fn new(n_slots: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(n_slots.max(1))) }
+        Self { slots: Arc::new(Semaphore::new(n_slots.clamp(1, Semaphore::MAX_PERMITS))) }
     }
 
     /// Waits for a slot, at most `timeout`.
@@ -80,6 +80,13 @@ mod tests {
         );
         drop(first);
         assert!(pool.slot(Duration::from_secs(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn any_number_of_slots_makes_a_pool() {
+        for n_slots in [0, usize::MAX] {
+            assert!(QueryPool::new(n_slots).slot(Duration::ZERO).await.is_ok(), "{n_slots}");
+        }
     }
 
     #[tokio::test]

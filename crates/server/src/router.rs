@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{OriginalUri, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use wf_httpkit::Registry;
@@ -35,10 +35,7 @@ pub(crate) fn build(
     options: &Options,
 ) -> Result<Router, AssetsError> {
     let ready = from_fn_with_state(Arc::clone(state), lifecycle::require_ready);
-    let api = api_v1::router()
-        .route_layer(ready)
-        .merge(api_v1::early_router())
-        .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") });
+    let api = api_v1::router().route_layer(ready).merge(api_v1::early_router()).fallback(not_here);
     let registry = registry.clone();
     let metrics = move || {
         let families = registry.gather();
@@ -54,6 +51,11 @@ pub(crate) fn build(
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .route("/graph", get(graph))
+        // Programs ask these: the page that the UI gives for every other path would pass for an answer.
+        .route("/federate", any(not_here))
+        .route("/debug/{*path}", any(not_here))
+        .route("/consoles/{*path}", any(not_here))
+        .route("/user/{*path}", any(not_here))
         .with_state(Arc::clone(state));
     let routes = with_ui(routes, options)?.layer(from_fn_with_state(options.cors.clone(), cors::layer));
     if options.route_prefix.is_empty() {
@@ -104,6 +106,11 @@ async fn version(State(state): State<Arc<ServerState>>) -> Response {
     json.string(wf_httpkit::process::GO_VERSION_STAND_IN);
     json.raw(r#","watchfireVersion":"#).string(&build.version).raw("}");
     ([(CONTENT_TYPE, "application/json")], json.finish()).into_response()
+}
+
+/// What no route answers, in the original's words.
+async fn not_here() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
 /// The address of the expression browser before version 3.

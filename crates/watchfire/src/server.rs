@@ -33,16 +33,16 @@ pub(crate) struct ServerOptions {
     #[arg(long = "web.listen-address", default_value = "0.0.0.0:9090")]
     pub(crate) listen: Vec<String>,
     /// URL under which this server is reached from outside
-    #[arg(long = "web.external-url", default_value = "")]
+    #[arg(long = "web.external-url", default_value = "", value_parser = external_url)]
     pub(crate) external_url: String,
     /// Path under which everything is served; default: the path of the external URL
-    #[arg(long = "web.route-prefix")]
+    #[arg(long = "web.route-prefix", value_parser = route_prefix)]
     pub(crate) route_prefix: Option<String>,
     /// How long a client may take to send a request, and a connection may be idle
     #[arg(long = "web.read-timeout", default_value = "5m", value_parser = duration)]
     pub(crate) read_timeout: Duration,
     /// Most connections at a time
-    #[arg(long = "web.max-connections", default_value_t = 512)]
+    #[arg(long = "web.max-connections", default_value = "512", value_parser = at_least_one)]
     pub(crate) max_connections: usize,
     /// Allow reload and shutdown over HTTP
     #[arg(long = "web.enable-lifecycle", overrides_with = "no_lifecycle")]
@@ -71,7 +71,7 @@ pub(crate) struct ServerOptions {
     #[arg(long = "query.timeout", default_value = "2m", value_parser = duration)]
     pub(crate) query_timeout: Duration,
     /// Most queries at a time
-    #[arg(long = "query.max-concurrency", default_value_t = 20)]
+    #[arg(long = "query.max-concurrency", default_value = "20", value_parser = at_least_one)]
     pub(crate) max_concurrency: usize,
     /// Most samples a query may hold in memory
     #[arg(long = "query.max-samples", default_value_t = 50_000_000)]
@@ -85,6 +85,34 @@ pub(crate) struct ServerOptions {
 
 fn duration(text: &str) -> Result<Duration, String> {
     wf_model::duration::parse(text).map_err(|error| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a path as routes take it: with a slash before it and none after, empty for the root.
+fn route_prefix(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    match path.chars().find(|ch| ch.is_whitespace() || ch.is_control() || "{}*?#%\"<>\\".contains(*ch)) {
+        Some(ch) => Err(format!("{ch:?} cannot be part of the path")),
+        None if path.is_empty() => Ok(String::new()),
+        None => Ok(format!("/{path}")),
+    }
+}
+
+fn external_url(text: &str) -> Result<String, String> {
+    route_prefix(path_of(text)).map(|_| text.to_owned())
+}
+
+/// Returns the path of a URL, without the slash before it.
+fn path_of(url: &str) -> &str {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    after_scheme.split_once('/').map_or("", |(_, path)| path)
 }
 
 fn wal_compression(text: &str) -> Result<WalCompression, String> {
@@ -235,12 +263,7 @@ fn config(options: &ServerOptions) -> Config {
         },
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
-        route_prefix: options
-            .route_prefix
-            .clone()
-            .unwrap_or(base_path.clone())
-            .trim_end_matches('/')
-            .to_owned(),
+        route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
         base_path: format!("{base_path}/"),
         ui: crate::ui::embedded(),
         facts: facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url),
@@ -250,9 +273,7 @@ fn config(options: &ServerOptions) -> Config {
 impl ServerOptions {
     /// Path of the external URL, without a slash at its end.
     fn base_path(&self) -> String {
-        let after_scheme =
-            self.external_url.split_once("://").map_or(self.external_url.as_str(), |(_, rest)| rest);
-        let path = after_scheme.split_once('/').map_or("", |(_, path)| path).trim_matches('/');
+        let path = path_of(&self.external_url).trim_matches('/');
         if path.is_empty() { String::new() } else { format!("/{path}") }
     }
 }
@@ -350,4 +371,29 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_prefix_is_one_that_routes_can_take() {
+        let check = |text: &str, want: &str| assert_eq!(route_prefix(text).as_deref(), Ok(want), "{text}");
+        check("", "");
+        check("/", "");
+        check("prom", "/prom");
+        check("/a/b/", "/a/b");
+        for text in ["/{x", "/a b", "/*x", "/a?b"] {
+            assert!(route_prefix(text).is_err(), "{text}");
+        }
+        assert!(external_url("http://h/{a}").is_err());
+        assert_eq!(external_url("http://h:1/a/"), Ok("http://h:1/a/".to_owned()));
+    }
+
+    #[test]
+    fn a_number_of_workers_is_at_least_one() {
+        assert_eq!(at_least_one("1"), Ok(1));
+        assert!(at_least_one("0").is_err() && at_least_one("-1").is_err() && at_least_one("x").is_err());
+    }
 }

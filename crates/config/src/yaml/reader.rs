@@ -1,6 +1,6 @@
 //! From nodes to types: Go's conversions, and every problem collected with its path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -282,9 +282,10 @@ pub fn read_fields(
         reader.report(node.position, format!("expected a mapping, got {}", node.kind()));
         return None;
     };
-    for (idx, (key, value)) in entries.iter().enumerate() {
+    let mut known = HashSet::new();
+    for (key, value) in entries {
         let name = key.text.as_str();
-        if entries.iter().take(idx).any(|(earlier, _)| earlier.text == name) {
+        if !known.insert(name) {
             reader.report(key.position, format!("field {name} already set in type {type_name}"));
         } else if not_yet.contains(&name) {
             // An empty section asks for nothing: the stock prometheus.yml has some.

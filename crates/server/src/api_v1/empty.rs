@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use wf_model::quote::GoQuoted;
 
 use super::ApiState;
-use super::error::ApiError;
-use super::params::Params;
+use super::error::{ApiError, ErrorKind};
+use super::params::{MAX_TIME_MS, MIN_TIME_MS, Params};
 use super::select::{envelope, reply};
 
 fn answer(data: &str) -> Response {
@@ -22,14 +23,19 @@ pub(crate) async fn exemplars(
     State(state): State<Arc<ApiState>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    params.time_or("start", 0)?;
-    params.time_or("end", 0)?;
+    let start_ms = params.time_or("start", MIN_TIME_MS)?;
+    if params.time_or("end", MAX_TIME_MS)? < start_ms {
+        return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
+    }
     let expr = super::parse::expression(&state.engine(), &params)?;
     Ok(if super::parse::has_selector(&expr) { answer("[]") } else { StatusCode::NO_CONTENT.into_response() })
 }
 
-pub(crate) async fn rules() -> Response {
-    answer(r#"{"groups":[]}"#)
+pub(crate) async fn rules(params: Params) -> Result<Response, ApiError> {
+    match params.get("type").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("alert" | "record") => Ok(answer(r#"{"groups":[]}"#)),
+        Some(other) => Err(ApiError::parameter("type", format!("not supported value {}", GoQuoted(other)))),
+    }
 }
 
 pub(crate) async fn alerts() -> Response {
@@ -47,4 +53,9 @@ pub(crate) async fn blocks() -> Response {
 
 pub(crate) async fn notifications() -> Response {
     answer("[]")
+}
+
+/// Deleting, cleaning and snapshots come with blocks; until then nobody can enable them.
+pub(crate) async fn admin() -> ApiError {
+    ApiError::new(ErrorKind::Unavailable, "admin APIs disabled")
 }

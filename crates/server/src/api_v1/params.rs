@@ -68,11 +68,7 @@ impl Params {
 
     /// Reads `limit`: 0 is none.
     pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
-        self.count("limit")
-    }
-
-    /// Reads an optional count under `name`: 0 is none.
-    pub(crate) fn count(&self, name: &str) -> Result<Option<usize>, ApiError> {
+        let name = "limit";
         let Some(text) = self.get(name) else { return Ok(None) };
         let number: i64 = text.parse().map_err(|_| {
             ApiError::parameter(name, format!("strconv.Atoi: parsing {}: invalid syntax", GoQuoted(text)))
@@ -80,6 +76,14 @@ impl Params {
         let number = usize::try_from(number)
             .map_err(|_| ApiError::parameter(name, format!("{name} must be non-negative")))?;
         Ok((number > 0).then_some(number))
+    }
+
+    /// Reads an optional count of the metadata endpoints, whose "none" may be negative too; they have words of their
+    /// own for what is no number.
+    pub(crate) fn signed_count(&self, name: &str) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number: i64 = text.parse().map_err(|_| ApiError::bad_data(format!("{name} must be a number")))?;
+        Ok(usize::try_from(number).ok().filter(|number| *number > 0))
     }
 }
 
@@ -90,8 +94,8 @@ impl<S: Sync> FromRequest<S> for Params {
         let (parts, body) = request.into_parts();
         let from_url = Self::parse(parts.uri.query().unwrap_or(""));
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_form = content_type
-            .is_some_and(|value| value.trim_start().starts_with("application/x-www-form-urlencoded"));
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or("").trim();
+        let is_form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
         if parts.method != Method::POST || !is_form {
             return Ok(from_url);
         }

@@ -10,11 +10,16 @@ use super::params::Params;
 
 /// Reads one series selector of `match[]`.
 pub(crate) fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
-    let empty = || ApiError::parameter("match[]", "match[] must contain at least one non-empty matcher");
+    selector_of("match[]", text)
+}
+
+/// Reads the series selector of parameter `name`.
+pub(crate) fn selector_of(name: &str, text: &str) -> Result<Vec<Matcher>, ApiError> {
+    let empty = || ApiError::parameter(name, format!("{name} must contain at least one non-empty matcher"));
     let matchers = parse_selector(text).map_err(|error| {
         // The parser refuses such a selector in the words of an expression; the API has words of its own.
         let is_empty = error.message.contains("at least one non-empty matcher");
-        if is_empty { empty() } else { ApiError::parameter("match[]", error) }
+        if is_empty { empty() } else { ApiError::parameter(name, error) }
     })?;
     if matchers.iter().all(Matcher::matches_empty) { Err(empty()) } else { Ok(matchers) }
 }

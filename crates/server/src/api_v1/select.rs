@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use wf_model::quote::GoQuoted;
 use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{LabelQuery, SelectRequest, SeriesSource};
 
@@ -31,11 +31,15 @@ fn scope(params: &Params) -> Result<Scope, ApiError> {
     let limit = params.limit()?;
     let start_ms = params.time_or("start", MIN_TIME_MS)?;
     let end_ms = params.time_or("end", MAX_TIME_MS)?;
-    if end_ms < start_ms {
-        return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
-    }
     let matcher_sets = params.all("match[]").map(super::parse::selector).collect::<Result<_, _>>()?;
     Ok(Scope { matcher_sets, range: TimeRange { start_ms, end_ms }, limit })
+}
+
+impl Scope {
+    /// Whether no time fits: then nothing is found, which is no error in the original.
+    fn is_empty(&self) -> bool {
+        self.range.end_ms < self.range.start_ms
+    }
 }
 
 pub(crate) async fn series(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
@@ -43,6 +47,9 @@ pub(crate) async fn series(State(state): State<Arc<ApiState>>, params: Params) -
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let scope = scope(&params)?;
+    if scope.is_empty() {
+        return Ok(reply(strings(Vec::new(), None)));
+    }
     let text = block(move || {
         let (found, is_cut) = find_series(state.source()?, &scope)?;
         Ok(envelope(is_cut, |json| {
@@ -72,6 +79,9 @@ fn find_series(source: &dyn SeriesSource, scope: &Scope) -> Result<(BTreeSet<Lab
 
 pub(crate) async fn labels(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
     let scope = scope(&params)?;
+    if scope.is_empty() {
+        return Ok(reply(strings(Vec::new(), None)));
+    }
     let text = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
         let names = state.source()?.label_names(&query)?;
@@ -82,14 +92,18 @@ pub(crate) async fn labels(State(state): State<Arc<ApiState>>, params: Params) -
 
 pub(crate) async fn label_values(
     State(state): State<Arc<ApiState>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let name = unescape(&name);
+    // Refused by the extractor when it is not UTF-8.
+    let name = name.map(|Path(name)| unescape(&name)).unwrap_or_default();
     if name.is_empty() {
-        return Err(ApiError::bad_data(format!("invalid label name: {}", GoQuoted(&name))));
+        return Err(ApiError::bad_data("invalid label name: it is empty or not UTF-8"));
     }
     let scope = scope(&params)?;
+    if scope.is_empty() {
+        return Ok(reply(strings(Vec::new(), None)));
+    }
     let text = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
         let values = state.source()?.label_values(&name, &query)?;

@@ -85,9 +85,9 @@ pub(crate) async fn target_metadata(
     State(state): State<Arc<ApiState>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let limit = params.limit()?.unwrap_or(usize::MAX);
+    let limit = params.signed_count("limit")?.unwrap_or(usize::MAX);
     let matchers = match params.get("match_target") {
-        Some(text) => super::parse::selector(text)?,
+        Some(text) => super::parse::selector_of("match_target", text)?,
         None => Vec::new(),
     };
     let metric = params.get("metric");
@@ -126,8 +126,8 @@ pub(crate) async fn metadata(
     State(state): State<Arc<ApiState>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let limit = params.limit()?.unwrap_or(usize::MAX);
-    let limit_per_metric = params.count("limit_per_metric")?.unwrap_or(usize::MAX);
+    let limit = params.signed_count("limit")?.unwrap_or(usize::MAX);
+    let limit_per_metric = params.signed_count("limit_per_metric")?.unwrap_or(usize::MAX);
     let metric = params.get("metric");
     let all = state.scrape()?.metadata();
     let mut by_name: BTreeMap<&str, Vec<&Metadata>> = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! Endpoints of `/api/v1`. What is expected is written from the API's description, not from our output.
 
+use http::Request;
+
 use crate::site::{NOW_S, Series, Site};
 
 const UP: Series<'_> = (&[("__name__", "up"), ("instance", "a:1"), ("job", "node")], &[0.0, 1.0, 1.0]);
@@ -60,6 +62,10 @@ async fn a_form_in_the_body_is_as_good_as_a_query_in_the_url() {
     assert_eq!(posted.body, site.get("/api/v1/query?query=up").await.body);
     let both = site.post("/api/v1/query?query=nonsense(", "query=up").await;
     assert_eq!(both.body, posted.body, "the body wins over the URL");
+    let shouted =
+        Request::post("/api/v1/query").header("content-type", "Application/X-WWW-Form-URLencoded; a=b");
+    let shouted = site.ask(shouted.body("query=up".into()).unwrap()).await;
+    assert_eq!(shouted.body, posted.body, "media types know no case");
     let series = site.post("/api/v1/series", "match%5B%5D=up").await;
     assert_eq!(
         series.body,
@@ -86,7 +92,12 @@ async fn what_exists_is_listed_and_cut_at_the_limit() {
         &format!(r#"{{"status":"success","data":[{{"__name__":"load","job":"node"}}],{cut}}}"#),
     )
     .await;
-    check(&site, "/api/v1/series?match[]=up&end=1", r#"{"status":"success","data":[]}"#).await;
+    let nothing = r#"{"status":"success","data":[]}"#;
+    check(&site, "/api/v1/series?match[]=up&end=1", nothing).await;
+    for path in ["series?match[]=up", "labels?a=b", "label/job/values?a=b"] {
+        check(&site, &format!("/api/v1/{path}&start=2&end=1"), nothing).await;
+    }
+    check(&site, "/api/v1/metadata?limit=-1", r#"{"status":"success","data":{}}"#).await;
     let cut_vector = site.get("/api/v1/query?query=%7Bjob=%22node%22%7D&limit=1").await.json();
     assert_eq!(cut_vector["data"]["result"].as_array().unwrap().len(), 1);
     assert_eq!(cut_vector["warnings"][0], "results truncated due to limit");
@@ -137,7 +148,12 @@ async fn wrong_parameters_are_named() {
     check("series?match[]=%7Ba=%22%22%7D", "match[] must contain at least one non-empty matcher").await;
     check("labels?match[]=%7B%7D", "match[] must contain at least one non-empty matcher").await;
     check("status/tsdb?limit=0", "limit must be").await;
-    check("metadata?limit=x", "invalid parameter \"limit\"").await;
+    check("metadata?limit=x", "limit must be a number").await;
+    check("metadata?limit_per_metric=x", "limit_per_metric must be a number").await;
+    check("targets/metadata?match_target=%7B", "invalid parameter \"match_target\": 1:2: parse error").await;
+    check("label/%ff/values", "invalid label name").await;
+    check("rules?type=x", "invalid parameter \"type\": not supported value \"x\"").await;
+    check("query_exemplars?query=up&start=2&end=1", "end timestamp must not be before start timestamp").await;
     check("format_query?query=(", "invalid parameter \"query\": ").await;
     let most = site.get("/api/v1/query_range?query=up&start=0&end=11000&step=1").await;
     assert_eq!(most.status, 200, "11,000 intervals are allowed: {}", most.body);
@@ -218,5 +234,10 @@ async fn the_state_of_the_server_is_told() {
         (&tree["type"], &tree["name"], &tree["offset"]),
         (&"vectorSelector".into(), &"up".into(), &300_000.into())
     );
-    assert_eq!(site.get("/api/v1/nothing").await.status, 404);
+    for path in ["/api/v1/nothing", "/federate?match[]=up", "/debug/pprof/heap", "/consoles/a.html"] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "404 page not found\n"), "{path}");
+    }
+    let admin = site.post("/api/v1/admin/tsdb/delete_series?match[]=up", "").await;
+    assert_eq!((admin.status.as_u16(), &admin.json()["error"]), (500, &"admin APIs disabled".into()));
 }
