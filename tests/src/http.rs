@@ -25,12 +25,33 @@ impl Answer {
     }
 }
 
-/// Gets `url`; any status is an answer.
+/// Keeps connections: for thousands of requests to a server that lives as long.
+#[derive(Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+}
+
+impl Client {
+    /// Makes a client without connections.
+    #[expect(clippy::new_without_default, reason = "a client is made on purpose")]
+    pub fn new() -> Self {
+        Self { agent: agent() }
+    }
+
+    /// Gets `url`; any status is an answer.
+    /// # Errors
+    /// When no answer came within 30 s.
+    pub fn get(&self, url: &str) -> Result<Answer> {
+        let mut response = self.agent.get(url).call().with_context(|| format!("get {url}"))?;
+        answer(&mut response)
+    }
+}
+
+/// Gets `url` over a connection of its own; any status is an answer.
 /// # Errors
 /// When no answer came within 30 s.
 pub fn get(url: &str) -> Result<Answer> {
-    let mut response = agent().get(url).call().with_context(|| format!("get {url}"))?;
-    answer(&mut response)
+    Client::new().get(url)
 }
 
 /// Posts a form.

@@ -1,9 +1,13 @@
 //! What end-to-end tests share: start the real binary on free ports, speak HTTP with it, expose targets to it, and
 //! end every process that was started, by its id.
 
+pub mod answers;
+pub mod dice;
 pub mod http;
 pub mod meter;
 pub mod process;
+pub mod queries;
+pub mod regexes;
 pub mod skip;
 pub mod target;
 

@@ -38,6 +38,8 @@ struct Inner {
     plan: Plan,
     prefix: String,
     hir: Hir,
+    /// Number and name of every named group; several may share a name.
+    names: Vec<(u32, String)>,
     /// Compiled at once if the plan needs it, else when groups are asked for.
     engine: OnceLock<Option<meta::Regex>>,
 }
@@ -53,7 +55,7 @@ impl AnchoredRegex {
     /// # Errors
     /// When `pattern` is not RE2 syntax or compiles too large.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        let hir = parse::parse(pattern)?;
+        let parse::Parsed { hir, names } = parse::parse(pattern)?;
         let plan = Plan::of(&hir);
         let engine = match plan {
             Plan::Engine => {
@@ -63,7 +65,7 @@ impl AnchoredRegex {
             _ => OnceLock::new(),
         };
         let prefix = plan::prefix(&hir);
-        Ok(Self { inner: Arc::new(Inner { pattern: pattern.to_owned(), plan, prefix, hir, engine }) })
+        Ok(Self { inner: Arc::new(Inner { pattern: pattern.to_owned(), plan, prefix, hir, names, engine }) })
     }
 
     /// Returns the pattern as written.
@@ -104,9 +106,57 @@ impl AnchoredRegex {
         if !captures.is_match() {
             return None;
         }
+        let group = |idx: usize| captures.get_group(idx).and_then(|span| subject.get(span.range()));
+        let named = |name: &str| {
+            let mut groups = self.inner.names.iter().filter(|(_, known)| known == name);
+            groups.find_map(|(idx, _)| group(usize::try_from(*idx).ok()?))
+        };
         let mut expanded = String::new();
-        captures.interpolate_string_into(subject, &go_template(template), &mut expanded);
+        let mut rest = template;
+        while let Some((literal, after)) = rest.split_once('$') {
+            expanded.push_str(literal);
+            let (part, tail) = reference(after);
+            rest = tail;
+            expanded.push_str(match part {
+                Reference::Dollar => "$",
+                Reference::Number(idx) => group(idx).unwrap_or(""),
+                Reference::Name(name) => named(name).unwrap_or(""),
+            });
+        }
+        expanded.push_str(rest);
         Some(expanded)
+    }
+}
+
+/// What follows a `$` in a template.
+enum Reference<'a> {
+    /// A dollar sign: another one, or nothing that is a reference.
+    Dollar,
+    /// A group by number.
+    Number(usize),
+    /// The first group of that name which matched.
+    Name(&'a str),
+}
+
+/// Reads a reference behind its `$`; returns it and the rest of the template.
+fn reference(after: &str) -> (Reference<'_>, &str) {
+    if let Some(rest) = after.strip_prefix('$') {
+        return (Reference::Dollar, rest);
+    }
+    let is_word = |ch: char| ch.is_alphanumeric() || ch == '_';
+    let in_braces = after.strip_prefix('{').and_then(|body| body.split_once('}'));
+    let (name, rest) = match in_braces {
+        Some((name, rest)) => (name, rest),
+        None => after.split_at(after.find(|ch| !is_word(ch)).unwrap_or(after.len())),
+    };
+    if name.is_empty() || !name.chars().all(is_word) {
+        return (Reference::Dollar, after);
+    }
+    // A number with a leading zero is a name, as in Go.
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
+    match name.parse() {
+        Ok(idx) if is_number => (Reference::Number(idx), rest),
+        _ => (Reference::Name(name), rest),
     }
 }
 
@@ -114,34 +164,6 @@ fn compile(hir: &Hir) -> Result<meta::Regex, Box<meta::BuildError>> {
     let anchored = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
     let config = meta::Config::new().nfa_size_limit(Some(NFA_BYTES_MAX));
     meta::Builder::new().configure(config).build_from_hir(&anchored).map_err(Box::new)
-}
-
-/// Escapes what the regex engine would expand and Go would not: a `$` that does not begin a group reference.
-fn go_template(template: &str) -> String {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((literal, after)) = rest.split_once('$') {
-        out.push_str(literal);
-        let (is_reference, length) = match after.as_bytes() {
-            [b'$', ..] => (true, 1),
-            [b'{', name @ ..] => {
-                let length = name.iter().take_while(|byte| is_name(byte)).count();
-                (length > 0 && name.get(length) == Some(&b'}'), length + 2)
-            }
-            name => {
-                let length = name.iter().take_while(|byte| is_name(byte)).count();
-                (length > 0, length)
-            }
-        };
-        let length = if is_reference { length } else { 0 };
-        let (reference, tail) = after.split_at(length);
-        out.push_str(if is_reference { "$" } else { "$$" });
-        out.push_str(reference);
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
 }
 
 impl fmt::Debug for AnchoredRegex {

@@ -5,6 +5,7 @@ mod bad_input;
 mod browser;
 mod conformance;
 mod crash;
+mod differential;
 mod hostile_targets;
 mod reads;
 mod setup;

@@ -20,8 +20,15 @@ const DEPTH_MAX: usize = 250;
 /// Greatest repetition count, nested ones multiplied.
 const REPEAT_MAX: u32 = 1000;
 
+/// A parsed pattern.
+pub(super) struct Parsed {
+    pub(super) hir: Hir,
+    /// Number and name of every named group, in order of numbers.
+    pub(super) names: Vec<(u32, String)>,
+}
+
 /// Parses `pattern`; the dot matches newlines from the start.
-pub(super) fn parse(pattern: &str) -> Result<Hir, RegexError> {
+pub(super) fn parse(pattern: &str) -> Result<Parsed, RegexError> {
     let mut parser = Parser {
         pattern,
         at: 0,
@@ -31,7 +38,8 @@ pub(super) fn parse(pattern: &str) -> Result<Hir, RegexError> {
         n_captures: 0,
         names: Vec::new(),
     };
-    parser.run()
+    let hir = parser.run()?;
+    Ok(Parsed { hir, names: parser.names })
 }
 
 /// The flags of `(?imsU)`.
@@ -58,8 +66,8 @@ struct Level {
 struct Open {
     level: Level,
     flags: Flags,
-    /// Number and name, if the group captures.
-    capture: Option<(u32, Option<Box<str>>)>,
+    /// Number, if the group captures.
+    capture: Option<u32>,
 }
 
 struct Parser<'a> {
@@ -69,7 +77,7 @@ struct Parser<'a> {
     open: Vec<Open>,
     level: Level,
     n_captures: u32,
-    names: Vec<String>,
+    names: Vec<(u32, String)>,
 }
 
 impl<'a> Parser<'a> {
@@ -240,7 +248,7 @@ impl Level {
 impl Open {
     fn finish(self, inner: Hir) -> Hir {
         match self.capture {
-            Some((index, name)) => Hir::capture(Capture { index, name, sub: Box::new(inner) }),
+            Some(index) => Hir::capture(Capture { index, name: None, sub: Box::new(inner) }),
             None => inner,
         }
     }

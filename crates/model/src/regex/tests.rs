@@ -107,6 +107,9 @@ fn templates_expand_as_in_go() {
     check("a(.*)c", "abc", "<$1x>", Some("<>"));
     check("a(?P<rest>.*)", "abc", "$rest$$", Some("bc$"));
     check("a", "a", "$ ${ ${} $-", Some("$ ${ ${} $-"));
+    check("(?P<n>a)|(?P<n>b)", "b", "<$n>", Some("<b>"));
+    check("(?P<n>a)(?P<n>b)", "ab", "$n${2}$01", Some("ab"));
+    check("(a)", "a", "$1é|${1}é|$온", Some("|aé|"));
     check("a", "b", "x", None);
     check("b", "abc", "x", None);
 }

@@ -7,7 +7,7 @@ impl Parser<'_> {
     pub(super) fn open_group(&mut self) -> Result<(), RegexError> {
         if !self.rest().starts_with("(?") {
             self.at += 1;
-            return self.begin(Some(None), self.flags);
+            return self.begin(true, self.flags);
         }
         let rest = self.rest();
         if let Some(name_and_more) = rest.strip_prefix("(?P<").or_else(|| rest.strip_prefix("(?<")) {
@@ -26,12 +26,10 @@ impl Parser<'_> {
         if name.is_empty() || !name.bytes().all(is_word) {
             return Err(fault("invalid named capture", rest.get(..length).unwrap_or("")));
         }
-        if self.names.iter().any(|known| known == name) {
-            return Err(fault("duplicate capture group name", name));
-        }
-        self.names.push(name.to_owned());
         self.at += length;
-        self.begin(Some(Some(name.into())), self.flags)
+        // Several groups may share a name, which the engine refuses: it sees none.
+        self.names.push((self.n_captures + 1, name.to_owned()));
+        self.begin(true, self.flags)
     }
 
     /// `(?flags)` changes the rest of the enclosing group, `(?flags:re)` only what it encloses.
@@ -52,7 +50,7 @@ impl Parser<'_> {
                 }
                 ':' | ')' if is_on || has_flag => {
                     if ch == ':' {
-                        return self.begin(None, flags);
+                        return self.begin(false, flags);
                     }
                     self.flags = flags;
                     return Ok(());
@@ -68,13 +66,13 @@ impl Parser<'_> {
     }
 
     /// Enters a group; `Some` captures, under a name or not.
-    fn begin(&mut self, capture: Option<Option<Box<str>>>, inner: Flags) -> Result<(), RegexError> {
+    fn begin(&mut self, captures: bool, inner: Flags) -> Result<(), RegexError> {
         if self.open.len() >= DEPTH_MAX {
             return Err(fault("expression nests too deeply", self.pattern));
         }
-        let capture = capture.map(|name| {
+        let capture = captures.then(|| {
             self.n_captures += 1;
-            (self.n_captures, name)
+            self.n_captures
         });
         let level = std::mem::take(&mut self.level);
         self.open.push(Open { level, flags: self.flags, capture });

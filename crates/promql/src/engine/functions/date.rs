@@ -19,9 +19,16 @@ pub(crate) fn build(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<Option<BoxVect
         let now = (0..grid.n_steps).map(|step| part(grid.time_ms(step).div_euclid(1000)));
         return super::constant_vector(&Scalar::Steps(now.collect()), at, cx).map(Some);
     }
-    #[expect(clippy::cast_possible_truncation, reason = "times are cut to whole seconds and saturate")]
-    let dated = MapSteps { op: at.vector(0, cx)?, f: move |value, _| Some(part(value as i64)) };
+    let dated = MapSteps { op: at.vector(0, cx)?, f: move |value, _| Some(part(whole_seconds(value))) };
     drop_names(Box::new(dated), cx).map(Some)
+}
+
+/// Cuts a time to whole seconds. What no 64-bit time can be, NaN included, is the end of time: dashboards know these
+/// dates from Go on x86-64, where all of it becomes 2^63 s.
+#[expect(clippy::cast_possible_truncation, reason = "checked against the range of i64")]
+fn whole_seconds(value: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if value > -LIMIT && value < LIMIT { value as i64 } else { i64::MAX }
 }
 
 fn part_of(id: FunctionId) -> Option<fn(i64) -> f64> {
@@ -84,6 +91,15 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_time_is_the_end_of_time() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
+            let date = civil(days(whole_seconds(value)));
+            assert_eq!((date.year, date.month, date.day), (292_277_026_596, 12, 4), "{value}");
+        }
+        assert_eq!((whole_seconds(-1.5), whole_seconds(1.5)), (-1, 1));
+    }
 
     #[test]
     fn every_day_of_a_millennium_survives_the_round_trip() {

@@ -88,14 +88,22 @@ fn sign(value: f64) -> f64 {
     }
 }
 
-/// The greater of two numbers, NaN if either is.
+/// The greater of two numbers as Go has it: plus infinity beats NaN, NaN beats the rest, and 0 is above −0.
 pub(crate) fn max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    if a == f64::INFINITY || b == f64::INFINITY {
+        f64::INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if a == b {
+        if a.is_sign_negative() { b } else { a }
+    } else {
+        a.max(b)
+    }
 }
 
-/// The smaller of two numbers, NaN if either is.
+/// The smaller of two numbers as Go has it: minus infinity beats NaN, NaN beats the rest, and −0 is below 0.
 pub(crate) fn min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    -max(-a, -b)
 }
 
 fn map_steps(
@@ -206,5 +214,19 @@ impl<F: Fn(usize) -> f64 + Send + Sync> VectorOp for MapAny<F> {
             out.set_float(step, (self.f)(step));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinity_beats_nan_and_zeros_have_an_order() {
+        assert_eq!(max(f64::NAN, f64::INFINITY), f64::INFINITY);
+        assert_eq!(min(f64::NEG_INFINITY, f64::NAN), f64::NEG_INFINITY);
+        assert!(max(f64::NAN, f64::NEG_INFINITY).is_nan() && min(1.0, f64::NAN).is_nan());
+        assert!(max(-0.0, 0.0).is_sign_positive() && min(0.0, -0.0).is_sign_negative());
+        assert_eq!((max(1.0, 2.0), min(1.0, 2.0)), (2.0, 1.0));
     }
 }

@@ -1,0 +1,253 @@
+//! Debian's prometheus 2.42 and we answer thousands of generated queries over one data directory alike.
+//!
+//! Windows are closed in 2.42 and left-open in 3.x, so no sample may lie on the left edge of one: all durations are
+//! multiples of a unit, and evaluation times leave a remainder that no sample leaves.
+
+mod differences;
+mod page;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wf_e2e::answers::{Answer, LabelSet, is_close};
+use wf_e2e::dice::Dice;
+use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::queries::{Generator, Query, Span, When, seconds};
+use wf_e2e::skip::{binary, peer};
+use wf_e2e::target::Target;
+use wf_e2e::{figure, http, regexes};
+
+use crate::setup::Site;
+use differences::{Case, DIFFERENCES};
+
+/// Time between two scrapes; all durations in queries are multiples of it.
+const UNIT_MS: i64 = 250;
+/// How many scrapes the data hold.
+const N_SCRAPES: i64 = 64;
+/// How far instant selectors look back: short, so that it matters.
+const LOOKBACK: &str = "--query.lookback-delta=2500ms";
+
+#[test]
+fn generated_queries_are_answered_as_by_prometheus() {
+    let Some(pair) = Pair::start() else { return };
+    let (mut tally, seed) = (Tally::default(), seed());
+    let mut queries = Generator::new(seed, pair.span);
+    for _ in 0..n_of(4_000, 50_000) {
+        let query = queries.query();
+        pair.compare(&query.expr, &url_of(&query), &mut tally);
+    }
+    tally.report("generated queries", seed);
+
+    let (mut tally, mut dice) = (Tally::default(), Dice::new(seed));
+    for _ in 0..n_of(1_000, 10_000) {
+        let expr = regex_query(&mut dice);
+        let query = Query { expr, when: When::Instant(pair.span.end_ms) };
+        pair.compare(&query.expr, &url_of(&query), &mut tally);
+    }
+    tally.report("generated regexes", seed);
+}
+
+fn n_of(usual: usize, soak: usize) -> usize {
+    if std::env::var_os("WF_SOAK").is_some() { soak } else { usual }
+}
+
+fn seed() -> u64 {
+    std::env::var("WF_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(42)
+}
+
+/// Both servers over the same samples.
+struct Pair {
+    ours: Server,
+    theirs: Server,
+    client: http::Client,
+    span: Span,
+    /// Holds the data directories for as long as the servers run.
+    _site: Site,
+}
+
+impl Pair {
+    /// Scrapes the simulated target, kills the server, and opens its directory with both.
+    fn start() -> Option<Self> {
+        let (binary, prometheus) = (binary()?, peer("prometheus")?);
+        let site = Site::new();
+        let span = record(&site, &binary);
+        let copy = site.path("copy");
+        let status = Command::new("cp").arg("-r").arg(site.data()).arg(&copy).status().unwrap();
+        assert!(status.success());
+        site.configure("1h", &[]);
+        let mut arguments = site.server_arguments();
+        arguments.retain(|argument| !argument.starts_with("--web.listen-address"));
+        arguments.extend([LOOKBACK.to_owned(), "--enable-feature=promql-experimental-functions".to_owned()]);
+        let ours = start(&binary, arguments, &site, "log");
+        let empty = site.path("empty.yml");
+        fs::write(&empty, "").unwrap();
+        let arguments = vec![
+            format!("--config.file={}", empty.display()),
+            format!("--storage.tsdb.path={}", copy.display()),
+            LOOKBACK.to_owned(),
+        ];
+        let theirs = start(&prometheus, arguments, &site, "prometheus.log");
+        Some(Self { ours, theirs, client: http::Client::new(), span, _site: site })
+    }
+
+    fn compare(&self, expr: &str, (path, rest): &(String, String), tally: &mut Tally) {
+        let ask = |base: &str, expr: &str| {
+            let url = format!("{base}/api/v1/{path}?query={}{rest}", http::encode(expr));
+            Answer::read(&self.client.get(&url).unwrap().json().unwrap()).unwrap()
+        };
+        let ours = ask(&self.ours.base, expr);
+        let theirs = ask(&self.theirs.base, &differences::in_the_old_spelling(expr));
+        tally.n_compared += 1;
+        tally.n_samples += theirs.n_samples();
+        tally.n_empty += usize::from(theirs.n_samples() == 0);
+        tally.n_refused += usize::from(matches!(theirs, Answer::Refused(_)));
+        if ours.matches(&theirs, is_close) {
+            return;
+        }
+        let case = Case { expr, ours: &ours, theirs: &theirs, ask: &|expr| ask(&self.theirs.base, expr) };
+        match differences::explain(&case) {
+            Some(difference) => *tally.listed.entry(difference).or_default() += 1,
+            None => tally.wrong.push(format!("{expr}  {rest}\n{}", first_difference(&ours, &theirs))),
+        }
+    }
+}
+
+/// Starts a server on a port of its own.
+fn start(program: &Path, mut arguments: Vec<String>, site: &Site, log: &str) -> Server {
+    let port = free_port().unwrap();
+    arguments.push(format!("--web.listen-address=127.0.0.1:{port}"));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Server::start(program, &arguments, port, &site.path(log)).unwrap()
+}
+
+/// Records the data and returns where they lie in time.
+fn record(site: &Site, binary: &Path) -> Span {
+    let steady = Target::page(page::steady).unwrap();
+    let failing = Target::raw(page::failing).unwrap();
+    site.configure(
+        &format!("{UNIT_MS}ms"),
+        &[("steady", steady.address.to_string()), ("failing", failing.address.to_string())],
+    );
+    let server = site.server(binary);
+    let samples = |server: &Server| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        http::query(&server.base, "{__name__=~\"up|subject\"}[10m]", Some(now)).unwrap_or_default()
+    };
+    let is_full =
+        || samples(&server).iter().any(|s| s["values"].as_array().unwrap().len() as i64 >= N_SCRAPES);
+    assert!(eventually(Duration::from_secs(60), is_full), "{}", server.log_text());
+    let all = samples(&server);
+    let times_ms: Vec<i64> = all
+        .iter()
+        .flat_map(|series| series["values"].as_array().unwrap())
+        .map(|sample| wf_e2e::answers::time_ms(&sample[0]).unwrap())
+        .collect();
+    server.kill();
+    let is_free = |residue: &i64| !times_ms.iter().any(|time_ms| time_ms.rem_euclid(UNIT_MS) == *residue);
+    let span = Span {
+        start_ms: *times_ms.iter().min().unwrap(),
+        end_ms: *times_ms.iter().max().unwrap(),
+        unit_ms: UNIT_MS,
+        residue_ms: (1..UNIT_MS).find(is_free).expect("64 scrapes of two targets leave 186 residues free"),
+        has_subqueries: is_free(&0),
+    };
+    if !span.has_subqueries {
+        figure("differential run without subqueries, as samples lie on their steps", 1);
+    }
+    span
+}
+
+fn url_of(query: &Query) -> (String, String) {
+    match query.when {
+        When::Instant(at) => ("query".to_owned(), format!("&time={}", seconds(at))),
+        When::Range(start, end, step) => (
+            "query_range".to_owned(),
+            format!("&start={}&end={}&step={}", seconds(start), seconds(end), seconds(step)),
+        ),
+    }
+}
+
+/// A matcher over the subjects, or their replacement.
+fn regex_query(dice: &mut Dice) -> String {
+    let pattern = quoted(&regexes::pattern(dice));
+    match dice.below(3) {
+        0 => format!("subject{{text=~{pattern}}}"),
+        1 => format!("subject{{text!~{pattern}}}"),
+        _ => {
+            let replacement = quoted(dice.pick(&regexes::REPLACEMENTS));
+            format!("label_replace(subject, \"to\", {replacement}, \"text\", {pattern})")
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// What was compared, and what was found.
+#[derive(Default)]
+struct Tally {
+    n_compared: usize,
+    n_refused: usize,
+    n_empty: usize,
+    n_samples: usize,
+    /// How often each of `DIFFERENCES` was seen, by index.
+    listed: BTreeMap<usize, usize>,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn report(&self, what: &str, seed: u64) {
+        figure(&format!("{what} compared with prometheus 2.42"), self.n_compared);
+        figure(&format!("{what}: refused by both"), self.n_refused);
+        figure(&format!("{what}: samples compared"), self.n_samples);
+        figure(&format!("{what}: answers without samples"), self.n_empty);
+        for (difference, count) in &self.listed {
+            figure(&format!("{what}: listed difference, {}", DIFFERENCES[*difference].reason), count);
+        }
+        let n_wrong = self.wrong.len();
+        let shown: usize = std::env::var("WF_SHOW").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
+        let first: Vec<&String> = self.wrong.iter().take(shown).collect();
+        assert!(
+            first.is_empty(),
+            "seed {seed}: {n_wrong} of {} {what} differ:\n{}",
+            self.n_compared,
+            join(&first)
+        );
+    }
+}
+
+fn join(parts: &[&String]) -> String {
+    parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn first_difference(ours: &Answer, theirs: &Answer) -> String {
+    let (Answer::Series(_, a), Answer::Series(_, b)) = (ours, theirs) else {
+        return format!("  ours:   {}\n  theirs: {}", brief(ours), brief(theirs));
+    };
+    let labels: std::collections::BTreeSet<&LabelSet> = a.keys().chain(b.keys()).collect();
+    for labels in labels {
+        let (left, right) = (a.get(labels), b.get(labels));
+        if let (Some(left), Some(right)) = (left, right) {
+            let differing = left.iter().zip(right).find(|(l, r)| l.0 != r.0 || !is_close(l.1, r.1));
+            match differing {
+                Some((l, r)) => return format!("  {labels:?}\n  ours: {l:?} theirs: {r:?}"),
+                None if left.len() == right.len() => continue,
+                None => {}
+            }
+        }
+        let counts = (a.len(), b.len());
+        return format!("  {labels:?} series {counts:?}\n  ours:   {left:?}\n  theirs: {right:?}");
+    }
+    "  result types".to_owned()
+}
+
+fn brief(answer: &Answer) -> String {
+    match answer {
+        Answer::Refused(kind) => format!("refused: {kind}"),
+        Answer::Series(kind, series) => format!("{kind} of {} series", series.len()),
+    }
+}

@@ -1,0 +1,128 @@
+//! The known differences of 2.42 from 3.14, each with its reason, each recognised and counted.
+//!
+//! Not generated at all, as no answer tells them from a mistake: samples on the left edge of a window (closed in
+//! 2.42), and `rate` and `increase` over a subquery whose values start near zero (2.42 looks for the zero point
+//! before it looks whether the first sample is far from the edge, 3.x after).
+
+use wf_e2e::answers::{Answer, LabelSet, is_close};
+
+/// A comparison that was not the same.
+pub(super) struct Case<'a> {
+    pub(super) expr: &'a str,
+    pub(super) ours: &'a Answer,
+    pub(super) theirs: &'a Answer,
+    /// Asks 2.42 something else about the same times.
+    pub(super) ask: &'a dyn Fn(&str) -> Answer,
+}
+
+/// A known difference: why, and how it is recognised.
+pub(super) struct Difference {
+    pub(super) reason: &'static str,
+    explains: fn(&Case<'_>) -> bool,
+}
+
+/// All of them; the first that explains a case counts it.
+pub(super) static DIFFERENCES: [Difference; 9] = [
+    Difference {
+        reason: "topk and bottomk: which of equal values wins follows the order of storage",
+        explains: |case| case.is_ranked() && case.same_values_by_time(),
+    },
+    Difference {
+        reason: "since 3.0 a dot in a regex matches a newline",
+        explains: |case| case.differs_by_newlines(),
+    },
+    Difference {
+        reason: "Go 1.19, with which 2.42 is built, merges `A|(?i:a)` into `A` when it factors alternatives",
+        explains: |case| {
+            case.mentions("subject")
+                && case.mentions("(?i")
+                && case.mentions("|")
+                && !case.is_refused_by_one()
+        },
+    },
+    Difference {
+        reason: "3.x sums with compensation: where 2.42 leaves rounding, zero is left",
+        explains: |case| case.ours.matches(case.theirs, is_noise),
+    },
+    Difference {
+        reason: "2.42 forgot to drop the metric name after atan2 with a scalar",
+        explains: |case| case.mentions(" atan2 ") && case.ours.matches(&case.theirs.unnamed(), is_noise),
+    },
+    Difference {
+        reason: "stddev and stdvar of a single NaN or infinity are NaN since 3.0, were 0",
+        explains: |case| {
+            let of_samples =
+                ["stddev(", "stdvar(", "stddev by", "stdvar by", "stddev without", "stdvar without"];
+            let ours_is_nan = |a: f64, b: f64| is_noise(a, b) || a.is_nan();
+            of_samples.iter().any(|name| case.mentions(name)) && case.ours.matches(case.theirs, ours_is_nan)
+        },
+    },
+    Difference {
+        reason: "3.x finds duplicate matches before a comparison filters them away",
+        explains: |case| case.refuses_pairs_that_are_filtered(),
+    },
+    Difference {
+        reason: "2.42 moves the window of a pinned predict_linear with the step",
+        explains: |case| case.mentions("predict_linear(") && case.mentions(" @ "),
+    },
+    Difference {
+        reason: "2.42 forgets the offset of timestamp() with both @ and offset",
+        explains: |case| case.mentions("timestamp(") && case.mentions(" @ ") && case.mentions(" offset "),
+    },
+];
+
+/// Writes what 3.x renamed as 2.42 knows it.
+pub(super) fn in_the_old_spelling(expr: &str) -> String {
+    expr.replace("double_exponential_smoothing(", "holt_winters(")
+}
+
+/// Returns which of [`DIFFERENCES`] explains the case.
+pub(super) fn explain(case: &Case<'_>) -> Option<usize> {
+    DIFFERENCES.iter().position(|difference| (difference.explains)(case))
+}
+
+impl Case<'_> {
+    fn mentions(&self, text: &str) -> bool {
+        self.expr.contains(text)
+    }
+
+    fn is_refused_by_one(&self) -> bool {
+        matches!(self.ours, Answer::Refused(_)) != matches!(self.theirs, Answer::Refused(_))
+    }
+
+    fn is_ranked(&self) -> bool {
+        self.expr.starts_with("topk") || self.expr.starts_with("bottomk")
+    }
+
+    fn same_values_by_time(&self) -> bool {
+        let (ours, theirs) = (self.ours.values_by_time(), self.theirs.values_by_time());
+        let same =
+            |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_close(*a, *b));
+        let mut times = ours.iter().zip(&theirs);
+        ours.len() == theirs.len() && times.all(|(a, b)| a.0 == b.0 && same(a.1, b.1))
+    }
+
+    fn differs_by_newlines(&self) -> bool {
+        let has_newline = |labels: &LabelSet| labels.get("text").is_some_and(|text| text.contains('\n'));
+        self.mentions("subject")
+            && self.ours.without(has_newline).matches(&self.theirs.without(has_newline), is_close)
+    }
+
+    /// With `bool` nothing is filtered: then 2.42 has to refuse as well.
+    fn refuses_pairs_that_are_filtered(&self) -> bool {
+        if *self.ours != Answer::Refused("execution".to_owned()) {
+            return false;
+        }
+        let mut expr = self.expr.to_owned();
+        for op in [" == ", " != ", " > ", " < ", " >= ", " <= "] {
+            expr = expr.replace(op, &format!("{op}bool "));
+        }
+        let unfiltered = expr.replace("bool bool", "bool");
+        unfiltered != self.expr && (self.ask)(&unfiltered) == *self.ours
+    }
+}
+
+/// Whether two values are the same but for rounding about zero.
+fn is_noise(a: f64, b: f64) -> bool {
+    is_close(a, b) || (a - b).abs() < 1e-9
+}
