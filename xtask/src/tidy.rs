@@ -1,6 +1,6 @@
 //! House rules that a machine can check; `cargo test -p xtask` runs them. Limits only go down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -161,6 +161,35 @@ pub fn manifest_violations() -> Result<Vec<String>> {
             violations.push(format!("crates/{}: package shall be named {expected}", krate.folder));
         }
     }
+    Ok(violations)
+}
+
+/// Returns dependencies that a crate declares and its sources never name, and those that only the workspace declares.
+pub fn unused_dependencies() -> Result<Vec<String>> {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).context("read Cargo.toml")?;
+    let table = workspace.split("[workspace.dependencies]").nth(1).unwrap_or("");
+    let table = table.split("\n[").next().unwrap_or("");
+    let declared = table.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned());
+    let mut unasked: BTreeSet<String> = declared.collect();
+    let mut violations = Vec::new();
+    for manifest in files(&root(), "toml").iter().filter(|path| path.ends_with("Cargo.toml")) {
+        let folder = manifest.parent().unwrap_or(manifest);
+        if folder == root() {
+            continue;
+        }
+        let text = fs::read_to_string(manifest).with_context(|| format!("read {}", manifest.display()))?;
+        let sources: String =
+            files(folder, "rs").iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let dependencies = text.split("dependencies]").skip(1).collect::<String>();
+        let names = dependencies.lines().filter(|line| line.contains("workspace = true"));
+        for name in names.filter_map(|line| line.split(['.', ' ']).next()) {
+            unasked.remove(name);
+            if !sources.contains(&name.replace('-', "_")) {
+                violations.push(format!("{}: {name} is not used", folder.display()));
+            }
+        }
+    }
+    violations.extend(unasked.iter().map(|name| format!("Cargo.toml: no crate asks for {name}")));
     Ok(violations)
 }
 

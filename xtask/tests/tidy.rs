@@ -24,6 +24,11 @@ fn versions_are_declared_once() {
 }
 
 #[test]
+fn every_dependency_is_used() {
+    none(tidy::unused_dependencies());
+}
+
+#[test]
 fn dependencies_are_allowed() {
     none(tidy::dependency_violations());
 }

@@ -1,8 +1,9 @@
 //! The web UI's files, embedded in the binary and served under any path.
 //!
 //! The build compresses each file once; [`Assets`] serves them as they are to clients that take gzip. The page
-//! itself, `index.html`, is adapted once at start: its `<base href="/">` becomes the path under which this server is
-//! reached, so every relative link of the UI works behind a proxy's sub-path.
+//! itself, `index.html`, is adapted once at start: its `<base href>` leads from the depth of the requested path back to
+//! the root (`./`, `../`, …), so every link of the UI works behind a proxy's sub-path that nobody told us about. Where
+//! the path is configured, that path is written instead.
 //!
 //! # Invariants
 //! - Only embedded paths are served: there is no file system behind a request, so none to traverse.
@@ -26,9 +27,11 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// A policy for a page without inline script: everything comes from this server.
-pub const DEFAULT_CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; \
-     form-action 'self'; frame-ancestors 'self'";
+pub const DEFAULT_CSP: &str = "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'self'; \
+     form-action 'self'";
+
+/// Deepest route of the UI, counted in slashes; deeper paths are not found.
+const DEPTH_MAX: usize = 4;
 
 /// Decompressed assets larger than this are a build mistake.
 const ASSET_BYTES_MAX: u64 = 64 << 20;
@@ -75,7 +78,7 @@ pub enum AssetsError {
 /// How assets are served.
 #[derive(Clone, Debug)]
 pub struct AssetOptions {
-    /// Path under which browsers reach the UI: `/`, `/prometheus`.
+    /// Path under which browsers reach the UI, such as `/prometheus`; `/` where only the browser knows it.
     pub base_path: String,
     /// Content-Security-Policy of the page. Default: [`DEFAULT_CSP`].
     pub content_security_policy: String,
@@ -96,7 +99,8 @@ pub struct Assets {
 #[derive(Debug)]
 struct Inner {
     assets: &'static [Asset],
-    index: Page,
+    /// By the depth of the requested path.
+    pages: Vec<Page>,
     csp: HeaderValue,
 }
 
@@ -114,17 +118,22 @@ impl Assets {
     pub fn new(assets: &'static [Asset], options: &AssetOptions) -> Result<Self, AssetsError> {
         let index = assets.iter().find(|asset| asset.path == INDEX).ok_or(AssetsError::NoIndex)?;
         let html = gunzip(index)?;
-        let html = with_base_path(&String::from_utf8_lossy(&html), &options.base_path)?;
+        let html = String::from_utf8_lossy(&html);
         let csp = &options.content_security_policy;
         let bad = |_| AssetsError::BadOption { what: "content security policy", value: csp.clone() };
         let csp = HeaderValue::from_str(csp).map_err(bad)?;
-        let index = Page { gzip: gzip(html.as_bytes()).into(), plain: html.into() };
-        Ok(Self { inner: Arc::new(Inner { assets, index, csp }) })
+        let mut pages = Vec::new();
+        for depth in 0..=DEPTH_MAX {
+            let html = with_base(&html, &base_href(&options.base_path, depth)?);
+            pages.push(Page { gzip: gzip(html.as_bytes()).into(), plain: html.into() });
+        }
+        Ok(Self { inner: Arc::new(Inner { assets, pages, csp }) })
     }
 
-    /// Returns the adapted page, for handlers that serve it themselves.
-    pub fn index(&self, headers: &HeaderMap) -> Response {
-        let Inner { index, csp, .. } = &*self.inner;
+    /// Returns the page as adapted for a path of this depth.
+    fn page(&self, depth: usize, headers: &HeaderMap) -> Response {
+        let Inner { pages, csp, .. } = &*self.inner;
+        let Some(index) = pages.get(depth) else { return StatusCode::NOT_FOUND.into_response() };
         let (body, encoding) = pick(headers, || index.gzip.clone(), || index.plain.clone());
         let mut response = body.into_response();
         set(&mut response, CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -136,11 +145,11 @@ impl Assets {
     /// Answers for `path`, without a leading slash: the file, or the page when no file is meant.
     pub fn respond(&self, path: &str, headers: &HeaderMap) -> Response {
         if path.is_empty() || path == INDEX {
-            return self.index(headers);
+            return self.page(0, headers);
         }
         match self.inner.assets.iter().find(|asset| asset.path == path) {
             Some(asset) => serve_asset(asset, headers),
-            None if is_client_route(path) => self.index(headers),
+            None if is_client_route(path) => self.page(path.matches('/').count(), headers),
             None => StatusCode::NOT_FOUND.into_response(),
         }
     }
@@ -214,21 +223,28 @@ fn pick(
     if is_gzip_welcome { (gzip(), Some("gzip")) } else { (plain(), None) }
 }
 
-/// Points the page's relative links at `base_path`: replaces the `<base href="…">`, or adds one after `<head>`.
-fn with_base_path(html: &str, base_path: &str) -> Result<String, AssetsError> {
+/// Returns where relative links of a page lead that was asked for at `depth` slashes below the root.
+fn base_href(base_path: &str, depth: usize) -> Result<String, AssetsError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
     if !base_path.bytes().all(is_plain) {
         return Err(AssetsError::BadOption { what: "base path", value: base_path.to_owned() });
     }
-    let trimmed = base_path.trim_matches('/');
-    let href = if trimmed.is_empty() { "/".to_owned() } else { format!("/{trimmed}/") };
+    match base_path.trim_matches('/') {
+        "" if depth == 0 => Ok("./".to_owned()),
+        "" => Ok("../".repeat(depth)),
+        path => Ok(format!("/{path}/")),
+    }
+}
+
+/// Replaces the page's `<base href="…">`, or adds one after `<head>`.
+fn with_base(html: &str, href: &str) -> String {
     const BASE: &str = "<base href=\"";
     if let Some((before, rest)) = html.split_once(BASE)
         && let Some((_, after)) = rest.split_once('"')
     {
-        return Ok(format!("{before}{BASE}{href}\"{after}"));
+        return format!("{before}{BASE}{href}\"{after}");
     }
-    Ok(html.replacen("<head>", &format!("<head>{BASE}{href}\">"), 1))
+    html.replacen("<head>", &format!("<head>{BASE}{href}\">"), 1)
 }
 
 fn gunzip(asset: &Asset) -> Result<Vec<u8>, AssetsError> {
@@ -275,8 +291,18 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], DEFAULT_CSP);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-cache");
         assert!(body(response).await.contains("<head><base href=\"/prometheus/\"><title>"));
-        assert_eq!(with_base_path("<head><x>", "").unwrap(), "<head><base href=\"/\"><x>");
-        assert!(with_base_path("<head>", "/\"><script>").is_err());
+        assert_eq!(with_base("<head><x>", "./"), "<head><base href=\"./\"><x>");
+        assert!(base_href("/\"><script>", 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn links_lead_back_to_the_root_from_any_depth() {
+        let assets = assets("/");
+        for (path, href) in [("", "./"), ("query", "./"), ("query/", "../"), ("a/b/c", "../../")] {
+            let page = body(assets.respond(path, &HeaderMap::new())).await;
+            assert!(page.contains(&format!("<base href=\"{href}\">")), "{path}: {page}");
+        }
+        assert_eq!(assets.respond("a/b/c/d/e/f", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 mod number;
 mod string;
 
+use wf_model::duration::{self, DurationError};
 use wf_model::quote::GoQuoted;
 
 use crate::ast::{BinaryOp, Pos};
@@ -74,7 +75,7 @@ pub(crate) struct LexError {
 /// # Errors
 /// The first thing that is no token, together with the tokens before it: an earlier syntax error is reported first.
 pub(crate) fn tokens(text: &str) -> (Vec<Token>, Option<LexError>) {
-    let mut lexer = Lexer { text, at: 0, in_braces: false, in_brackets: false };
+    let mut lexer = Lexer { text, at: 0, in_braces: false, in_brackets: false, n_open_parens: 0 };
     let mut tokens = Vec::new();
     loop {
         match lexer.next() {
@@ -95,13 +96,14 @@ struct Lexer<'a> {
     at: usize,
     in_braces: bool,
     in_brackets: bool,
+    n_open_parens: usize,
 }
 
 impl Lexer<'_> {
     fn next(&mut self) -> Result<Token, LexError> {
         self.skip_blanks_and_comments();
         let start = self.at;
-        let Some(ch) = self.rest().chars().next() else { return Ok(self.token(start, TokenKind::End)) };
+        let Some(ch) = self.rest().chars().next() else { return self.end() };
         let kind = match ch {
             '"' | '\'' | '`' => self.string(ch)?,
             '0'..='9' => self.number()?,
@@ -113,14 +115,40 @@ impl Lexer<'_> {
         Ok(self.token(start, kind))
     }
 
+    fn end(&self) -> Result<Token, LexError> {
+        let message = if self.in_braces {
+            "unexpected end of input inside braces"
+        } else if self.n_open_parens > 0 {
+            "unclosed left parenthesis"
+        } else if self.in_brackets {
+            "unclosed left bracket"
+        } else {
+            return Ok(self.token(self.at, TokenKind::End));
+        };
+        Err(self.error(self.at, 0, message.to_owned()))
+    }
+
     fn symbol(&mut self, ch: char) -> Result<TokenKind, LexError> {
         use BinaryOp::{
             Add, Div, Equal, Greater, GreaterEqual, Less, LessEqual, Mod, Mul, NotEqual, Pow, Sub,
         };
         let operator = |op| TokenKind::Operator(op);
+        if self.in_braces && !matches!(ch, '{' | '}' | ',' | '=' | '!') {
+            return Err(self.unexpected(ch));
+        }
         let (length, kind) = match (ch, self.byte(1)) {
-            ('(', _) => (1, TokenKind::LeftParen),
-            (')', _) => (1, TokenKind::RightParen),
+            ('(', _) => {
+                self.n_open_parens += 1;
+                (1, TokenKind::LeftParen)
+            }
+            (')', _) if self.n_open_parens == 0 => {
+                // The reference points behind it.
+                return Err(self.error(self.at + 1, 0, "unexpected right parenthesis ')'".to_owned()));
+            }
+            (')', _) => {
+                self.n_open_parens -= 1;
+                (1, TokenKind::RightParen)
+            }
             ('{', _) => return self.open_brace(),
             ('}', _) => return self.close_brace(),
             ('[', _) => return self.open_bracket(),
@@ -144,7 +172,14 @@ impl Lexer<'_> {
             ('/', _) => (1, operator(Div)),
             ('%', _) => (1, operator(Mod)),
             ('^', _) => (1, operator(Pow)),
-            ('!', _) => return Err(self.error(self.at, 1, "unexpected character after '!'".to_owned())),
+            ('!', _) => {
+                let after = self.rest().chars().nth(1).map(quoted_char);
+                let message = after.map_or_else(
+                    || "unexpected end of input after '!'".to_owned(),
+                    |after| format!("unexpected character after '!': {after}"),
+                );
+                return Err(self.error(self.at, 1, message));
+            }
             _ => return Err(self.unexpected(ch)),
         };
         Ok(self.take(length, kind))
@@ -165,7 +200,7 @@ impl Lexer<'_> {
 
     fn close_brace(&mut self) -> Result<TokenKind, LexError> {
         if !self.in_braces {
-            return Err(self.error(self.at, 1, "unexpected right brace '}'".to_owned()));
+            return Err(self.unexpected('}'));
         }
         self.in_braces = false;
         Ok(self.take(1, TokenKind::RightBrace))
@@ -203,6 +238,13 @@ impl Lexer<'_> {
             Some(kind) => Ok(self.take(length, kind)),
             None => {
                 let text = self.rest().get(..length).unwrap_or_default();
+                if number::is_out_of_range(text) {
+                    let cause = format!("strconv.ParseFloat: parsing {}: value out of range", GoQuoted(text));
+                    return Err(self.error(self.at, length, format!("error parsing number: {cause}")));
+                }
+                if let Err(error @ DurationError::OutOfRange) = duration::parse(text) {
+                    return Err(self.error(self.at, length, error.to_string()));
+                }
                 Err(self.error(self.at, length, format!("bad number or duration syntax: {}", GoQuoted(text))))
             }
         }
@@ -310,6 +352,6 @@ mod tests {
         check("1.5h", "bad number or duration syntax: \"1.5h\"");
         check("1__0", "bad number or duration syntax: \"1__0\"");
         check("\"\\q\"", "unknown escape sequence U+0071 'q'");
-        check("a}", "unexpected right brace '}'");
+        check("a}", "unexpected character: '}'");
     }
 }

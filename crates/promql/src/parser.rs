@@ -116,6 +116,21 @@ pub fn line_and_column(text: &str, at: u32) -> (usize, usize) {
     (line, column)
 }
 
+/// Parses and prints whatever bytes it is given: the entry for fuzzing.
+/// # Panics
+/// When what is printed does not parse to the same text again, which is a bug of ours.
+pub fn fuzz_parse(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = parse_selector(text);
+    let Ok(expr) = parse(text, &ParseOptions::all()) else { return };
+    let printed = expr.to_string();
+    let again = parse(&printed, &ParseOptions::all()).map(|again| again.to_string());
+    assert_eq!(again.as_ref(), Ok(&printed), "{text:?} does not survive printing");
+    let pretty = crate::printer::pretty(&expr);
+    let again = parse(&pretty, &ParseOptions::all()).map(|again| again.to_string());
+    assert_eq!(again, Ok(printed), "{text:?} does not survive pretty printing");
+}
+
 /// A message at a place; becomes a [`ParseError`] once at the end.
 #[derive(Debug)]
 struct Fault {
@@ -191,7 +206,7 @@ impl<'a> Parser<'a> {
         self.advance();
         let operand = self.nested(|parser| parser.binary(binary::POWER_LEVEL))?;
         let pos = join(start, operand.pos);
-        check::unary_operand(&operand)?;
+        check::unary_operand(&operand, pos)?;
         if let ExprKind::Number(number) = operand.kind {
             let value = if op == UnaryOp::Minus { -number.value } else { number.value };
             return Ok(Expr { pos, kind: ExprKind::Number(NumberLiteral { value, ..number }) });
@@ -251,7 +266,6 @@ impl<'a> Parser<'a> {
             self.word_at(1).eq_ignore_ascii_case("by") || self.word_at(1).eq_ignore_ascii_case("without");
         match aggregate::operator(&word) {
             Some(op) if followed_by_paren || has_clause => self.aggregation(op),
-            _ if followed_by_paren => self.call(),
             _ if matches!(
                 word.as_str(),
                 "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2"
@@ -259,6 +273,7 @@ impl<'a> Parser<'a> {
             {
                 Err(self.unexpected("", ""))
             }
+            _ if followed_by_paren => self.call(),
             _ => self.selector(),
         }
     }

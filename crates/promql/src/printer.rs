@@ -3,6 +3,8 @@
 //! # Source
 //! `spec/prometheus-query.md` §1.4, "Canonical forms".
 
+mod pretty;
+
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use crate::ast::{
     ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching, VectorSelector,
 };
 
+pub use pretty::pretty;
+
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -26,7 +30,7 @@ impl Display for Expr {
                 write!(f, "{}{}", Mode(selector.mode), Offset(&selector.offset))
             }
             ExprKind::Range(range) => write_range(f, range),
-            ExprKind::Subquery(subquery) => write_subquery(f, subquery),
+            ExprKind::Subquery(subquery) => write!(f, "{}{}", subquery.expr, Window(subquery)),
             ExprKind::Paren(inner) => write!(f, "({inner})"),
             ExprKind::Unary(UnaryOp::Plus, inner) => write!(f, "+{inner}"),
             ExprKind::Unary(UnaryOp::Minus, inner) => write!(f, "-{inner}"),
@@ -63,12 +67,18 @@ fn write_range(f: &mut Formatter<'_>, range: &RangeSelector) -> fmt::Result {
     write!(f, "{}{}", At(selector.at), Offset(&selector.offset))
 }
 
-fn write_subquery(f: &mut Formatter<'_>, subquery: &Subquery) -> fmt::Result {
-    write!(f, "{}[{}:", subquery.expr, Span(&subquery.range))?;
-    if let Some(step) = &subquery.step {
-        Span(step).fmt(f)?;
+/// What follows the expression of a subquery: `[1h:5m] @ 1.000 offset 1m`.
+pub(crate) struct Window<'a>(pub(crate) &'a Subquery);
+
+impl Display for Window<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let subquery = self.0;
+        write!(f, "[{}:", Span(&subquery.range))?;
+        if let Some(step) = &subquery.step {
+            Span(step).fmt(f)?;
+        }
+        write!(f, "]{}{}", At(subquery.at), Offset(&subquery.offset))
     }
-    write!(f, "]{}{}", At(subquery.at), Offset(&subquery.offset))
 }
 
 impl Display for NumberLiteral {
@@ -127,7 +137,13 @@ impl Display for LabelList<'_> {
             if idx > 0 {
                 f.write_str(", ")?;
             }
-            if is_legacy_metric_name(label) { f.write_str(label)? } else { GoQuoted(label).fmt(f)? }
+            // These words are no labels when bare.
+            let is_word = matches!(label.to_ascii_lowercase().as_str(), "without" | "inf" | "nan");
+            if is_legacy_metric_name(label) && !is_word {
+                f.write_str(label)?;
+            } else {
+                GoQuoted(label).fmt(f)?;
+            }
         }
         f.write_str(")")
     }
@@ -153,7 +169,7 @@ struct Matchers<'a>(&'a VectorSelector);
 impl Display for Matchers<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let selector = self.0;
-        let outside = selector.name.as_deref().filter(|name| is_legacy_metric_name(name));
+        let outside = selector.name.as_deref().filter(|name| is_bare(name));
         let mut texts: Vec<String> = Vec::new();
         for matcher in &selector.matchers {
             let is_name = matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal;
@@ -172,6 +188,13 @@ impl Display for Matchers<'_> {
         }
         write!(f, "{{{}}}", texts.join(","))
     }
+}
+
+/// Whether a metric name can stand outside braces: words with another meaning there cannot.
+fn is_bare(name: &str) -> bool {
+    const RESERVED: [&str; 8] =
+        ["bool", "on", "ignoring", "group_left", "group_right", "atan2", "inf", "nan"];
+    is_legacy_metric_name(name) && !RESERVED.contains(&name.to_ascii_lowercase().as_str())
 }
 
 struct At(Option<AtModifier>);
@@ -243,3 +266,6 @@ impl Display for DurationExpr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,9 +74,9 @@ impl SampleColumns {
 
     /// Adds a histogram sample.
     pub fn push_histogram(&mut self, time_ms: i64, histogram: Arc<FloatHistogram>) {
-        self.histograms.push((self.times_ms.len(), Arc::clone(&histogram)));
         self.times_ms.push(time_ms);
         self.values.push(histogram.sum);
+        self.histograms.push((self.times_ms.len() - 1, histogram));
     }
 }
 

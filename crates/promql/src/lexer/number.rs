@@ -53,7 +53,14 @@ fn number(word: &str) -> Option<f64> {
     if let Some(value) = octal.and_then(|rest| i64::from_str_radix(rest, 8).ok()) {
         return Some(value as f64);
     }
-    digits.parse().ok()
+    digits.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// Whether `word` is a number that no float can hold.
+pub(super) fn is_out_of_range(word: &str) -> bool {
+    let digits: String = word.chars().filter(|ch| *ch != '_').collect();
+    digits.starts_with(|ch: char| ch.is_ascii_digit() || ch == '.')
+        && digits.parse().is_ok_and(|value: f64| value.is_infinite())
 }
 
 /// `_` stands between digits, or after `0x`.

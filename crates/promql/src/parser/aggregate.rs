@@ -81,12 +81,13 @@ impl Parser<'_> {
             if self.take(&TokenKind::RightParen) {
                 return Ok(args);
             }
+            let comma = self.pos();
             if !self.take(&TokenKind::Comma) {
                 return Err(self.unexpected(context, "\",\" or \")\""));
             }
             if self.peek() == &TokenKind::RightParen {
-                let message = format!("trailing commas not allowed in {context} arguments");
-                return Err(self.fault(self.pos(), message));
+                let message = "trailing commas not allowed in function call args";
+                return Err(self.fault(comma, message.to_owned()));
             }
         }
     }

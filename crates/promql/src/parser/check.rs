@@ -28,13 +28,13 @@ fn expect_type(expr: &Expr, wanted: ValueType, place: &str) -> Parsed<()> {
     fault(expr.pos, format!("expected type {} in {place}, got {}", type_name(wanted), type_name(found)))
 }
 
-pub(super) fn unary_operand(operand: &Expr) -> Parsed<()> {
+pub(super) fn unary_operand(operand: &Expr, pos: Pos) -> Parsed<()> {
     let found = operand.value_type();
     if matches!(found, ValueType::Scalar | ValueType::Vector) {
         return Ok(());
     }
     let rule = "unary expression only allowed on expressions of type scalar or instant vector";
-    fault(operand.pos, format!("{rule}, got {}", GoQuoted(type_name(found))))
+    fault(pos, format!("{rule}, got {}", GoQuoted(type_name(found))))
 }
 
 pub(super) fn aggregation(op: AggregateOp, expr: &Expr, param: Option<&Expr>) -> Parsed<()> {
@@ -89,34 +89,32 @@ pub(super) fn binary(
         return fault(op_pos, "comparisons between scalars must use BOOL modifier".to_owned());
     }
     if types != (ValueType::Vector, ValueType::Vector) {
-        return without_matching(expr, matching.as_ref(), op_pos);
+        return without_matching(expr, matching.as_ref());
     }
     vector_matching(expr, matching.unwrap_or_default(), op_pos).map(Some)
 }
 
-fn without_matching(
-    expr: &BinaryExpr,
-    matching: Option<&VectorMatching>,
-    op_pos: Pos,
-) -> Parsed<Option<VectorMatching>> {
+fn without_matching(expr: &BinaryExpr, matching: Option<&VectorMatching>) -> Parsed<Option<VectorMatching>> {
+    let pos = super::join(expr.lhs.pos, expr.rhs.pos);
     let name = GoQuoted(expr.op.as_str());
     if matching.is_some() {
-        return fault(op_pos, "vector matching only allowed between instant vectors".to_owned());
+        return fault(pos, "vector matching only allowed between instant vectors".to_owned());
     }
     if expr.op.is_set() {
-        return fault(op_pos, format!("set operator {name} not allowed in binary scalar expression"));
+        return fault(pos, format!("set operator {name} not allowed in binary scalar expression"));
     }
     Ok(None)
 }
 
 fn vector_matching(expr: &BinaryExpr, mut matching: VectorMatching, op_pos: Pos) -> Parsed<VectorMatching> {
     let name = GoQuoted(expr.op.as_str());
+    let pos = super::join(expr.lhs.pos, expr.rhs.pos);
     if expr.op.is_set() {
         if matching.cardinality != Cardinality::OneToOne {
-            return fault(op_pos, format!("no grouping allowed for {name} operation"));
+            return fault(pos, format!("no grouping allowed for {name} operation"));
         }
         if matching.fill_left.is_some() || matching.fill_right.is_some() {
-            return fault(op_pos, format!("filling in missing series not allowed for {name} operation"));
+            return fault(pos, "filling in missing series not allowed for set operators".to_owned());
         }
         matching.cardinality = Cardinality::ManyToMany;
     }

@@ -128,8 +128,8 @@ impl Parser<'_> {
         };
         let value_pos = self.pos();
         self.advance();
-        let matcher =
-            Matcher::new(op, &label, &value).map_err(|error| self.fault(value_pos, error.to_string()))?;
+        let pos = join(pos, value_pos);
+        let matcher = Matcher::new(op, &label, &value).map_err(|error| self.fault(pos, error.to_string()))?;
         Ok(Some(matcher))
     }
 }

@@ -65,26 +65,36 @@ fn precedence_shapes_the_tree() {
 }
 
 #[test]
+fn mistakes_are_told_in_the_references_words() {
+    refuse("((1)", "1:5: parse error: unclosed left parenthesis");
+    refuse("(1))", "1:5: parse error: unexpected right parenthesis ')'");
+    refuse("some}", "1:5: parse error: unexpected character: '}'");
+    refuse("foo[999999999y]", "1:5: parse error: duration out of range");
+    refuse("sum(a,)", "1:6: parse error: trailing commas not allowed in function call args");
+    refuse("a - on(b) ignoring(c) d", "1:11: parse error: unexpected <ignoring>");
+    refuse("foo + group_left(baz) bar", "1:7: parse error: unexpected <group_left>");
+    refuse("1 and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression");
+    refuse("1 + on(a) 1", "1:1: parse error: vector matching only allowed between instant vectors");
+    refuse("foo or on(a) group_left bar", "1:1: parse error: no grouping allowed for \"or\" operation");
+    let unary = "unary expression only allowed on expressions of type scalar or instant vector";
+    refuse("-\"string\"", &format!("1:1: parse error: {unary}, got \"string\""));
+}
+
+#[test]
 fn errors_name_place_and_reason() {
     refuse("", "1:1: parse error: no expression found in input");
-    refuse("sum(", "1:5: parse error: unexpected end of input");
+    refuse("sum(", "1:5: parse error: unclosed left parenthesis");
     refuse("a + ", "1:5: parse error: unexpected end of input");
-    refuse("a\n+ )", "2:3: parse error: unexpected \")\"");
-    refuse(
-        "foo{a=\"b\"",
-        "1:10: parse error: unexpected end of input in label matching, expected \",\" or \"}\"",
-    );
-    refuse(
-        "foo[5m",
-        "1:7: parse error: unexpected end of input in subquery or range, expected \":\" or \"]\"",
-    );
+    refuse("a\n+ )", "2:4: parse error: unexpected right parenthesis ')'");
+    refuse("foo{a=\"b\"", "1:10: parse error: unexpected end of input inside braces");
+    refuse("foo[5m", "1:7: parse error: unclosed left bracket");
     refuse("foo[0]", "1:5: parse error: duration must be greater than 0");
     refuse("sum(foo)[5m]", "1:9: parse error: ranges only allowed for vector selectors");
     refuse("foo offset 1m [5m]", "1:15: parse error: no offset modifiers allowed before range");
     refuse("foo offset 1m offset 2m", "1:1: parse error: offset may not be set multiple times");
     refuse("1 == 2", "1:3: parse error: comparisons between scalars must use BOOL modifier");
     refuse("a + bool b", "1:3: parse error: bool modifier can only be used on comparison operators");
-    refuse("a and 1", "1:3: parse error: set operator \"and\" not allowed in binary scalar expression");
+    refuse("a and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression");
     refuse(
         "rate(foo)",
         "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector",
