@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn relabeling_decides_what_is_scraped_where_and_how() {
         let own = Labels::from_pairs([("__address__", "http://h:1/x"), ("__meta_zone", "a"), ("path", "/p")]);
-        let mut job = job(vec![TargetGroup { targets: vec![own.clone()], labels: Labels::empty() }]);
+        let mut job = job(vec![TargetGroup { targets: vec![own], labels: Labels::empty() }]);
         job.settings.relabel = vec![
             rule(Action::Replace, "__address__", "(.*)://([^/]+)(/.*)", "__tmp", "$1"),
             rule(Action::Replace, "__address__", "(.*)://([^/]+)(/.*)", "__address__", "$2"),
