@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::http_client::HttpClientFile;
+use crate::relabel::RelabelFile;
 use crate::yaml::reader::{At, Bytes, yaml_struct};
 
 yaml_struct! {
@@ -51,10 +52,12 @@ yaml_struct! {
         pub label_name_length_limit: Option<u64>,
         /// Longest label value, bytes. Default: 0, no limit.
         pub label_value_length_limit: Option<u64>,
+        /// How many of the targets that relabeling dropped are shown, per scrape configuration. Default: 0, all.
+        pub keep_dropped_targets: Option<u64>,
     }
     flatten {}
     not_yet {
-        "rule_query_offset", "query_log_file", "scrape_failure_log_file", "keep_dropped_targets",
+        "rule_query_offset", "query_log_file", "scrape_failure_log_file",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
     }
     null("global section")
@@ -103,15 +106,21 @@ yaml_struct! {
         pub label_name_length_limit: Option<u64>,
         /// As in `global`.
         pub label_value_length_limit: Option<u64>,
+        /// As in `global`.
+        pub keep_dropped_targets: Option<u64>,
+        /// Rules that rewrite the labels of a target, or drop it, before it is scraped.
+        pub relabel_configs: Vec<At<Option<RelabelFile>>>,
+        /// Rules that rewrite the labels of each scraped series, or drop it, before it is stored.
+        pub metric_relabel_configs: Vec<At<Option<RelabelFile>>>,
         /// Targets written down here.
         pub static_configs: Vec<StaticConfigFile>,
     }
     flatten { http_client: HttpClientFile, }
     not_yet {
-        "scrape_failure_log_file", "keep_dropped_targets",
+        "scrape_failure_log_file",
         "native_histogram_bucket_limit", "native_histogram_min_bucket_factor",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-        "always_scrape_classic_histograms", "relabel_configs", "metric_relabel_configs",
+        "always_scrape_classic_histograms",
         "oauth2", "azure_sd_configs", "consul_sd_configs", "digitalocean_sd_configs", "docker_sd_configs",
         "dockerswarm_sd_configs", "dns_sd_configs", "ec2_sd_configs", "ecs_sd_configs", "elasticache_sd_configs",
         "eureka_sd_configs", "file_sd_configs", "gce_sd_configs", "hetzner_sd_configs", "http_sd_configs",

@@ -7,13 +7,14 @@
 //! - Strict: an unknown key is an error; a key that the original knows and we do not act on yet is another, unless its
 //!   value is empty.
 //! - An empty file is valid and gives [`Config::default`].
-//! # Reading order: `yaml`, `file`, `http_client`, `resolve`, `print`.
-//! # Not here: relabeling, service discovery other than static targets, rule files.
+//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `print`.
+//! # Not here: what relabeling rules do (`wf_model::relabel`), service discovery other than static targets, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
 pub mod file;
 pub mod http_client;
 pub mod print;
+pub mod relabel;
 pub mod resolve;
 pub mod yaml;
 

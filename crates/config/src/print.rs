@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
+use wf_model::relabel::{Rule, RuleSpec};
 
 use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits};
 
@@ -65,6 +66,7 @@ fn write_limits(out: &mut String, indent: &str, limits: &ScrapeLimits) -> fmt::R
         n_labels_max,
         label_name_bytes_max,
         label_value_bytes_max,
+        n_dropped_kept_max,
     } = *limits;
     if body_bytes_max > 0 {
         writeln!(out, "{indent}body_size_limit: {body_bytes_max}B")?;
@@ -75,6 +77,7 @@ fn write_limits(out: &mut String, indent: &str, limits: &ScrapeLimits) -> fmt::R
         ("label_limit", n_labels_max),
         ("label_name_length_limit", label_name_bytes_max),
         ("label_value_length_limit", label_value_bytes_max),
+        ("keep_dropped_targets", n_dropped_kept_max),
     ];
     for (name, limit) in limits.into_iter().filter(|(_, limit)| *limit > 0) {
         writeln!(out, "{indent}{name}: {limit}")?;
@@ -104,6 +107,8 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     write_format(out, &scrape.format)?;
     write_limits(out, "  ", &scrape.limits)?;
     write_client(out, &scrape.client)?;
+    write_rules(out, "relabel_configs", &scrape.relabel)?;
+    write_rules(out, "metric_relabel_configs", &scrape.metric_relabel)?;
     if !scrape.static_groups.is_empty() {
         writeln!(out, "  static_configs:")?;
     }
@@ -177,6 +182,35 @@ fn write_tls(out: &mut String, tls: &TlsOptions) -> fmt::Result {
         }
     }
     writeln!(out, "    insecure_skip_verify: {}", tls.insecure_skip_verify)
+}
+
+/// Empty texts are written too: they differ from the defaults.
+fn write_rules(out: &mut String, name: &str, rules: &[Rule]) -> fmt::Result {
+    if !rules.is_empty() {
+        writeln!(out, "  {name}:")?;
+    }
+    for rule in rules {
+        let RuleSpec { source_labels, separator, target_label, regex, modulus, replacement, action } =
+            rule.spec();
+        // The first key of an entry follows its dash.
+        let mut indent = "  - ";
+        if !source_labels.is_empty() {
+            let names: Vec<String> = source_labels.iter().map(|name| quoted(name)).collect();
+            writeln!(out, "{indent}source_labels: [{}]", names.join(", "))?;
+            indent = "    ";
+        }
+        writeln!(out, "{indent}separator: {}", quoted(separator))?;
+        writeln!(out, "    regex: {}", quoted(regex))?;
+        if *modulus > 0 {
+            writeln!(out, "    modulus: {modulus}")?;
+        }
+        if !target_label.is_empty() {
+            writeln!(out, "    target_label: {}", quoted(target_label))?;
+        }
+        writeln!(out, "    replacement: {}", quoted(replacement))?;
+        writeln!(out, "    action: {action}")?;
+    }
+    Ok(())
 }
 
 /// Writes a text, or `<secret>` for what prints itself so.

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use wf_httpkit::ClientOptions;
-use wf_model::Labels;
 use wf_model::labels::METRIC_NAME;
 use wf_model::quote::GoQuoted;
+use wf_model::relabel::Rule;
+use wf_model::{Labels, NameScheme};
 
 use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile, StaticConfigFile};
+use crate::relabel;
 use crate::yaml::Position;
 use crate::yaml::reader::{At, Bytes, Reader};
 
@@ -119,6 +121,8 @@ pub struct ScrapeLimits {
     pub label_name_bytes_max: u64,
     /// Length of a label value.
     pub label_value_bytes_max: u64,
+    /// Dropped targets that are shown, per job.
+    pub n_dropped_kept_max: u64,
 }
 
 /// How one group of targets is scraped.
@@ -148,6 +152,10 @@ pub struct ScrapeConfig {
     pub format: FormatConfig,
     /// Bounds.
     pub limits: ScrapeLimits,
+    /// Rules for the labels of targets.
+    pub relabel: Vec<Rule>,
+    /// Rules for the labels of scraped series.
+    pub metric_relabel: Vec<Rule>,
     /// Targets written down in the file.
     pub static_groups: Vec<StaticGroup>,
     /// Credentials, TLS, redirects.
@@ -170,6 +178,8 @@ impl ScrapeConfig {
             enable_compression: true,
             format: global.format.clone(),
             limits: global.limits,
+            relabel: Vec::new(),
+            metric_relabel: Vec::new(),
             static_groups: Vec::new(),
             client: ClientOptions::default(),
         }
@@ -236,6 +246,7 @@ fn resolve_global(file: &GlobalFile, reader: &mut Reader) -> GlobalConfig {
             n_labels_max: file.label_limit.unwrap_or(0),
             label_name_bytes_max: file.label_name_length_limit.unwrap_or(0),
             label_value_bytes_max: file.label_value_length_limit.unwrap_or(0),
+            n_dropped_kept_max: file.keep_dropped_targets.unwrap_or(0),
         },
     }
 }
@@ -311,6 +322,8 @@ fn resolve_scrape(
     }
     let non_empty =
         |text: Option<&String>, default: String| text.filter(|t| !t.is_empty()).cloned().unwrap_or(default);
+    let format = resolve_format(file, global, reader);
+    let scheme = if format.legacy_names { NameScheme::Legacy } else { NameScheme::Utf8 };
     ScrapeConfig {
         scrape_interval,
         scrape_timeout,
@@ -323,9 +336,11 @@ fn resolve_scrape(
             .track_timestamps_staleness
             .unwrap_or(base.track_timestamps_staleness),
         enable_compression: file.enable_compression.unwrap_or(base.enable_compression),
-        format: resolve_format(file, global, reader),
+        format,
         limits: resolve_limits(file, &global.limits),
-        static_groups: resolve_groups(&file.static_configs, reader),
+        relabel: relabel::resolve(&file.relabel_configs, relabel::OF_TARGETS, scheme, reader),
+        metric_relabel: relabel::resolve(&file.metric_relabel_configs, relabel::OF_SERIES, scheme, reader),
+        static_groups: resolve_groups(file, reader),
         client: file.http_client.resolve(at.position, directory, reader),
         job_name: base.job_name,
     }
@@ -415,19 +430,27 @@ fn resolve_limits(file: &ScrapeConfigFile, global: &ScrapeLimits) -> ScrapeLimit
         n_labels_max: inherit(file.label_limit, global.n_labels_max),
         label_name_bytes_max: inherit(file.label_name_length_limit, global.label_name_bytes_max),
         label_value_bytes_max: inherit(file.label_value_length_limit, global.label_value_bytes_max),
+        n_dropped_kept_max: inherit(file.keep_dropped_targets, global.n_dropped_kept_max),
     }
 }
 
-fn resolve_groups(groups: &[StaticConfigFile], reader: &mut Reader) -> Vec<StaticGroup> {
+fn resolve_groups(file: &ScrapeConfigFile, reader: &mut Reader) -> Vec<StaticGroup> {
+    let groups = &file.static_configs;
+    // Rules may make an address of a URL: only without them it is known to be wrong.
+    let may_be_url = !file.relabel_configs.is_empty();
     let mut resolved = Vec::with_capacity(groups.len());
     for (idx, group) in groups.iter().enumerate() {
-        resolved
-            .push(reader.inside(format!(".static_configs[{idx}]"), |reader| resolve_group(group, reader)));
+        resolved.push(reader.inside(format!(".static_configs[{idx}]"), |reader| {
+            if !may_be_url {
+                check_addresses(group, reader);
+            }
+            resolve_group(group, reader)
+        }));
     }
     resolved
 }
 
-fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
+fn check_addresses(group: &StaticConfigFile, reader: &mut Reader) {
     for target in &group.targets {
         let address = GoQuoted(&target.value);
         if target.value.contains('/') {
@@ -438,6 +461,9 @@ fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
             reader.report(target.position, "target address is empty");
         }
     }
+}
+
+fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
     StaticGroup {
         targets: group.targets.iter().map(|at| at.value.clone()).collect(),
         labels: reader.inside(".labels".to_owned(), |reader| resolve_labels(&group.labels, reader)),

@@ -158,6 +158,9 @@ impl Builder {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
+                if tag.as_deref().is_some_and(|tag| tag.suffix() == "binary") {
+                    return Err(fail(position, "!!binary is not supported: write the text itself"));
+                }
                 let is_string = tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let is_plain = style == ScalarStyle::Plain && !is_string;
                 let value = Value::Scalar { text: text.into_owned(), is_plain };
@@ -295,6 +298,12 @@ mod tests {
     fn text(node: &Node) -> &str {
         let Value::Scalar { text, .. } = &node.value else { panic!("{node:?} is no scalar") };
         text
+    }
+
+    #[test]
+    fn binary_scalars_are_refused() {
+        let error = parse("a:\n  !!binary \"/w==\": b\n").unwrap_err().to_string();
+        assert_eq!(error, "line 2, column 12: !!binary is not supported: write the text itself");
     }
 
     #[test]

@@ -215,6 +215,26 @@ impl LabelsBuilder {
     }
 }
 
+/// Which metric and label names are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NameScheme {
+    /// Any UTF-8 but nothing.
+    #[default]
+    Utf8,
+    /// Letters, digits, `_`, and `:` in metric names.
+    Legacy,
+}
+
+impl NameScheme {
+    /// Returns whether `name` may name a label.
+    pub fn is_label_name(self, name: &str) -> bool {
+        match self {
+            Self::Utf8 => !name.is_empty(),
+            Self::Legacy => is_legacy_label_name(name),
+        }
+    }
+}
+
 /// Returns whether `name` is a metric name in the legacy scheme: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 pub fn is_legacy_metric_name(name: &str) -> bool {
     is_identifier(name, |byte| byte == b':')

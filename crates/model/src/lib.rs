@@ -3,7 +3,7 @@
 //! Everything above speaks in these types; nothing here knows I/O, time of day or a runtime.
 //!
 //! # Reading order
-//! `labels` (our manners in small), `matcher`, `regex`, `sample`, `histogram`, `metadata`, then the
+//! `labels` (our manners in small), `matcher`, `regex`, `relabel`, `sample`, `histogram`, `metadata`, then the
 //! spelling helpers `duration`, `float`, `quote`.
 //! # Not here
 //! What storage and its users agree on is `wf-series`; metric text formats are `wf-exposition`.
@@ -17,11 +17,12 @@ pub mod matcher;
 pub mod metadata;
 pub mod quote;
 pub mod regex;
+pub mod relabel;
 pub mod sample;
 
 pub use float::FloatError;
 pub use histogram::FloatHistogram;
-pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
+pub use labels::{Labels, LabelsBuilder, METRIC_NAME, NameScheme};
 pub use matcher::{MatchOp, Matcher};
 pub use metadata::{Metadata, MetricType};
 pub use regex::{AnchoredRegex, RegexError};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wf_httpkit::ClientOptions;
 use wf_model::Labels;
+use wf_model::relabel::Rule;
 
 /// One job: targets, and how they are scraped.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,10 @@ pub struct JobSettings {
     pub extra_scrape_metrics: bool,
     /// Bounds on what a target may give.
     pub limits: ScrapeLimits,
+    /// Rules for the labels of targets.
+    pub relabel: Vec<Rule>,
+    /// Rules for the labels of scraped series.
+    pub metric_relabel: Vec<Rule>,
     /// Credentials, TLS, redirects.
     pub client: ClientOptions,
 }
@@ -68,6 +73,8 @@ impl Default for JobSettings {
             name_validation: NameValidation::Utf8,
             extra_scrape_metrics: false,
             limits: ScrapeLimits::default(),
+            relabel: Vec::new(),
+            metric_relabel: Vec::new(),
             client: ClientOptions::default(),
         }
     }
@@ -103,6 +110,8 @@ pub struct ScrapeLimits {
     pub label_name_bytes_max: u64,
     /// Length of a label value, bytes.
     pub label_value_bytes_max: u64,
+    /// Targets per job that relabeling dropped and that are remembered for the API; all are counted.
+    pub n_dropped_kept_max: u64,
 }
 
 /// Size of an uncompressed page that no target exceeds unless its job sets a `body_size_limit` of its own.

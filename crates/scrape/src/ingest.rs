@@ -179,7 +179,7 @@ impl Ingest<'_> {
                         id
                     }
                     None => {
-                        self.counts.n_added += 1;
+                        self.counts.n_added += usize::from(meaning != Meaning::Dropped);
                         self.memory.slots.insert(text, kind, meaning)
                     }
                 })
@@ -193,7 +193,9 @@ impl Ingest<'_> {
 
     /// Finds out what a series text means; `None` when it cannot be stored although nothing is wrong with it.
     fn new_meaning(&mut self, text: &SeriesText<'_>) -> Result<Option<Meaning>, NewSeriesError> {
-        let labels = labels::series_labels(text, self.target, self.settings)?;
+        let Some(labels) = labels::series_labels(text, self.target, self.settings)? else {
+            return Ok(Some(Meaning::Dropped));
+        };
         // Beyond the limit nothing is stored, so storage need not know the series.
         if self.counts.n_kept >= self.samples_max() {
             return Ok(None);
@@ -265,7 +267,7 @@ impl Ingest<'_> {
         let start = origin.start as usize;
         let text = page.get(start..start + self.memory.slots.text_len(origin.slot))?;
         let text = SeriesText::from_known(text, self.memory.slots.kind_of(origin.slot, text)?);
-        let labels = labels::series_labels(&text, self.target, self.settings).ok()?;
+        let labels = labels::series_labels(&text, self.target, self.settings).ok()??;
         let series = self.sink.resolve(&labels).ok();
         self.memory.slots.set_meaning(origin.slot, Meaning::Series(series));
         series

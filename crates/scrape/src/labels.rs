@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use wf_exposition::SeriesText;
 use wf_model::labels::{is_legacy_label_name, is_legacy_metric_name};
-use wf_model::{Labels, METRIC_NAME};
+use wf_model::relabel::{self, Rule, Verdict};
+use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
 
 use crate::config::{JobSettings, NameValidation, ScrapeLimits};
 
@@ -37,14 +38,14 @@ impl LabelProblem {
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// Returns the labels under which an exposed series is stored.
+/// Returns the labels under which an exposed series is stored; `None` when relabeling drops it.
 /// # Complexity
 /// O(n log n) in the number of labels: a hostile page has as many as fit.
 pub(crate) fn series_labels(
     text: &SeriesText<'_>,
     target: &Labels,
     settings: &JobSettings,
-) -> Result<Labels, LabelProblem> {
+) -> Result<Option<Labels>, LabelProblem> {
     let mut exposed: Vec<Pair<'_>> = text.labels().collect();
     exposed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     if let Some((pair, _)) = exposed.iter().zip(exposed.iter().skip(1)).find(|(a, b)| a.0 == b.0) {
@@ -62,10 +63,23 @@ pub(crate) fn series_labels(
     exposed.append(&mut added);
     exposed.retain(|(_, value)| !value.is_empty());
     exposed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let labels = Labels::from_sorted(exposed.iter().map(|(name, value)| (&**name, &**value)));
+    let merged = Labels::from_sorted(exposed.iter().map(|(name, value)| (&**name, &**value)));
+    let Some(labels) = relabeled(merged, &settings.metric_relabel) else { return Ok(None) };
     check_names(&labels, settings.name_validation)?;
     check_limits(&labels, &settings.limits)?;
-    Ok(labels)
+    Ok(Some(labels))
+}
+
+/// A set that rules leave empty is dropped too.
+fn relabeled(labels: Labels, rules: &[Rule]) -> Option<Labels> {
+    if rules.is_empty() {
+        return Some(labels);
+    }
+    let mut builder = LabelsBuilder::from_labels(&labels);
+    match relabel::apply(rules, &mut builder) {
+        Verdict::Keep => Some(builder.build()).filter(|labels| !labels.is_empty()),
+        Verdict::Drop => None,
+    }
 }
 
 /// Longest part of a series text that an error shows.
@@ -106,7 +120,7 @@ fn check_names(labels: &Labels, validation: NameValidation) -> Result<(), LabelP
     if labels.metric_name().is_empty() {
         return Err(LabelProblem::NoName(labels.clone()));
     }
-    // Under UTF-8 the parser has checked everything.
+    // Under UTF-8 the parser has checked everything, and rules set no name that is none.
     let is_valid = validation == NameValidation::Utf8
         || (is_legacy_metric_name(labels.metric_name())
             && labels.iter().all(|(name, _)| is_legacy_label_name(name)));
@@ -151,7 +165,7 @@ mod tests {
         let Entry::Sample(sample) = parser.next_entry().unwrap() else { panic!("a sample") };
         let target = Labels::from_pairs(target.iter().copied());
         series_labels(&sample.series, &target, settings)
-            .map_or_else(|problem| problem.to_string(), |l| l.to_string())
+            .map_or_else(|problem| problem.to_string(), |l| l.map_or("dropped".to_owned(), |l| l.to_string()))
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub enum ReloadError {
 pub struct TargetSnapshot {
     /// Name of its job, the API's `scrapePool`.
     pub job: String,
-    /// Labels before the machinery's own were taken off.
+    /// Labels before relabeling.
     pub discovered_labels: Labels,
     /// Labels its series get.
     pub labels: Labels,
@@ -91,7 +91,7 @@ pub struct TargetSnapshot {
 pub struct DroppedTarget {
     /// Name of its job.
     pub job: String,
-    /// Its labels.
+    /// Labels before relabeling.
     pub discovered_labels: Labels,
 }
 
@@ -100,7 +100,7 @@ pub struct DroppedTarget {
 pub struct TargetsSnapshot {
     /// Targets that are scraped.
     pub active: Vec<TargetSnapshot>,
-    /// Targets that are not. Empty until relabeling exists.
+    /// Targets that relabeling dropped, in the order found, as many per job as its `keep_dropped_targets` says.
     pub dropped: Vec<DroppedTarget>,
     /// Number of dropped targets by job, those not kept included; every job is there.
     pub n_dropped: BTreeMap<String, usize>,
@@ -133,6 +133,9 @@ struct Pool {
     settings: Arc<JobSettings>,
     fetch: Arc<dyn Fetch>,
     loops: BTreeMap<TargetKey, LoopHandle>,
+    /// Labels of targets that relabeling dropped, as many as the job wants remembered.
+    dropped: Vec<Labels>,
+    n_dropped: usize,
 }
 
 struct LoopHandle {
@@ -245,11 +248,15 @@ impl ScrapeManager {
     ) {
         let metrics = &self.shared.metrics;
         let settings = Arc::new(job.settings.clone());
-        let new_pool =
-            || Pool { settings: Arc::clone(&settings), fetch: Arc::clone(&fetch), loops: BTreeMap::new() };
         let pool = pools.entry(job.name.clone()).or_insert_with(|| {
             metrics.pools.inc();
-            new_pool()
+            Pool {
+                settings: Arc::clone(&settings),
+                fetch: Arc::clone(&fetch),
+                loops: BTreeMap::new(),
+                dropped: Vec::new(),
+                n_dropped: 0,
+            }
         });
         if *pool.settings != *settings {
             metrics.pool_reloads.inc();
@@ -273,6 +280,7 @@ impl ScrapeManager {
         for problem in &set.problems {
             warn!(job = name, problem, "target cannot be scraped");
         }
+        (pool.dropped, pool.n_dropped) = (set.dropped, set.n_dropped);
         metrics.sync_failed.with(&[name]).add(set.problems.len() as u64);
         let limit = pool.settings.limits.n_targets_max;
         let n_targets = set.targets.len();
@@ -327,7 +335,11 @@ impl ScrapeManager {
         let mut snapshot = TargetsSnapshot::default();
         for (name, pool) in &*pools {
             snapshot.active.extend(pool.loops.values().map(|handle| snapshot_of(name, &handle.plan.target)));
-            snapshot.n_dropped.insert(name.clone(), 0);
+            let dropped = pool.dropped.iter().cloned();
+            snapshot.dropped.extend(
+                dropped.map(|discovered_labels| DroppedTarget { job: name.clone(), discovered_labels }),
+            );
+            snapshot.n_dropped.insert(name.clone(), pool.n_dropped);
         }
         snapshot
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use url::Url;
+use wf_model::relabel::{self, Verdict};
 use wf_model::{Labels, LabelsBuilder, duration};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -69,7 +70,7 @@ pub(crate) struct TargetState {
 /// Something to scrape.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// Labels before `__*` were taken off, with the job's defaults.
+    /// Labels before relabeling, with the job's defaults.
     pub(crate) discovered: Labels,
     /// Labels that its series get.
     pub(crate) labels: Labels,
@@ -98,6 +99,10 @@ impl Target {
 pub(crate) struct TargetSet {
     /// Unique by key, in the order given.
     pub(crate) targets: Vec<Target>,
+    /// Labels of those that relabeling dropped, as many as the job wants remembered.
+    pub(crate) dropped: Vec<Labels>,
+    /// How many relabeling dropped.
+    pub(crate) n_dropped: usize,
     /// Why others cannot be scraped.
     pub(crate) problems: Vec<String>,
 }
@@ -106,10 +111,20 @@ pub(crate) struct TargetSet {
 pub(crate) fn build_targets(job: &JobConfig) -> TargetSet {
     let mut set = TargetSet::default();
     let mut known = HashSet::new();
+    let kept_max = match job.settings.limits.n_dropped_kept_max {
+        0 => usize::MAX,
+        limit => usize::try_from(limit).unwrap_or(usize::MAX),
+    };
     for group in &job.groups {
         for own in &group.targets {
             match build_target(job, own, &group.labels) {
-                Ok(target) => {
+                Ok(Built::Dropped(labels)) => {
+                    set.n_dropped += 1;
+                    if set.dropped.len() < kept_max {
+                        set.dropped.push(labels);
+                    }
+                }
+                Ok(Built::Active(target)) => {
                     if known.insert(target.key()) {
                         set.targets.push(target);
                     }
@@ -121,9 +136,18 @@ pub(crate) fn build_targets(job: &JobConfig) -> TargetSet {
     set
 }
 
-fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Target, String> {
+/// What relabeling made of discovered labels.
+enum Built {
+    Active(Target),
+    Dropped(Labels),
+}
+
+fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, String> {
     let discovered = discovered_labels(job, own, group);
     let mut labels = LabelsBuilder::from_labels(&discovered);
+    if relabel::apply(&job.settings.relabel, &mut labels) == Verdict::Drop {
+        return Ok(Built::Dropped(discovered));
+    }
     let address = labels.get(ADDRESS).unwrap_or("").to_owned();
     if address.is_empty() {
         return Err("no address".to_owned());
@@ -139,7 +163,8 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Target,
         let (timeout, interval) = (duration::format(timeout), duration::format(interval));
         return Err(format!("scrape timeout {timeout} is greater than scrape interval {interval}"));
     }
-    let url = build_url(&job.settings, &discovered, &address)?;
+    let url = build_url(&job.settings, &labels, &address)?;
+    // What discovery told (`__meta_*`), what rules noted (`__tmp*`) and what has become the URL: no series gets it.
     let hidden: Vec<String> =
         labels.iter().filter(|(name, _)| name.starts_with("__")).map(|(name, _)| name.to_owned()).collect();
     for name in hidden {
@@ -148,7 +173,8 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Target,
     if labels.get("instance").is_none() {
         labels.set("instance", &address);
     }
-    Ok(Target { discovered, labels: labels.build(), url, interval, timeout, state: Arc::default() })
+    let labels = labels.build();
+    Ok(Built::Active(Target { discovered, labels, url, interval, timeout, state: Arc::default() }))
 }
 
 /// The target's own labels win over the group's, which win over the job's defaults.
@@ -175,19 +201,19 @@ fn read_duration(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Durat
     if read.is_zero() { Err(format!("{what} cannot be 0")) } else { Ok(read) }
 }
 
-fn build_url(settings: &JobSettings, discovered: &Labels, address: &str) -> Result<Url, String> {
-    let scheme = discovered.get(SCHEME).unwrap_or("");
+fn build_url(settings: &JobSettings, labels: &LabelsBuilder, address: &str) -> Result<Url, String> {
+    let scheme = labels.get(SCHEME).unwrap_or("");
     if !matches!(scheme, "http" | "https") {
         return Err(format!("unknown scheme {scheme:?}: write http or https"));
     }
     let mut url =
         Url::parse(&format!("{scheme}://{address}")).map_err(|error| format!("{address:?}: {error}"))?;
-    url.set_path(discovered.get(METRICS_PATH).unwrap_or(""));
+    url.set_path(labels.get(METRICS_PATH).unwrap_or(""));
     let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, values) in &settings.params {
         params.insert(name, values.iter().map(String::as_str).collect());
     }
-    for (label, value) in discovered.iter() {
+    for (label, value) in labels.iter() {
         let Some(name) = label.strip_prefix(PARAM_PREFIX) else { continue };
         let values = params.entry(name).or_default();
         match values.first_mut() {
@@ -204,6 +230,9 @@ fn build_url(settings: &JobSettings, discovered: &Labels, address: &str) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use wf_model::NameScheme;
+    use wf_model::relabel::{Action, Rule, RuleSpec};
+
     use super::*;
     use crate::config::TargetGroup;
 
@@ -249,6 +278,54 @@ mod tests {
         assert_eq!(target.labels.to_string(), r#"{instance="i", job="own"}"#);
         assert_eq!(target.url.as_str(), "https://a:1/probe?module=http&module=second&target=x+y");
         assert_eq!((target.interval, target.timeout), (Duration::from_secs(5), Duration::from_secs(1)));
+    }
+
+    fn rule(action: Action, source: &str, regex: &str, target: &str, replacement: &str) -> Rule {
+        let spec = RuleSpec {
+            source_labels: if source.is_empty() { Vec::new() } else { vec![source.to_owned()] },
+            regex: regex.to_owned(),
+            target_label: target.to_owned(),
+            replacement: replacement.to_owned(),
+            action,
+            ..RuleSpec::default()
+        };
+        Rule::new(spec, NameScheme::Utf8).unwrap()
+    }
+
+    #[test]
+    fn relabeling_decides_what_is_scraped_where_and_how() {
+        let own = Labels::from_pairs([("__address__", "http://h:1/x"), ("__meta_zone", "a"), ("path", "/p")]);
+        let mut job = job(vec![TargetGroup { targets: vec![own], labels: Labels::empty() }]);
+        job.settings.relabel = vec![
+            rule(Action::Replace, "__address__", "(.*)://([^/]+)(/.*)", "__tmp", "$1"),
+            rule(Action::Replace, "__address__", "(.*)://([^/]+)(/.*)", "__address__", "$2"),
+            rule(Action::Replace, "__tmp", "http", "__scheme__", "https"),
+            rule(Action::Replace, "path", "(.*)", "__metrics_path__", "$1"),
+            rule(Action::Replace, "__meta_zone", "(.*)", "__param_zone", "$1"),
+            rule(Action::LabelMap, "", "__meta_(.*)", "", "$1"),
+            rule(Action::LabelDrop, "", "path", "", "$1"),
+            rule(Action::Replace, "", "(.*)", "__scrape_interval__", "30s"),
+        ];
+        let set = build_targets(&job);
+        let target = &set.targets[0];
+        assert_eq!(target.labels.to_string(), r#"{instance="h:1", job="node", zone="a"}"#);
+        assert_eq!(target.url.as_str(), "https://h:1/p?zone=a");
+        assert_eq!(target.interval, Duration::from_secs(30));
+        assert_eq!(target.discovered.get("__address__"), Some("http://h:1/x"));
+        job.settings.relabel = vec![rule(Action::LabelDrop, "", "__address__", "", "$1")];
+        assert!(build_targets(&job).problems[0].ends_with("no address"));
+    }
+
+    #[test]
+    fn dropped_targets_are_all_counted_and_some_kept() {
+        let mut job = job(vec![TargetGroup::of_addresses(["a:1", "b:1", "c:1", "d:1"], Labels::empty())]);
+        job.settings.relabel = vec![rule(Action::Drop, "__address__", "[abc]:1", "", "$1")];
+        let set = build_targets(&job);
+        assert_eq!((set.targets.len(), set.dropped.len(), set.n_dropped), (1, 3, 3));
+        job.settings.limits.n_dropped_kept_max = 2;
+        let set = build_targets(&job);
+        assert_eq!((set.targets.len(), set.dropped.len(), set.n_dropped), (1, 2, 3));
+        assert_eq!(set.dropped[0].get("__address__"), Some("a:1"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/metadata", get(targets::metadata))
         .route("/targets", get(targets::targets))
         .route("/targets/metadata", get(targets::target_metadata))
+        .route("/targets/relabel_steps", get(targets::relabel_steps))
         .route("/scrape_pools", get(targets::scrape_pools))
         .route("/rules", get(empty::rules))
         .route("/alerts", get(empty::alerts))

@@ -39,6 +39,8 @@ fn settings(file: &JobFile) -> JobSettings {
         name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
         extra_scrape_metrics: *extra_metrics,
         limits: limits(file.limits),
+        relabel: file.relabel.clone(),
+        metric_relabel: file.metric_relabel.clone(),
         client: file.client.clone(),
     }
 }
@@ -60,6 +62,7 @@ fn limits(file: wf_config::ScrapeLimits) -> ScrapeLimits {
         n_labels_max,
         label_name_bytes_max,
         label_value_bytes_max,
+        n_dropped_kept_max,
     } = file;
     ScrapeLimits {
         body_bytes_max,
@@ -68,5 +71,6 @@ fn limits(file: wf_config::ScrapeLimits) -> ScrapeLimits {
         n_labels_max,
         label_name_bytes_max,
         label_value_bytes_max,
+        n_dropped_kept_max,
     }
 }

@@ -288,8 +288,13 @@ pub fn read_fields(
         if !known.insert(name) {
             reader.report(key.position, format!("field {name} already set in type {type_name}"));
         } else if not_yet.contains(&name) {
-            // An empty section asks for nothing: the stock prometheus.yml has some.
-            if !value.is_void() {
+            // An empty section asks for nothing. The stock prometheus.yml spells one out: an Alertmanager without targets.
+            let asks_nothing = match &value.value {
+                Value::Sequence(entries) => entries.is_empty(),
+                Value::Mapping(entries) if name != "alerting" => entries.is_empty(),
+                _ => value.is_void(),
+            };
+            if !asks_nothing {
                 reader.report(key.position, format!("field {name} is not supported yet: remove it"));
             }
         } else if !reader.inside(format!(".{name}"), |reader| set(name, value, reader)) {

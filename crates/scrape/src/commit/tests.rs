@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use wf_model::is_stale_nan;
+use wf_model::relabel::{Action, Rule, RuleSpec};
+use wf_model::{NameScheme, is_stale_nan};
 
 use super::*;
 use crate::config::ScrapeLimits;
@@ -71,6 +72,65 @@ fn samples_and_report_series_get_the_targets_labels_and_one_time() {
     site.check("scrape_samples_post_metric_relabeling", &["1000=2"]);
     site.check("scrape_series_added", &["1000=2"]);
     site.check("scrape_timeout_seconds", &[]);
+}
+
+/// Drops `drop_me`, cuts label `id` off, and gives what is called `old` the name `new`.
+fn relabeling() -> Vec<Rule> {
+    let name = || vec!["__name__".to_owned()];
+    let specs = [
+        RuleSpec {
+            source_labels: name(),
+            regex: "drop_me".into(),
+            action: Action::Drop,
+            ..RuleSpec::default()
+        },
+        RuleSpec { regex: "id".into(), action: Action::LabelDrop, ..RuleSpec::default() },
+        RuleSpec {
+            source_labels: name(),
+            regex: "old(.*)".into(),
+            target_label: "__name__".into(),
+            replacement: "new$1".into(),
+            ..RuleSpec::default()
+        },
+    ];
+    specs.map(|spec| Rule::new(spec, NameScheme::Utf8).unwrap()).to_vec()
+}
+
+#[test]
+fn series_are_relabeled_and_dropped_ones_are_scraped_but_not_kept() {
+    let mut site = Site::new(JobSettings { metric_relabel: relabeling(), ..JobSettings::default() });
+    for _ in 0..2 {
+        let outcome = site.scrape("old_a{id=\"1\"} 1\ndrop_me 2\ndrop_me{x=\"y\"} 3\nb 4\n");
+        assert!(outcome.error.is_none());
+    }
+    site.check(r#"{__name__="new_a", job="j"}"#, &["1000=1", "2000=1"]);
+    site.check("old_a", &[]);
+    site.check("drop_me", &[]);
+    site.check("scrape_samples_scraped", &["1000=4", "2000=4"]);
+    site.check("scrape_samples_post_metric_relabeling", &["1000=2", "2000=2"]);
+    site.check("scrape_series_added", &["1000=2", "2000=0"]);
+    // What was dropped leaves no marker; what was kept does.
+    site.scrape("b 4\n");
+    site.check("new_a", &["1000=1", "2000=1", "3000=stale"]);
+}
+
+#[test]
+fn limits_hold_for_what_relabeling_leaves() {
+    let mut settings = limits(ScrapeLimits { n_samples_max: 1, n_labels_max: 2, ..ScrapeLimits::default() });
+    settings.metric_relabel = relabeling();
+    let mut site = Site::new(settings.clone());
+    assert!(site.scrape("drop_me{a=\"1\",b=\"2\"} 1\nold{id=\"1\"} 1\ndrop_me 2\n").error.is_none());
+    let error = site.scrape("a 1\ndrop_me 1\nb 1\n").error.unwrap().to_string();
+    assert_eq!(error, "sample limit exceeded (samples: 2, limit: 1)");
+    settings.metric_relabel = vec![
+        Rule::new(
+            RuleSpec { regex: "__name__".into(), action: Action::LabelDrop, ..RuleSpec::default() },
+            NameScheme::Utf8,
+        )
+        .unwrap(),
+    ];
+    let error = Site::new(settings).scrape("a 1\n").error.unwrap().to_string();
+    assert!(error.contains("the series has no metric name"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `/targets`, `/targets/metadata`, `/scrape_pools` and `/metadata`: what is scraped and what it says about itself.
+//! `/targets` and what is below, `/scrape_pools` and `/metadata`: what is scraped and what it says about itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use url::Url;
-use wf_model::{Matcher, Metadata, duration};
+use wf_model::relabel::{self, RuleSpec, Step, Verdict};
+use wf_model::{Labels, Matcher, Metadata, duration};
 use wf_scrape::{DroppedTarget, TargetSnapshot};
 
 use super::ApiState;
@@ -70,6 +71,62 @@ fn write_target(json: &mut JsonWriter, target: &TargetSnapshot, external: Option
 fn write_dropped(json: &mut JsonWriter, target: &DroppedTarget) {
     json.raw(r#"{"discoveredLabels":"#).labels(&target.discovered_labels);
     json.raw(r#","scrapePool":"#).string(&target.job).raw("}");
+}
+
+/// Shows what each target relabeling rule of a job does to a label set.
+pub(crate) async fn relabel_steps(
+    State(state): State<Arc<ApiState>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let required = |name: &str| {
+        params.get(name).ok_or_else(|| ApiError::bad_data(format!("no {name} parameter provided")))
+    };
+    let (pool, text) = (required("scrapePool")?, required("labels")?);
+    let labels: BTreeMap<String, String> = serde_json::from_str(text)
+        .map_err(|error| ApiError::bad_data(format!("error parsing labels: {error}")))?;
+    if labels.contains_key("") {
+        return Err(ApiError::bad_data("error parsing labels: a label name is empty"));
+    }
+    let loaded = state.loaded_config();
+    let job = loaded.config.scrape_configs.iter().find(|job| job.job_name == pool);
+    let job = job.ok_or_else(|| {
+        ApiError::bad_data(format!("error getting scrape config: unknown scrape pool {pool:?}"))
+    })?;
+    let steps = relabel::trace(&job.relabel, &Labels::from_pairs(labels));
+    Ok(reply(envelope(false, |json| {
+        json.raw(r#"{"steps":"#).list(steps.iter(), write_step).raw("}");
+    })))
+}
+
+/// What drops has no output.
+fn write_step(json: &mut JsonWriter, step: &Step<'_>) {
+    let is_kept = step.verdict == Verdict::Keep;
+    let output = if is_kept { step.after.clone() } else { Labels::empty() };
+    json.raw(r#"{"rule":"#);
+    write_rule(json, step.rule.spec());
+    json.raw(r#","output":"#).labels(&output);
+    json.raw(r#","keep":"#).boolean(is_kept).raw("}");
+}
+
+/// Empty fields are left out, as in the original.
+fn write_rule(json: &mut JsonWriter, spec: &RuleSpec) {
+    json.raw(r#"{"action":"#).string(spec.action.as_str());
+    json.raw(r#","regex":"#).string(&spec.regex);
+    if !spec.source_labels.is_empty() {
+        json.raw(r#","sourceLabels":"#).strings(&spec.source_labels);
+    }
+    if spec.modulus > 0 {
+        json.raw(r#","modulus":"#).integer(spec.modulus);
+    }
+    let texts = [
+        ("separator", &spec.separator),
+        ("targetLabel", &spec.target_label),
+        ("replacement", &spec.replacement),
+    ];
+    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        json.raw(",").key(name).string(text);
+    }
+    json.raw("}");
 }
 
 /// A target on this machine is reached from outside under the server's external name.

@@ -241,3 +241,52 @@ async fn the_state_of_the_server_is_told() {
     let admin = site.post("/api/v1/admin/tsdb/delete_series?match[]=up", "").await;
     assert_eq!((admin.status.as_u16(), &admin.json()["error"]), (500, &"admin APIs disabled".into()));
 }
+
+#[tokio::test]
+async fn relabeling_shows_what_it_drops_and_how() {
+    let (mut site, server) = Site::stopped(&[UP]);
+    let rules = "{source_labels: [__address__], regex: '(.*):.*', target_label: host}, \
+                 {source_labels: [host], regex: b, action: drop}, \
+                 {regex: '__.*', action: labeldrop}";
+    let config = format!(
+        "scrape_configs:\n- job_name: j\n  keep_dropped_targets: 1\n  relabel_configs: [{rules}]\n  \
+         static_configs: [{{targets: ['b:1', 'b:2']}}]\n"
+    );
+    std::fs::write(site.folder.path().join("prometheus.yml"), config).unwrap();
+    site.run(server).await;
+    assert_eq!(site.post("/-/reload", "").await.status, 200);
+    let targets = site.get("/api/v1/targets").await.json()["data"].clone();
+    assert_eq!(
+        (&targets["activeTargets"], &targets["droppedTargetCounts"]["j"]),
+        (&serde_json::json!([]), &2.into())
+    );
+    assert_eq!(targets["droppedTargets"].as_array().unwrap().len(), 1);
+    assert_eq!(targets["droppedTargets"][0]["discoveredLabels"]["__address__"], "b:1");
+    let steps = async |query: &str| site.get(&format!("/api/v1/targets/relabel_steps?{query}")).await.json();
+    let kept = steps("scrapePool=j&labels=%7B%22__address__%22:%22a:1%22%7D").await;
+    assert_eq!(
+        kept["data"]["steps"][0],
+        serde_json::json!({
+            "rule": {
+                "action": "replace", "regex": "(.*):.*", "sourceLabels": ["__address__"], "separator": ";",
+                "targetLabel": "host", "replacement": "$1",
+            },
+            "output": {"__address__": "a:1", "host": "a"},
+            "keep": true,
+        })
+    );
+    assert_eq!(kept["data"]["steps"][2]["output"], serde_json::json!({"host": "a"}));
+    let dropped = steps("scrapePool=j&labels=%7B%22__address__%22:%22b:1%22%7D").await;
+    let all = dropped["data"]["steps"].as_array().unwrap();
+    assert_eq!((all.len(), &all[1]["keep"], &all[1]["output"]), (2, &false.into(), &serde_json::json!({})));
+    for (query, want) in [
+        ("labels=%7B%7D", "no scrapePool parameter provided"),
+        ("scrapePool=j", "no labels parameter provided"),
+        ("scrapePool=x&labels=%7B%7D", "error getting scrape config: unknown scrape pool \"x\""),
+        ("scrapePool=j&labels=%5B1%5D", "error parsing labels: "),
+    ] {
+        let answer = steps(query).await;
+        assert!(answer["error"].as_str().unwrap().starts_with(want), "{query}: {answer}");
+        assert_eq!(answer["errorType"], "bad_data");
+    }
+}
