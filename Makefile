@@ -20,8 +20,8 @@ check: tools ## Format, lints, unit tests: minutes
 soak: tools ## The long forms of the tests
 	@cargo xtask soak
 
-bench: tools ## Benchmarks
-	cargo bench --locked --workspace
+bench: tools ## Hot paths: instructions and nanoseconds of each (docs/benchmarks.md)
+	@cargo xtask bench
 
 ui: tools ## Build the web UI alone
 	@cargo xtask ui

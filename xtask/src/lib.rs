@@ -1,10 +1,12 @@
 //! Chores with an `if` in them, so that the Makefile stays a list of one-line verbs.
 //!
 //! [`tidy`] checks the house rules, [`build`] makes the UI and the binary, [`suite`] runs the tests and lists what was
-//! skipped, [`peers`] unpacks the originals we compare with, [`show`] reruns an issue's evidence.
+//! skipped, [`peers`] unpacks the originals we compare with, [`show`] reruns an issue's evidence, [`instructions`] holds hot
+//! paths to their instruction counts.
 
 pub mod build;
 pub mod command;
+pub mod instructions;
 pub mod peers;
 pub mod show;
 pub mod suite;

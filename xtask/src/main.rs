@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 use xtask::build::{self, Profile, say};
+use xtask::instructions::{self, Mode};
 use xtask::suite::{self, Form};
 use xtask::workspace::root;
 use xtask::{peers, show};
@@ -29,8 +30,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["peers"] => peers::fetch(),
         ["test"] => suite::run(Form::Short),
         ["soak"] => suite::run(Form::Long),
+        ["instructions"] => instructions::check(Mode::Check),
+        ["instructions", "--update"] => instructions::check(Mode::Update),
+        ["bench"] => instructions::check(Mode::Bench),
         ["show", name] => show::run(name),
-        _ => bail!("usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | show NAME"),
+        _ => bail!(
+            "usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | instructions [--update] | bench | show NAME"
+        ),
     }
 }
 

@@ -39,6 +39,7 @@ pub fn run(form: Form) -> Result<()> {
     }
     let mut stages = vec![unit_tests()?];
     let binary = build::binary(Profile::Release)?;
+    stages.push(instruction_counts()?);
     if build_has_node() {
         stages.push(npm("ui-types", &["run", "--silent", "typecheck"])?);
         stages.push(npm("ui-unit", &["run", "--silent", "test"])?);
@@ -50,6 +51,12 @@ pub fn run(form: Form) -> Result<()> {
 fn unit_tests() -> Result<Stage> {
     let arguments = ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--", "--show-output"];
     stage("rust", Command::new("cargo").args(arguments))
+}
+
+/// Counts do not depend on what else runs, so this stage needs no quiet machine.
+fn instruction_counts() -> Result<Stage> {
+    let this = std::env::current_exe().context("find this program")?;
+    stage("instructions", Command::new(this).arg("instructions"))
 }
 
 fn end_to_end(binary: &Path, form: Form) -> Result<Stage> {

@@ -15,6 +15,8 @@
 //! # Not here: listeners, request metrics, compression, protection against web pages (`wf-httpkit`).
 
 mod api_v1;
+#[doc(hidden)]
+pub mod bench;
 pub mod control;
 mod cors;
 mod json;
