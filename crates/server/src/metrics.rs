@@ -109,7 +109,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
             families.push(family);
         };
     let float = [("type", "float")];
-    let counters: [(&str, &'static str, u64); 16] = [
+    let counters: [(&str, &'static str, u64); 17] = [
         ("head_series_created_total", "Total number of series created in the head.", stats.series_created),
         ("head_series_removed_total", "Total number of series removed in the head.", stats.series_removed),
         ("head_chunks_created_total", "Total number of chunks created in the head.", stats.chunks_created),
@@ -142,6 +142,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
         // There are no blocks yet, so there is nothing that could fail; alerts ask all the same.
         ("compactions_total", "Total number of compactions that were executed.", 0),
         ("compactions_failed_total", "Total number of compactions that failed.", 0),
+        ("reloads_total", "Number of times the database reloaded block data from disk.", 0),
         ("reloads_failures_total", "Number of times the database failed to reload block data from disk.", 0),
     ];
     for (name, help, value) in counters {
@@ -170,7 +171,7 @@ fn push_tsdb_gauges(
 ) {
     let min_ms = stats.min_time_ms.unwrap_or(i64::MAX);
     let max_ms = stats.max_time_ms.unwrap_or(i64::MIN);
-    let gauges: [(&str, &'static str, f64); 17] = [
+    let gauges: [(&str, &'static str, f64); 19] = [
         ("head_series", "Total number of series in the head.", stats.n_series as f64),
         ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
         ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),
@@ -196,6 +197,8 @@ fn push_tsdb_gauges(
             f64::from(u8::from(stats.clean_start)),
         ),
         ("blocks_loaded", "Number of currently loaded data blocks.", 0.0),
+        ("storage_blocks_bytes", "Bytes used by blocks.", 0.0),
+        ("retention_limit_bytes", "Most bytes kept; 0 is no limit.", 0.0),
     ];
     for (name, help, value) in gauges {
         push(name, help, MetricType::Gauge, &[], value);
