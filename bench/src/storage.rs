@@ -136,7 +136,7 @@ fn select(matchers: &[Triple]) -> Result<Work> {
     head.append(&mut WriteBatch::default(), Acknowledge::Written, START_MS, |idx| idx as f64)?;
     let matchers: Vec<Matcher> = matchers
         .iter()
-        .map(|(op, name, value)| Matcher::new(*op, *name, *value))
+        .map(|(op, name, value)| Matcher::new(*op, name, value))
         .collect::<Result<_, _>>()?;
     let run = move || {
         let request = SelectRequest { matchers: black_box(&matchers), range: TimeRange::ALL };
