@@ -31,7 +31,8 @@ fn hour(n_series: usize) -> Result<Head> {
     let mut batch = WriteBatch::default();
     for round in 1..=N_SAMPLES {
         let moved = (round * 15) as f64;
-        let value = |idx: usize| if idx.is_multiple_of(2) { idx as f64 } else { moved + (idx % 10) as f64 / 10.0 };
+        let value =
+            |idx: usize| if idx.is_multiple_of(2) { idx as f64 } else { moved + (idx % 10) as f64 / 10.0 };
         head.append(&mut batch, Acknowledge::Written, START_MS + round * INTERVAL_MS, value)?;
     }
     Ok(head)

@@ -134,10 +134,8 @@ fn append(value: fn(usize, u64) -> f64) -> Result<Work> {
 fn select(matchers: &[Triple]) -> Result<Work> {
     let head = Head::with_series(10 * N_SERIES)?;
     head.append(&mut WriteBatch::default(), Acknowledge::Written, START_MS, |idx| idx as f64)?;
-    let matchers: Vec<Matcher> = matchers
-        .iter()
-        .map(|(op, name, value)| Matcher::new(*op, name, value))
-        .collect::<Result<_, _>>()?;
+    let matchers: Vec<Matcher> =
+        matchers.iter().map(|(op, name, value)| Matcher::new(*op, name, value)).collect::<Result<_, _>>()?;
     let run = move || {
         let request = SelectRequest { matchers: black_box(&matchers), range: TimeRange::ALL };
         head.tsdb.select(&request)
