@@ -106,6 +106,11 @@ impl Table {
         Ok(table)
     }
 
+    /// Returns whether `count` is not above its line by more than `tolerance`; a path without a line is allowed all.
+    pub fn allows(&self, count: &Count, tolerance: f64) -> bool {
+        self.find(&count.name).is_none_or(|line| count.per_unit <= line.per_unit * (1.0 + tolerance))
+    }
+
     fn find(&self, name: &str) -> Option<&Count> {
         self.counts.iter().find(|count| count.name == name)
     }
