@@ -49,8 +49,10 @@ pub fn run(form: Form) -> Result<()> {
 }
 
 fn unit_tests() -> Result<Stage> {
-    let arguments = ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--", "--show-output"];
-    stage("rust", Command::new("cargo").args(arguments))
+    // One crate's failure shall not hide another's.
+    let arguments =
+        ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
+    stage("rust", Command::new("cargo").args(arguments).env("WF_PEERS", peers::folder()))
 }
 
 /// Counts do not depend on what else runs, so this stage needs no quiet machine.

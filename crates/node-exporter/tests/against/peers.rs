@@ -25,23 +25,16 @@ const TOLERATED: &[&str] = &[
     "node_memory_SecPageTables_bytes",
 ];
 
-/// `WATCHFIRE_PEER_NODE_EXPORTER`, Debian's package unpacked below the target directory, or one installed.
+/// Debian's program where `cargo xtask peers` unpacks it, or says loudly that it is not there.
 fn peer() -> Option<PathBuf> {
-    let unpacked = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../target/peers/node-exporter/usr/bin/prometheus-node-exporter"
-    );
-    let named = std::env::var_os("WATCHFIRE_PEER_NODE_EXPORTER").map(PathBuf::from);
-    let places =
-        [named, Some(PathBuf::from(unpacked)), Some(PathBuf::from("/usr/bin/prometheus-node-exporter"))];
-    let found = places.into_iter().flatten().find(|path| path.is_file());
-    if found.is_none() {
-        skip(
-            "peers",
-            "prometheus-node-exporter: apt-get download it and dpkg-deb -x it to target/peers/node-exporter",
-        );
+    let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers");
+    let folder = std::env::var_os("WF_PEERS").map_or_else(|| PathBuf::from(unpacked), PathBuf::from);
+    let path = folder.join("usr/bin/prometheus-node-exporter");
+    if path.is_file() {
+        return Some(path);
     }
-    found
+    skip("peers", "Debian's prometheus-node-exporter is not unpacked: run `cargo xtask peers`");
+    None
 }
 
 struct Running(Child);
