@@ -19,9 +19,20 @@ pub(super) struct Clone {
 }
 
 impl Clone {
-    /// Clones HEAD afresh.
+    /// Clones HEAD afresh. `WF_SHOW_KEEP=1` brings the last clone to HEAD instead and keeps what was built in it, for whoever
+    /// mends a line and looks again; times are warm then.
     pub(super) fn fresh() -> Result<Self> {
         let folder = target_dir().join("show/clone");
+        if folder.exists() && std::env::var_os("WF_SHOW_KEEP").is_some() {
+            let origin = root()
+                .into_os_string()
+                .into_string()
+                .ok()
+                .context("the path of the checkout is not UTF-8")?;
+            run(&folder, "git", &["fetch", "--quiet", &origin, "HEAD"], &[])?;
+            run(&folder, "git", &["reset", "--quiet", "--hard", "FETCH_HEAD"], &[])?;
+            return Ok(Self { folder });
+        }
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
         }

@@ -34,7 +34,8 @@ pub(super) fn show() -> Result<Vec<Line>> {
     if percent > 1.0 || !dist_passed || size > MAX_BINARY_BYTES {
         small.verdict = super::Verdict::Fail;
     }
-    let minutes = format!("minutes of .ci/run, cold: {:.1}", ci_took.as_secs_f64() / 60.0);
+    let state = if std::env::var_os("WF_SHOW_KEEP").is_some() { "warm" } else { "cold" };
+    let minutes = format!("minutes of .ci/run, {state}: {:.1}", ci_took.as_secs_f64() / 60.0);
     Ok(vec![
         make_up(&clone)?,
         logs.line(
