@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use wf_e2e::http;
+use wf_e2e::process::eventually;
 use wf_e2e::skip::{binary, skip, workspace};
 use wf_e2e::target::Target;
 
@@ -23,6 +26,9 @@ fn a_person_can_use_every_page() {
     let target = Target::page(|number| format!("journeys_total {number}\n")).unwrap();
     let site = Site::new();
     let server = site.up(&binary);
+    // The journeys are about a host that is watched: on a quick machine they would begin before its second scrape.
+    let rates = || http::query(&server.base, "rate(node_cpu_seconds_total[1m])", None).unwrap_or_default();
+    assert!(eventually(Duration::from_secs(20), || !rates().is_empty()), "{}", server.log_text());
     let screenshots = workspace().join("target/screenshots");
     std::fs::create_dir_all(&screenshots).unwrap();
     let output = Command::new("npm")
