@@ -1,6 +1,7 @@
 //! The file layer: everything the crate asks of the file system, so that tests can make it fail.
 //!
-//! [`OsDisk`] is the operating system. Only the lock file is not reached through here: a lock is a promise of the kernel, not data.
+//! [`OsDisk`] is the operating system. `fault` (hidden) is a disk that fails, forgets and lies on command: tests run the
+//! whole database on it. Only the lock file is not reached through here: a lock is a promise of the kernel, not data.
 //!
 //! # Invariants that callers keep
 //! - What has to survive a power cut is synced ([`DiskFile::sync`]), and so is the directory that names it
@@ -17,6 +18,8 @@ use std::time::SystemTime;
 
 use crate::mmap::FileMap;
 
+#[doc(hidden)]
+pub mod fault;
 #[cfg(test)]
 pub(crate) mod faulty;
 
