@@ -19,16 +19,24 @@
 //! # Not here: which samples go into a block (`compact`), which blocks go (`retention`).
 //! Source: `spec/prometheus-core.md` §7.2–7.6.
 
+pub mod chunk_files;
+pub mod index_writer;
 pub mod meta;
+pub mod series_entry;
+mod sink;
 pub mod tombstones;
 pub mod ulid;
+pub mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use chunk_files::OutChunk;
 pub use meta::{BlockMeta, BlockStats, Compaction, MetaDraft, ParentBlock};
+pub use series_entry::{ChunkMeta, SeriesEntry};
 pub use tombstones::{Interval, Tombstones};
 pub use ulid::Ulid;
+pub use writer::BlockWriter;
 
 /// Why a block could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +70,10 @@ pub enum BlockError {
         reason: String,
     },
     /// What shall be written breaks a rule of the format.
-    #[error("block {ulid}: {reason}")]
+    #[error("write {}: {reason}", path.display())]
     Invalid {
-        /// The block.
-        ulid: Ulid,
+        /// The file or directory.
+        path: PathBuf,
         /// The rule.
         reason: String,
     },
