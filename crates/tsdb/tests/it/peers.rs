@@ -18,10 +18,10 @@ use wf_tsdb::record::{Record, SamplesWriter, SeriesWriter, decode};
 use wf_tsdb::wal::{Reader, Wal, WalOptions};
 
 /// Samples as text by series, the way `promtool tsdb dump` prints them.
-type Dump = BTreeMap<String, Vec<(i64, String)>>;
+pub(crate) type Dump = BTreeMap<String, Vec<(i64, String)>>;
 
 /// Returns the path of one of Debian's programs, or says that it is not there.
-fn peer(program: &str) -> Option<PathBuf> {
+pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers");
     let folder = std::env::var_os("WF_PEERS").map_or_else(|| PathBuf::from(unpacked), PathBuf::from);
     let path = folder.join("usr/bin").join(program);
@@ -64,11 +64,11 @@ fn value(series: u64, idx: i64) -> f64 {
     }
 }
 
-fn value_text(value: f64) -> String {
+pub(crate) fn value_text(value: f64) -> String {
     if value.is_nan() { "NaN".to_owned() } else { value.to_string() }
 }
 
-fn dump(promtool: &Path, dir: &Path) -> Dump {
+pub(crate) fn dump(promtool: &Path, dir: &Path) -> Dump {
     let out = Command::new(promtool).args(["tsdb", "dump"]).arg(dir).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut found = Dump::new();
