@@ -18,6 +18,8 @@ use crate::ast::{
     ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching, VectorSelector,
 };
 
+use crate::durations;
+
 pub use pretty::pretty;
 
 impl Display for Expr {
@@ -87,8 +89,9 @@ impl Display for NumberLiteral {
             return f.write_str(&format_f(self.value));
         }
         let sign = if self.value.is_sign_negative() { "-" } else { "" };
-        let span = Duration::try_from_secs_f64(self.value.abs()).unwrap_or(Duration::MAX);
-        write!(f, "{sign}{}", duration::format(span))
+        // Seconds as a float are a little off; a duration literal was a whole number of milliseconds.
+        let ms = durations::literal_ms(self.value.abs()).unwrap_or(i64::MAX);
+        write!(f, "{sign}{}", duration::format(Duration::from_millis(ms.unsigned_abs())))
     }
 }
 

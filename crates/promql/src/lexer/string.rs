@@ -30,6 +30,20 @@ pub(super) fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, S
     Err((text.len(), "unterminated quoted string".to_owned()))
 }
 
+/// Returns where to read on behind a string that is wrong: after its closing quote, or at the end of its line.
+pub(super) fn skip(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, ch)) = chars.next() {
+        match ch {
+            '\n' if quote != '`' => return at,
+            '\\' if quote != '`' => drop(chars.next()),
+            ch if ch == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// `\xNN` can make bytes that are not UTF-8; each becomes its stand-in, so that messages can quote it.
 fn finish(length: usize, value: Vec<u8>) -> (usize, String) {
     let text = String::from_utf8(value).unwrap_or_else(|error| {
