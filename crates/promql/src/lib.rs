@@ -6,6 +6,7 @@ pub mod durations;
 pub mod engine;
 pub mod functions;
 mod lexer;
+pub mod lint;
 pub mod parser;
 pub mod printer;
 pub mod script;
