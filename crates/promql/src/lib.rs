@@ -3,6 +3,7 @@
 
 pub mod ast;
 pub mod durations;
+pub mod edit;
 pub mod engine;
 pub mod functions;
 mod lexer;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
+use crate::tool::promql::PromqlCommand;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -67,6 +68,12 @@ pub(crate) struct UpOptions {
 /// Options of `tool`.
 #[derive(Debug, Args)]
 pub(crate) struct ToolOptions {
+    /// The original wants this before some of its tools; ours need no leave
+    #[arg(long, global = true, hide = true)]
+    pub(crate) experimental: bool,
+    /// As the original's: queries are always read with all features
+    #[arg(long = "enable-feature", global = true, hide = true, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
     #[command(subcommand)]
     pub(crate) command: ToolCommand,
 }
@@ -83,17 +90,6 @@ pub(crate) enum ToolCommand {
     Check {
         #[command(subcommand)]
         command: CheckCommand,
-    },
-}
-
-/// Tools about queries.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PromqlCommand {
-    /// Run test scripts; exit 0 only if every evaluation passed
-    Test {
-        /// Script files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
     },
 }
 
