@@ -4,7 +4,6 @@
 //! `spec/prometheus-query.md` §1.1.
 
 mod number;
-mod string;
 
 use wf_model::duration::{self, DurationError};
 use wf_model::quote::GoQuoted;
@@ -271,7 +270,7 @@ impl Lexer<'_> {
     }
 
     fn string(&mut self, quote: char) -> Result<TokenKind, LexError> {
-        match string::scan(self.rest(), quote) {
+        match wf_model::quote::literal::scan(self.rest(), quote) {
             Ok((length, value)) => Ok(self.take(length, TokenKind::String(value))),
             Err((length, message)) => Err(self.error(self.at, length, message)),
         }
