@@ -139,7 +139,7 @@ impl Lexer<'_> {
             return;
         };
         self.at = match ch {
-            '"' | '\'' | '`' => self.at + string::skip(self.rest(), ch),
+            '"' | '\'' | '`' => self.at + wf_model::quote::literal::skip(self.rest(), ch),
             _ => self.text.len().min((wrong.end as usize).max(self.at.max(start) + ch.len_utf8())),
         };
         while !self.text.is_char_boundary(self.at) {

@@ -31,7 +31,7 @@ pub fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, String)>
 }
 
 /// Returns where to read on behind a string that is wrong: after its closing quote, or at the end of its line.
-pub(super) fn skip(text: &str, quote: char) -> usize {
+pub fn skip(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, ch)) = chars.next() {
         match ch {
