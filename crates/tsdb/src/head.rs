@@ -7,11 +7,14 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `append`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
 mod chunk_list;
 mod counters;
+mod deletion;
+#[expect(dead_code, reason = "the write path and the log behind it come next")]
+mod late;
 mod maintain;
 mod open;
 mod open_chunk;

@@ -42,6 +42,8 @@ pub struct TsdbStats {
     pub histograms_refused: u64,
     /// Batches or series refused because the log could not be written.
     pub append_errors: u64,
+    /// Deleted intervals of series in the head that readers pass over.
+    pub n_deleted_intervals: u64,
     /// Batches appended but not yet visible: `head_active_appenders`.
     pub batches_in_flight: u64,
     /// Distinct label names and values: `symbol_table_items`.

@@ -261,7 +261,7 @@ impl Head {
         Ok(())
     }
 
-    fn log_error(&self, error: &WalError) -> AppendError {
+    pub(super) fn log_error(&self, error: &WalError) -> AppendError {
         self.counters.append_errors.add(1);
         match error {
             WalError::Closed => AppendError::Closed,

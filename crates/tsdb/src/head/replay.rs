@@ -100,11 +100,14 @@ impl<'a> Replay<'a> {
             }
             Record::Tombstones(entries) => {
                 for entry in entries {
-                    let series_ref = entry?.series;
-                    if is_ref(series_ref) {
-                        self.max_ref = self.max_ref.max(series_ref);
+                    let entry = entry?;
+                    if is_ref(entry.series) {
+                        self.max_ref = self.max_ref.max(entry.series);
                     }
-                    self.n_tombstones += 1;
+                    // All of time means that the series was dropped here, not that samples were deleted.
+                    if entry.is_series_drop() || !self.head.restore_tombstone(&entry) {
+                        self.n_tombstones += 1;
+                    }
                 }
             }
             Record::Histograms(_) => self.n_histograms += 1,

@@ -33,6 +33,7 @@ impl Head {
             samples_unknown_series: counters.unknown_series.get(),
             histograms_refused: counters.histograms_refused.get(),
             append_errors: counters.append_errors.get(),
+            n_deleted_intervals: self.n_deleted_intervals() as u64,
             batches_in_flight: self.visibility.n_waiting() as u64,
             n_symbols: index.symbols.len() as u64,
             symbols_bytes: index.symbols.bytes() as u64,
