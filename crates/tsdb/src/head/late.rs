@@ -7,10 +7,14 @@
 //! # Invariants
 //! - Samples of one batch only are invisible at a time: a batch waits until the one before is visible.
 //! - A series is changed by copy on write: what a selection took along stays as it was.
-//! # Reading order: this file, `columns`, `read`.
+//! # Reading order: this file, `commit`, `read`, `cut`, `open`.
 //! Source: `spec/prometheus-core.md` §7.7 (b), §7.9.
 
 pub(crate) mod columns;
+pub(crate) mod commit;
+#[cfg_attr(not(test), expect(dead_code, reason = "called once blocks can be written"))]
+pub(crate) mod cut;
+mod open;
 mod read;
 
 use std::sync::Arc;
@@ -221,14 +225,14 @@ impl LateTable {
         }
     }
 
-    /// Forgets chunks that are in blocks now, see [`LateSeries::forget_through`]. Returns how many.
-    pub(crate) fn forget_through(&mut self, last: ChunkRef) -> usize {
-        let mut n_forgotten = 0;
-        self.series.retain(|_, series| {
-            n_forgotten += Arc::make_mut(series).forget_through(last);
-            !series.is_empty()
-        });
-        self.series.shrink_to_fit();
+    /// Forgets chunks of a series that are in blocks now, see [`LateSeries::forget_through`]. Returns how many.
+    pub(crate) fn forget_through(&mut self, id: u32, last: ChunkRef) -> usize {
+        let Some(series) = self.series.get_mut(&id) else { return 0 };
+        let series = Arc::make_mut(series);
+        let n_forgotten = series.forget_through(last);
+        if series.is_empty() {
+            self.remove(id);
+        }
         n_forgotten
     }
 
@@ -299,7 +303,7 @@ mod tests {
         table.entry(7).insert(5, 0, 2);
         assert_eq!((taken.n_open(), table.get(7).unwrap().n_open()), (1, 2));
         table.entry(7).clear_open();
-        table.forget_through(ChunkRef(u64::MAX));
+        table.forget_through(7, ChunkRef(u64::MAX));
         assert!(table.is_empty() && table.heap_bytes() == 0);
     }
 }

@@ -230,7 +230,9 @@ impl Head {
         // A file per truncation: it can go as a whole when its turn comes.
         self.chunk_files.close().map_err(UpkeepError::Chunks)?;
         let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.chunk_files
+            .truncate_before(truncation.keep_from, self.oldest_late_file())
+            .map_err(UpkeepError::Chunks)?;
         // Before the checkpoint: what is written now is in a segment that it does not cover.
         self.forget_deletions(truncation.frozen_before).map_err(UpkeepError::Deletions)?;
         self.shorten_log(upkeep, truncation.frozen_before)?;

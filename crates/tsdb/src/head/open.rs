@@ -12,6 +12,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Lost, cut_at, repair};
 use crate::wal::{Reader, Wal, WalOptions};
+use crate::wbl::Wbl;
 use crate::{OpenError, ReplayProgress, TsdbOptions};
 
 impl Head {
@@ -33,7 +34,9 @@ impl Head {
         };
         warn_of_blocks(dir);
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
-        let head = Self::new(options, chunk_files);
+        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        let window_ms = options.out_of_order_window_ms;
+        let head = Self::new(options, chunk_files, wbl);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let mut replay = Replay::new(&head, found);
         replay_log(&wal_dir, &head, &mut replay, progress)?;
@@ -41,6 +44,7 @@ impl Head {
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
+        head.open_late(window_ms)?;
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
         info!(n_series, n_samples, elapsed_s = started.elapsed().as_secs_f64(), "log replayed");
@@ -57,7 +61,8 @@ impl Head {
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
-        synced.and(closed)
+        let late_closed = self.wbl.close().map_err(|error| Chain(&error).to_string());
+        synced.and(closed).and(late_closed)
     }
 }
 
@@ -83,17 +88,15 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
     Ok((chunk_files, found))
 }
 
-/// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
+/// Says so if the directory holds what this version does not read: blocks.
 fn warn_of_blocks(dir: &Path) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let n_blocks = entries.filter(|entry| entry.path().join("meta.json").exists()).count();
-    let has_wbl = dir.join("wbl").exists();
-    if n_blocks > 0 || has_wbl {
+    if n_blocks > 0 {
         warn!(
             dir = %dir.display(),
             n_blocks,
-            has_wbl,
-            "blocks and the out-of-order log are left in place, but this version does not read them"
+            "blocks are left in place, but this version does not read them"
         );
     }
 }
@@ -135,7 +138,7 @@ fn replay_log(
     }
 }
 
-fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
+pub(super) fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
     warn!(
         dir = %dir.display(),
         reason,
@@ -144,10 +147,10 @@ fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
         bytes_cut = lost.bytes_cut,
         n_segments_removed = lost.segments_removed.len(),
         bytes_removed = lost.bytes_removed,
-        "write-ahead log was damaged and is cut off before the damage"
+        "log was damaged and is cut off before the damage"
     );
 }
 
-fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
+pub(super) fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
     OpenError::Replay { path: dir.to_owned(), message: Chain(error).to_string() }
 }

@@ -54,6 +54,12 @@ impl Shard {
         self.series.entry(id >> SHARDS_LOG2)
     }
 
+    /// Returns the batch that last appended to a series, in order or late.
+    pub(crate) fn commit_seq(&self, id: u32) -> u64 {
+        let late = self.late.get(id).map_or(0, |late| late.commit_seq());
+        self.series(id).commit_seq().max(late)
+    }
+
     /// Makes room for a series.
     pub(crate) fn add(&mut self, id: u32) {
         self.series_mut(id);

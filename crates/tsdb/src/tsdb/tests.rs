@@ -14,6 +14,7 @@ use super::*;
 use crate::disk::faulty::FaultyDisk;
 
 mod deletion;
+mod late;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
