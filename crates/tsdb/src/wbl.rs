@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use crate::disk::{Disk, OsDisk};
+use crate::disk::Disk;
 use crate::record::{Record, RecordError, decode};
 use crate::wal::repair::{Lost, cut_at, repair};
 use crate::wal::{CommitSeq, ReadError, Reader, Segments, Wal, WalError, WalIoError, WalOptions, WalStats};
@@ -62,7 +62,7 @@ impl Wbl {
 
     /// Returns whether an earlier process left records here.
     pub(crate) fn has_leftovers(&self) -> bool {
-        Segments::list(&self.dir).is_ok_and(|segments| segments.total_bytes() > 0)
+        Segments::list(&*self.disk, &self.dir).is_ok_and(|segments| segments.total_bytes() > 0)
     }
 
     /// Opens the log for writing unless it is open; replay comes first.
@@ -103,15 +103,15 @@ impl Wbl {
         &self,
         take: &mut dyn FnMut(Record<'_>) -> Result<(), RecordError>,
     ) -> Result<Option<Mended>, ReplayError> {
-        let mut reader = Reader::open(&self.dir)?;
+        let mut reader = Reader::open_on(Arc::clone(&self.disk), &self.dir)?;
         loop {
             let (lost, reason) = match reader.next_record() {
                 Ok(None) => return Ok(None),
                 Ok(Some((position, bytes))) => {
                     let Err(error) = decode(bytes).and_then(&mut *take) else { continue };
-                    (Some(cut_at(&OsDisk, &self.dir, position)?), error.to_string())
+                    (Some(cut_at(&*self.disk, &self.dir, position)?), error.to_string())
                 }
-                Err(error) => match repair(&self.dir, &error)? {
+                Err(error) => match repair(&*self.disk, &self.dir, &error)? {
                     None => return Err(error.into()),
                     lost @ Some(_) => (lost, error.to_string()),
                 },
