@@ -78,6 +78,7 @@ enum UpkeepError {
 
 impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
+        self.clock.set(now_ms);
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
         // Once closed the directory may belong to another process.
