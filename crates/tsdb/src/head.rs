@@ -7,7 +7,7 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `bounds`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `bounds`, `room`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
 mod bounds;
@@ -21,6 +21,7 @@ mod open_chunk;
 mod pins;
 mod ref_directory;
 mod replay;
+mod room;
 mod select;
 mod series;
 mod shard;
@@ -47,9 +48,6 @@ use crate::head_chunks::HeadChunks;
 use crate::index::Index;
 use crate::wal::Wal;
 use crate::wbl::Wbl;
-
-/// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
-const SERIES_BYTES: u64 = 350;
 
 /// See the module.
 #[derive(Debug)]
@@ -111,13 +109,6 @@ impl Head {
 
     pub(crate) fn min_time(&self) -> i64 {
         self.min_time.load(Ordering::Relaxed)
-    }
-
-    /// Estimates the memory of the head with this many series: what the last walk found, and a budget for each series
-    /// that came since.
-    fn estimated_bytes(&self, n_series: u64) -> u64 {
-        let n_new = n_series.saturating_sub(self.counters.n_series_walked.get());
-        self.counters.memory_bytes.get() + n_new * SERIES_BYTES
     }
 
     /// Widens the time range of the head; only under the commit lock, or before the head is shared.

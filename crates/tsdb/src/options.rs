@@ -33,7 +33,7 @@ pub enum WalCompression {
 /// Until blocks exist, the head is all there is, and it bounds itself in two ways. *Time*: data older than
 /// `head_window_ms` before the newest sample is dropped, whole chunks at a time, and series without a sample left go
 /// with it. *Series*: at `series_max` series, or `memory_bytes_max` of estimated memory, a **new** series is refused
-/// with [`wf_series::AppendError::SeriesLimit`], which names the setting; series that exist go on, their samples are
+/// with [`wf_series::AppendError::SeriesLimit`] or [`wf_series::AppendError::MemoryLimit`], which name the setting; series that exist go on, their samples are
 /// never refused. When old series leave the window, new ones are accepted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TsdbOptions {

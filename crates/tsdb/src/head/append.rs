@@ -136,21 +136,6 @@ impl Head {
         Ok(series_ref)
     }
 
-    /// Refuses a new series at the bound; see [`crate::TsdbOptions`].
-    fn check_room(&self, n_series: u64) -> Result<(), AppendError> {
-        let refuse = |limit, setting| {
-            self.counters.series_refused.add(1);
-            Err(AppendError::SeriesLimit { n_series, limit, setting })
-        };
-        if n_series >= self.options.series_max {
-            return refuse(self.options.series_max, self.options.series_max_setting);
-        }
-        if self.estimated_bytes(n_series) >= self.options.memory_bytes_max {
-            return refuse(n_series, self.options.memory_bytes_max_setting);
-        }
-        Ok(())
-    }
-
     pub(crate) fn append(
         &self,
         batch: &WriteBatch,

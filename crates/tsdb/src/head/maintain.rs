@@ -159,6 +159,7 @@ impl Head {
         drop(index);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
+        self.measure_side_tables();
         let _no_batch_under_way = self.commit.lock();
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }
