@@ -78,6 +78,7 @@ enum UpkeepError {
 
 impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
+        self.clock.set(now_ms);
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
         // Once closed the directory may belong to another process.
@@ -158,6 +159,7 @@ impl Head {
         drop(index);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
+        self.measure_side_tables();
         let _no_batch_under_way = self.commit.lock();
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }

@@ -36,7 +36,7 @@ impl Head {
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
         let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
         let window_ms = options.out_of_order_window_ms;
-        let head = Self::new(options, chunk_files, wbl);
+        let head = Self::new(options, chunk_files, wbl, now_ms);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let mut replay = Replay::new(&head, found);
         replay_log(disk, &wal_dir, &head, &mut replay, progress)?;

@@ -498,7 +498,7 @@ fn a_series_costs_less_than_its_budget() {
         tsdb.append(&batch, Acknowledge::Queued).unwrap();
     }
     tsdb.maintain(START + HOUR);
-    let bytes = tsdb.stats().memory_bytes / n_series as u64;
+    let bytes = tsdb.stats().memory.series_bytes / n_series as u64;
     assert!((100..350).contains(&bytes), "{bytes} bytes a series");
 }
 
