@@ -6,7 +6,9 @@
 //! Source: `spec/prometheus-query.md` §5.
 #![warn(missing_docs)]
 
+pub mod alerting;
 pub mod file;
 pub mod template;
 
+pub use alerting::{Alert, AlertError, AlertSet, AlertState, Finding};
 pub use file::{Group, Rule, RuleFileError, RuleKind};
