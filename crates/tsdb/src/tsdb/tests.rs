@@ -13,6 +13,7 @@ use wf_series::{Rejection, SampleColumns};
 use super::*;
 use crate::disk::faulty::FaultyDisk;
 
+mod repair;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
