@@ -131,6 +131,13 @@ impl Head {
 struct Seen(Option<(i64, i64)>);
 
 impl Seen {
+    fn add_all(&mut self, other: Self) {
+        if let Some((oldest, newest)) = other.0 {
+            self.add(oldest);
+            self.add(newest);
+        }
+    }
+
     fn add(&mut self, time_ms: i64) {
         self.0 = Some(match self.0 {
             None => (time_ms, time_ms),
