@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::counters::Counter;
 use super::replay::{FoundChunks, is_sound, replay};
 use super::{Chain, Head};
 use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
-use crate::wal::repair::{Lost, Mended, bridge_gap, mend};
+use crate::wal::repair::{Mended, bridge_gap, mend};
 use crate::wal::{Position, ReadError, Reader, Wal, WalOptions};
 use crate::wbl::Wbl;
 use crate::{OpenError, ReplayProgress, TsdbOptions};
@@ -111,7 +112,7 @@ fn replay_log(
     found: FoundChunks,
     progress: &ReplayProgress,
 ) -> Result<u64, OpenError> {
-    let reader = open_log(disk, dir, head)?;
+    let reader = open_log(disk, dir, &head.counters.wal_corruptions)?;
     progress.begin(reader.first_segment(), reader.last_segment());
     let replayed = replay(head, found, reader, progress);
     let (n_samples, complaints) = replayed.map_err(|error| replay_error(dir, &error))?;
@@ -127,18 +128,18 @@ fn replay_log(
 }
 
 /// Opens the log for reading, over gaps.
-fn open_log(disk: &Arc<dyn Disk>, dir: &Path, head: &Head) -> Result<Reader, OpenError> {
+pub(super) fn open_log(disk: &Arc<dyn Disk>, dir: &Path, corruptions: &Counter) -> Result<Reader, OpenError> {
     loop {
         match Reader::open_on(Arc::clone(disk), dir) {
             Ok(reader) => return Ok(reader),
             Err(ReadError::Gap { dir: place, missing, next }) if next - missing <= GAP_MAX => {
-                head.counters.wal_corruptions.add(1);
+                corruptions.add(1);
                 bridge_gap(&**disk, &place, missing, next).map_err(|error| replay_error(dir, &error))?;
                 warn!(
                     dir = %place.display(),
                     first_missing = missing,
                     n_missing = next - missing,
-                    "segments of the write-ahead log are missing: what they held is lost; empty ones take their place"
+                    "segments of the log are missing: what they held is lost; empty ones take their place"
                 );
             }
             Err(error) => return Err(replay_error(dir, &error)),
@@ -146,21 +147,8 @@ fn open_log(disk: &Arc<dyn Disk>, dir: &Path, head: &Head) -> Result<Reader, Ope
     }
 }
 
-pub(super) fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
-    warn!(
-        dir = %dir.display(),
-        reason,
-        segment = lost.segment,
-        offset = lost.offset,
-        bytes_cut = lost.bytes_cut,
-        n_segments_removed = lost.segments_removed.len(),
-        bytes_removed = lost.bytes_removed,
-        "log was damaged and is cut off before the damage"
-    );
-}
-
 /// Mends a damaged segment, and says what it cost. Without room for that the start goes on: what is whole was read.
-fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str) {
+pub(super) fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str) {
     let Position { checkpoint, segment, offset } = position;
     let place =
         checkpoint.map_or_else(|| dir.to_owned(), |number| dir.join(format!("checkpoint.{number:08}")));
@@ -173,7 +161,7 @@ fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str
             bytes_lost,
             n_records_saved_behind_it = n_saved,
             is_set_aside,
-            "write-ahead log was damaged: what cannot be read is lost, the rest is kept"
+            "log was damaged: what cannot be read is lost, the rest is kept"
         ),
         Err(error) => warn!(
             dir = %place.display(),
@@ -181,7 +169,7 @@ fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str
             offset,
             reason,
             error = %Chain(&error),
-            "write-ahead log is damaged: what cannot be read is lost; mending failed and is tried at the next start"
+            "log is damaged: what cannot be read is lost; mending failed and is tried at the next start"
         ),
     }
 }

@@ -79,7 +79,7 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    fn add(&mut self, position: Position, reason: String) {
+    pub(super) fn add(&mut self, position: Position, reason: String) {
         self.n_places += 1;
         let is_same = |(known, _): &(Position, String)| {
             (known.checkpoint, known.segment) == (position.checkpoint, position.segment)

@@ -4,3 +4,4 @@
 mod kill;
 mod kill_database;
 mod peers;
+mod peers_late;
