@@ -125,6 +125,7 @@ async fn run(state: Arc<ApiState>, common: Common, when: When, origin: Origin) -
         cancel: guard.0.clone(),
         clock: Some(Arc::new(move || started.elapsed())),
         per_step_stats: common.stats.as_deref() == Some("all"),
+        ..QueryOptions::default()
     };
     let (query, queued) = (common.query, slot.queued);
     let evaluating = Arc::clone(&state);
