@@ -11,3 +11,5 @@ pub mod lint;
 pub mod parser;
 pub mod printer;
 pub mod script;
+#[doc(hidden)]
+pub mod testing;
