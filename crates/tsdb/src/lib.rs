@@ -18,6 +18,7 @@
 //! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
 pub mod budget;
 pub mod chunk;
 mod dirlock;
