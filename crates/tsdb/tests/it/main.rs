@@ -5,3 +5,4 @@ mod blocks;
 mod kill;
 mod kill_database;
 mod peers;
+mod peers_late;
