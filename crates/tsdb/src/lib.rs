@@ -33,6 +33,7 @@ mod mmap;
 pub mod options;
 pub mod record;
 pub mod stats;
+pub mod tools;
 pub mod tsdb;
 pub mod wal;
 mod wbl;
