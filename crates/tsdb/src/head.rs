@@ -7,11 +7,13 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `append`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
 mod chunk_list;
 mod counters;
+mod deletion;
+mod late;
 mod maintain;
 mod open;
 mod open_chunk;
@@ -42,6 +44,7 @@ use crate::TsdbOptions;
 use crate::head_chunks::HeadChunks;
 use crate::index::Index;
 use crate::wal::Wal;
+use crate::wbl::Wbl;
 
 /// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
 const SERIES_BYTES: u64 = 350;
@@ -58,6 +61,10 @@ pub(crate) struct Head {
     /// Opened once the replay is over: a repair may remove segments until then.
     log: OnceLock<Wal>,
     chunk_files: HeadChunks,
+    /// Late samples are in this log too.
+    wbl: Wbl,
+    /// How late a sample may be, ms; 0: not at all.
+    late_window_ms: AtomicI64,
     upkeep: Mutex<Upkeep>,
     /// Newest sample of any series, ms; [`NO_TIME`] while empty.
     max_time: AtomicI64,
@@ -70,8 +77,10 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(options: TsdbOptions, chunk_files: HeadChunks) -> Self {
+    fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl) -> Self {
         Self {
+            late_window_ms: AtomicI64::new(0),
+            wbl,
             options,
             index: RwLock::new(Index::new()),
             commit: Mutex::new(Commit::new()),
@@ -127,7 +136,7 @@ impl Head {
 
     /// Returns the newest batch that readers may see.
     fn visible_seq(&self) -> u64 {
-        self.visibility.visible_seq(self.log().written_up_to())
+        self.visibility.visible_seq(self.log().written_up_to(), self.wbl.written_up_to())
     }
 }
 

@@ -41,6 +41,9 @@ pub struct TsdbOptions {
     pub chunk_range_ms: i64,
     /// How far back the head reaches from its newest sample, ms. Default: 24 h. At least 1.5 × `chunk_range_ms`.
     pub head_window_ms: i64,
+    /// How far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none. Default: 0. It can be
+    /// changed later: [`crate::Tsdb::set_out_of_order_window`].
+    pub out_of_order_window_ms: i64,
     /// Series in memory at most (`--storage.head.series-max`). Default: 2 million.
     pub series_max: u64,
     /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB; who knows the machine
@@ -63,6 +66,7 @@ impl Default for TsdbOptions {
         Self {
             chunk_range_ms: 2 * 3_600_000,
             head_window_ms: 24 * 3_600_000,
+            out_of_order_window_ms: 0,
             series_max: 2_000_000,
             memory_bytes_max: 4 << 30,
             series_max_setting: "--storage.head.series-max",

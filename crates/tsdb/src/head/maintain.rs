@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use roaring::RoaringBitmap;
 use tracing::{info, warn};
+use wf_series::AppendError;
 
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
@@ -71,6 +72,8 @@ enum UpkeepError {
     Chunks(#[source] HeadChunksError),
     #[error("checkpoint the write-ahead log")]
     Log(#[source] CheckpointError),
+    #[error("write deletions to the log once more")]
+    Deletions(#[source] AppendError),
 }
 
 impl Head {
@@ -227,7 +230,11 @@ impl Head {
         // A file per truncation: it can go as a whole when its turn comes.
         self.chunk_files.close().map_err(UpkeepError::Chunks)?;
         let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.chunk_files
+            .truncate_before(truncation.keep_from, self.oldest_late_file())
+            .map_err(UpkeepError::Chunks)?;
+        // Before the checkpoint: what is written now is in a segment that it does not cover.
+        self.forget_deletions(truncation.frozen_before).map_err(UpkeepError::Deletions)?;
         self.shorten_log(upkeep, truncation.frozen_before)?;
         self.walk();
         Ok(n_dropped)
@@ -253,11 +260,13 @@ impl Head {
         let mut without_samples = RoaringBitmap::new();
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
         for id in index.postings.all() {
-            let series = shards[shard_of(id)].series_mut(id);
+            let shard = &mut shards[shard_of(id)];
+            let has_late = shard.late.get(id).is_some();
+            let series = shard.series_mut(id);
             self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(keep_from) as u64);
-            if series.max_time() == NO_TIME {
+            if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
-            } else if series.n_chunks() == 0 {
+            } else if series.n_chunks() == 0 && !has_late {
                 dead.insert(id);
             }
         }

@@ -8,10 +8,11 @@ use tracing::{info, warn};
 
 use super::replay::{FoundChunks, Replay};
 use super::{Chain, Head};
-use crate::disk::{Disk, OsDisk};
+use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Lost, cut_at, repair};
 use crate::wal::{Reader, Wal, WalOptions};
+use crate::wbl::Wbl;
 use crate::{OpenError, ReplayProgress, TsdbOptions};
 
 impl Head {
@@ -31,16 +32,19 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        warn_of_blocks(dir);
+        warn_of_blocks(&**disk, dir);
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
-        let head = Self::new(options, chunk_files);
+        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        let window_ms = options.out_of_order_window_ms;
+        let head = Self::new(options, chunk_files, wbl);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let mut replay = Replay::new(&head, found);
-        replay_log(&wal_dir, &head, &mut replay, progress)?;
+        replay_log(disk, &wal_dir, &head, &mut replay, progress)?;
         let n_samples = replay.finish();
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
+        head.open_late(window_ms)?;
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
         info!(n_series, n_samples, elapsed_s = started.elapsed().as_secs_f64(), "log replayed");
@@ -57,7 +61,8 @@ impl Head {
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
-        synced.and(closed)
+        let late_closed = self.wbl.close().map_err(|error| Chain(&error).to_string());
+        synced.and(closed).and(late_closed)
     }
 }
 
@@ -83,29 +88,29 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
     Ok((chunk_files, found))
 }
 
-/// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
-fn warn_of_blocks(dir: &Path) {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let n_blocks = entries.filter(|entry| entry.path().join("meta.json").exists()).count();
-    let has_wbl = dir.join("wbl").exists();
-    if n_blocks > 0 || has_wbl {
+/// Says so if the directory holds what this version does not read: blocks.
+fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
+    let entries = list_if_present(disk, dir).unwrap_or_default();
+    let is_block = |path: &Path| disk.info(&path.join("meta.json")).is_ok();
+    let n_blocks = entries.iter().filter(|entry| entry.info.is_dir && is_block(&entry.path)).count();
+    if n_blocks > 0 {
         warn!(
             dir = %dir.display(),
             n_blocks,
-            has_wbl,
-            "blocks and the out-of-order log are left in place, but this version does not read them"
+            "blocks are left in place, but this version does not read them"
         );
     }
 }
 
 /// Reads the log into the head up to its end or its first damage, which is repaired.
 fn replay_log(
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     head: &Head,
     replay: &mut Replay<'_>,
     progress: &ReplayProgress,
 ) -> Result<(), OpenError> {
-    let mut reader = Reader::open(dir).map_err(|error| replay_error(dir, &error))?;
+    let mut reader = Reader::open_on(Arc::clone(disk), dir).map_err(|error| replay_error(dir, &error))?;
     progress.begin(reader.first_segment(), reader.last_segment());
     loop {
         let (lost, reason) = match reader.next_record() {
@@ -119,9 +124,9 @@ fn replay_log(
                     // The log after a checkpoint makes no sense without it: leave everything in place.
                     return Err(replay_error(dir, &error));
                 }
-                (cut_at(&OsDisk, dir, position).map(Some), Chain(&error).to_string())
+                (cut_at(&**disk, dir, position).map(Some), Chain(&error).to_string())
             }
-            Err(error) => (repair(dir, &error), Chain(&error).to_string()),
+            Err(error) => (repair(&**disk, dir, &error), Chain(&error).to_string()),
         };
         return match lost {
             Ok(Some(lost)) => {
@@ -135,7 +140,7 @@ fn replay_log(
     }
 }
 
-fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
+pub(super) fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
     warn!(
         dir = %dir.display(),
         reason,
@@ -144,10 +149,10 @@ fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
         bytes_cut = lost.bytes_cut,
         n_segments_removed = lost.segments_removed.len(),
         bytes_removed = lost.bytes_removed,
-        "write-ahead log was damaged and is cut off before the damage"
+        "log was damaged and is cut off before the damage"
     );
 }
 
-fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
+pub(super) fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
     OpenError::Replay { path: dir.to_owned(), message: Chain(error).to_string() }
 }

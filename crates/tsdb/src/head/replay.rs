@@ -8,6 +8,7 @@ use tracing::info;
 use wf_model::Labels;
 
 use super::chunk_list::ChunkSpan;
+use super::late::LateChunk;
 use super::series::Verdict;
 use super::shard::shard_of;
 use super::{Head, Seen};
@@ -23,7 +24,7 @@ const FLUSH_BYTES: usize = 4 << 20;
 /// them would overflow, and 0 names no series.
 const REF_MAX: u64 = 1 << 62;
 
-fn is_ref(series_ref: u64) -> bool {
+pub(super) fn is_ref(series_ref: u64) -> bool {
     (1..=REF_MAX).contains(&series_ref)
 }
 
@@ -31,9 +32,10 @@ fn is_ref(series_ref: u64) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
     by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
+    late: FastMap<u64, Vec<LateChunk>>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: native histograms, out-of-order ones, those of no series.
+    /// Chunks of another kind than this version writes: native histograms, those of no series.
     n_foreign: u64,
 }
 
@@ -44,11 +46,15 @@ impl FoundChunks {
             return;
         }
         self.max_ref = self.max_ref.max(chunk.series);
-        if chunk.is_out_of_order || chunk.encoding != Encoding::Xor {
+        if chunk.encoding != Encoding::Xor {
             self.n_foreign += 1;
             return;
         }
         let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
+        if chunk.is_out_of_order {
+            self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
+            return;
+        }
         self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
     }
 }
@@ -100,11 +106,14 @@ impl<'a> Replay<'a> {
             }
             Record::Tombstones(entries) => {
                 for entry in entries {
-                    let series_ref = entry?.series;
-                    if is_ref(series_ref) {
-                        self.max_ref = self.max_ref.max(series_ref);
+                    let entry = entry?;
+                    if is_ref(entry.series) {
+                        self.max_ref = self.max_ref.max(entry.series);
                     }
-                    self.n_tombstones += 1;
+                    // All of time means that the series was dropped here, not that samples were deleted.
+                    if entry.is_series_drop() || !self.head.restore_tombstone(&entry) {
+                        self.n_tombstones += 1;
+                    }
                 }
             }
             Record::Histograms(_) => self.n_histograms += 1,
@@ -140,6 +149,8 @@ impl<'a> Replay<'a> {
             self.seen.add(span.max_time);
         }
         let n_refused = shard.restore(id, found);
+        let late = self.found.late.remove(&entry.series).unwrap_or_default();
+        late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
         drop(shard);
         self.head.counters.head_chunk_corruptions.add(n_refused as u64);
     }
@@ -179,7 +190,8 @@ impl<'a> Replay<'a> {
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
         head.counters.replay_unknown_refs.set(self.n_unknown);
-        let n_orphans: usize = self.found.by_series.values().map(Vec::len).sum();
+        let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
+        let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
         if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
         {
             info!(

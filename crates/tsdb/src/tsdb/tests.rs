@@ -13,6 +13,8 @@ use wf_series::{Rejection, SampleColumns};
 use super::*;
 use crate::disk::faulty::FaultyDisk;
 
+mod deletion;
+mod late;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
