@@ -22,11 +22,13 @@ pub mod chunk;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
+mod exemplars;
 #[doc(hidden)]
 pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod metadata;
 mod mmap;
 pub mod options;
 pub mod record;
@@ -35,6 +37,7 @@ pub mod tsdb;
 pub mod wal;
 mod wbl;
 
+pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};

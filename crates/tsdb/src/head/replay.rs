@@ -4,12 +4,15 @@
 //! from the record straight to the index; batches are not rebuilt: what is on disk was complete when it got there, but
 //! for the torn tail, which repair cuts off.
 
+mod others;
+
 use tracing::info;
 use wf_model::Labels;
 
+use self::others::kind_of;
 use super::chunk_list::ChunkSpan;
 use super::late::LateChunk;
-use super::series::Verdict;
+use super::series::{SampleKind, Verdict};
 use super::shard::shard_of;
 use super::{Head, Seen};
 use crate::FastMap;
@@ -33,9 +36,11 @@ pub(super) fn is_ref(series_ref: u64) -> bool {
 pub(crate) struct FoundChunks {
     by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
     late: FastMap<u64, Vec<LateChunk>>,
+    /// End and kind of the newest chunk of series that have had histograms.
+    newest_kinds: FastMap<u64, (i64, SampleKind)>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: native histograms, those of no series.
+    /// Chunks of another kind than this version writes: late histograms, those of no series.
     n_foreign: u64,
 }
 
@@ -46,7 +51,7 @@ impl FoundChunks {
             return;
         }
         self.max_ref = self.max_ref.max(chunk.series);
-        if chunk.encoding != Encoding::Xor {
+        if chunk.is_out_of_order && chunk.encoding != Encoding::Xor {
             self.n_foreign += 1;
             return;
         }
@@ -54,6 +59,11 @@ impl FoundChunks {
         if chunk.is_out_of_order {
             self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
             return;
+        }
+        let newest = self.newest_kinds.get(&chunk.series).map_or(i64::MIN, |(newest, _)| *newest);
+        let kind = kind_of(chunk.encoding);
+        if span.max_time >= newest && (kind != SampleKind::Float || newest != i64::MIN) {
+            self.newest_kinds.insert(chunk.series, (span.max_time, kind));
         }
         self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
     }
@@ -67,7 +77,7 @@ pub(crate) struct Replay<'a> {
     seen: Seen,
     n_samples: u64,
     n_unknown: u64,
-    n_histograms: u64,
+    n_bad_histograms: u64,
     n_tombstones: u64,
 }
 
@@ -80,7 +90,7 @@ impl<'a> Replay<'a> {
             seen: Seen::default(),
             n_samples: 0,
             n_unknown: 0,
-            n_histograms: 0,
+            n_bad_histograms: 0,
             n_tombstones: 0,
         }
     }
@@ -97,11 +107,7 @@ impl<'a> Replay<'a> {
             }
             Record::Samples(entries) => {
                 let result = self.samples(entries);
-                let pending_bytes: usize =
-                    self.head.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
-                if pending_bytes >= FLUSH_BYTES {
-                    self.head.flush_or_report();
-                }
+                self.flush_if_many();
                 result?;
             }
             Record::Tombstones(entries) => {
@@ -116,11 +122,25 @@ impl<'a> Replay<'a> {
                     }
                 }
             }
-            Record::Histograms(_) => self.n_histograms += 1,
-            // Metadata and exemplars are not kept; markers belong to the out-of-order log.
-            Record::Metadata(_) | Record::Exemplars(_) | Record::MmapMarkers(_) | Record::Unknown(_) => {}
+            Record::Histograms(entries) => {
+                let result = self.histograms(entries);
+                self.flush_if_many();
+                result?;
+            }
+            Record::Exemplars(entries) => self.exemplars(entries)?,
+            Record::Metadata(entries) => self.metadata(entries)?,
+            // Markers belong to the out-of-order log.
+            Record::MmapMarkers(_) | Record::Unknown(_) => {}
         }
         Ok(())
+    }
+
+    /// Writes full chunks to their files when they are many.
+    fn flush_if_many(&self) {
+        let pending_bytes: usize = self.head.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
+        if pending_bytes >= FLUSH_BYTES {
+            self.head.flush_or_report();
+        }
     }
 
     fn series(&mut self, entry: &SeriesEntry<'_>) {
@@ -148,7 +168,10 @@ impl<'a> Replay<'a> {
             self.seen.add(span.min_time);
             self.seen.add(span.max_time);
         }
-        let n_refused = shard.restore(id, found);
+        let n_refused = shard.restore(id, found, self.head.chunk_rules);
+        if let Some((newest, kind)) = self.found.newest_kinds.remove(&entry.series) {
+            shard.series_mut(id).set_newest_kind(newest, kind);
+        }
         let late = self.found.late.remove(&entry.series).unwrap_or_default();
         late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
         drop(shard);
@@ -169,7 +192,12 @@ impl<'a> Replay<'a> {
             let shard = &mut shards[shard_of(id)];
             match shard.series(id).judge(sample.time_ms, sample.value) {
                 Verdict::InOrder => {
-                    shard.append(id, sample.time_ms, sample.value, 0, head.options.chunk_range_ms);
+                    if sample.start_time_ms == 0 {
+                        shard.append(id, sample.time_ms, sample.value, 0, head.chunk_rules);
+                    } else {
+                        let times = (sample.time_ms, sample.start_time_ms);
+                        shard.append_started(id, times, sample.value, 0, head.chunk_rules);
+                    }
                     self.seen.add(sample.time_ms);
                     self.n_samples += 1;
                 }
@@ -192,11 +220,12 @@ impl<'a> Replay<'a> {
         head.counters.replay_unknown_refs.set(self.n_unknown);
         let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
         let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
-        if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
+        if self.n_unknown + self.n_bad_histograms + self.n_tombstones + self.found.n_foreign > 0
+            || n_orphans > 0
         {
             info!(
                 n_samples_of_unknown_series = self.n_unknown,
-                n_histogram_records = self.n_histograms,
+                n_bad_histograms = self.n_bad_histograms,
                 n_tombstones = self.n_tombstones,
                 n_chunks_of_other_kinds = self.found.n_foreign,
                 n_chunks_of_unknown_series = n_orphans,

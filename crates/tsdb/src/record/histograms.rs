@@ -181,6 +181,11 @@ impl<'a> HistogramsWriter<'a> {
         Self { out, heads: if has_starts { HeadsWriter::Started(None) } else { HeadsWriter::Based(None) } }
     }
 
+    /// Returns the length of the buffer that the record is in.
+    pub fn n_bytes(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds a histogram, of the kind that the record is for. Start timestamps are lost in the older types.
     pub fn push(&mut self, series: u64, time_ms: i64, start_time_ms: i64, value: &HistogramValue) {
         self.heads.put(self.out, series, time_ms, start_time_ms);

@@ -166,6 +166,11 @@ impl<'a> ExemplarsWriter<'a> {
         Self { out, base: None }
     }
 
+    /// Returns the length of the buffer that the record is in.
+    pub fn n_bytes(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds an exemplar.
     pub fn push<'l>(
         &mut self,
@@ -210,6 +215,11 @@ impl<'a> MetadataWriter<'a> {
     /// Starts a record at the end of `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         out.push(RecordType::Metadata.number());
+        Self { out }
+    }
+
+    /// Goes on with the record that `out` ends with.
+    pub fn resume(out: &'a mut Vec<u8>) -> Self {
         Self { out }
     }
 

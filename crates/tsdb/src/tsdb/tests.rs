@@ -15,6 +15,7 @@ use crate::disk::faulty::FaultyDisk;
 
 mod deletion;
 mod late;
+mod samples;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
