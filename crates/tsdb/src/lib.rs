@@ -19,6 +19,7 @@
 #![warn(missing_docs)]
 
 pub mod chunk;
+pub mod compact;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
@@ -30,6 +31,7 @@ mod index;
 mod mmap;
 pub mod options;
 pub mod record;
+pub mod retention;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
