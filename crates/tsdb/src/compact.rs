@@ -4,4 +4,5 @@
 //! # Not here: the bytes of a block (`block`), how long data is kept (`retention`).
 //! Source: `spec/prometheus-core.md` §7.9, `spec/performance-design.md` §7, §10.
 
+pub(crate) mod dense_xor;
 pub mod plan;
