@@ -20,7 +20,6 @@ mod entry;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
@@ -226,7 +225,7 @@ impl HeadChunks {
         file_bytes_max: usize,
         visit: &mut dyn FnMut(ChunkMeta),
     ) -> Result<(Self, OpenReport), HeadChunksError> {
-        fs::create_dir_all(dir).map_err(io_error("create directory", dir))?;
+        disk.create_dir_all(dir).map_err(io_error("create directory", dir))?;
         let chunks = Self { dir: dir.to_owned(), disk, file_bytes_max, files: RwLock::default() };
         let report = scan::open_files(&chunks, visit)?;
         Ok((chunks, report))
@@ -396,7 +395,7 @@ impl HeadChunks {
         file.set_len(self.file_bytes_max as u64)?;
         file.write_all_at(&FILE_HEADER, 0)?;
         self.disk.sync_dir(&self.dir)?;
-        let map = FileMap::new(&File::open(path)?, self.file_bytes_max)?;
+        let map = self.disk.map_growing(path, self.file_bytes_max)?;
         Ok((file, map))
     }
 

@@ -95,7 +95,9 @@ impl Tsdb {
     }
 
     /// As [`Tsdb::open_observed`], on another file layer.
-    fn open_on(
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_on(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,

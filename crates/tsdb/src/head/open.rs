@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::replay::{FoundChunks, Replay};
 use super::{Chain, Head};
-use crate::disk::{Disk, OsDisk};
+use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Lost, cut_at, repair};
 use crate::wal::{Reader, Wal, WalOptions};
@@ -31,12 +31,12 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        warn_of_blocks(dir);
+        warn_of_blocks(&**disk, dir);
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
         let head = Self::new(options, chunk_files);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let mut replay = Replay::new(&head, found);
-        replay_log(&wal_dir, &head, &mut replay, progress)?;
+        replay_log(disk, &wal_dir, &head, &mut replay, progress)?;
         let n_samples = replay.finish();
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
@@ -84,10 +84,11 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
 }
 
 /// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
-fn warn_of_blocks(dir: &Path) {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let n_blocks = entries.filter(|entry| entry.path().join("meta.json").exists()).count();
-    let has_wbl = dir.join("wbl").exists();
+fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
+    let entries = list_if_present(disk, dir).unwrap_or_default();
+    let has_wbl = entries.iter().any(|entry| entry.name == "wbl");
+    let is_block = |path: &Path| disk.info(&path.join("meta.json")).is_ok();
+    let n_blocks = entries.iter().filter(|entry| entry.info.is_dir && is_block(&entry.path)).count();
     if n_blocks > 0 || has_wbl {
         warn!(
             dir = %dir.display(),
@@ -100,12 +101,13 @@ fn warn_of_blocks(dir: &Path) {
 
 /// Reads the log into the head up to its end or its first damage, which is repaired.
 fn replay_log(
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     head: &Head,
     replay: &mut Replay<'_>,
     progress: &ReplayProgress,
 ) -> Result<(), OpenError> {
-    let mut reader = Reader::open(dir).map_err(|error| replay_error(dir, &error))?;
+    let mut reader = Reader::open_on(Arc::clone(disk), dir).map_err(|error| replay_error(dir, &error))?;
     progress.begin(reader.first_segment(), reader.last_segment());
     loop {
         let (lost, reason) = match reader.next_record() {
@@ -119,9 +121,9 @@ fn replay_log(
                     // The log after a checkpoint makes no sense without it: leave everything in place.
                     return Err(replay_error(dir, &error));
                 }
-                (cut_at(&OsDisk, dir, position).map(Some), Chain(&error).to_string())
+                (cut_at(&**disk, dir, position).map(Some), Chain(&error).to_string())
             }
-            Err(error) => (repair(dir, &error), Chain(&error).to_string()),
+            Err(error) => (repair(&**disk, dir, &error), Chain(&error).to_string()),
         };
         return match lost {
             Ok(Some(lost)) => {

@@ -1,5 +1,6 @@
 //! What was appended is read back, before and after restarts, whatever fails or is torn off in between.
 
+use std::fs;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;

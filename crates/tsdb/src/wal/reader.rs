@@ -1,12 +1,14 @@
 //! Replay: the records of a directory in order, newest checkpoint first, then the segments it does not cover.
 
-use std::fs::File;
+use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::compress::unpack;
 use super::frame::{Item, PAGE_BYTES, Packing, Part, read_item};
 use super::segment::Segments;
+use crate::disk::{Disk, os_disk};
 
 /// Where a record starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +53,23 @@ pub enum ReadError {
     },
 }
 
+type FileReader = RecordReader<Box<dyn Read + Send>>;
+
 /// Reads a log directory, record after record.
-#[derive(Debug)]
 pub struct Reader {
+    disk: Arc<dyn Disk>,
     /// Files still to be read, last first.
     files: Vec<(PathBuf, Position)>,
-    current: Option<(PathBuf, Position, RecordReader<File>)>,
+    current: Option<(PathBuf, Position, FileReader)>,
     record: Vec<u8>,
     first_segment: u64,
     last_segment: u64,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -67,21 +77,28 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Io`], [`ReadError::Gap`].
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
-        Self::open_until(dir, u64::MAX)
+        Self::open_on(os_disk(), dir)
+    }
+
+    /// As [`Reader::open`], on another file layer.
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, ReadError> {
+        Self::open_until(disk, dir, u64::MAX)
     }
 
     /// As [`Reader::open`], but reads no segment after `last`.
-    pub(super) fn open_until(dir: &Path, last: u64) -> Result<Self, ReadError> {
+    pub(super) fn open_until(disk: Arc<dyn Disk>, dir: &Path, last: u64) -> Result<Self, ReadError> {
         let io_error = |path: &Path| {
             let path = path.to_owned();
             move |source| ReadError::Io { path, source }
         };
-        let segments = Segments::list(dir).map_err(io_error(dir))?;
+        let segments = Segments::list(&*disk, dir).map_err(io_error(dir))?;
         let mut files = Vec::new();
         let covered = segments.newest_checkpoint();
         if let Some(number) = covered {
             let checkpoint_dir = segments.checkpoint_path(number);
-            let inside = Segments::list(&checkpoint_dir).map_err(io_error(&checkpoint_dir))?;
+            let inside = Segments::list(&*disk, &checkpoint_dir).map_err(io_error(&checkpoint_dir))?;
             for segment in gapless(&checkpoint_dir, inside.numbers(), None)? {
                 let position = Position { checkpoint: Some(number), segment, offset: 0 };
                 files.push((inside.path(segment), position));
@@ -96,7 +113,7 @@ impl Reader {
         let first_segment = after.first().copied().unwrap_or(0);
         let last_segment = after.last().copied().unwrap_or(0);
         files.reverse();
-        Ok(Self { files, current: None, record: Vec::new(), first_segment, last_segment })
+        Ok(Self { disk, files, current: None, record: Vec::new(), first_segment, last_segment })
     }
 
     /// Returns the first segment to be read outside of the checkpoint; 0 when there is none.
@@ -143,7 +160,7 @@ impl Reader {
 
     fn open_next(&mut self) -> Result<bool, ReadError> {
         let Some((path, position)) = self.files.pop() else { return Ok(false) };
-        let file = File::open(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
+        let file = self.disk.reader(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
         self.current = Some((path, position, RecordReader::new(file)));
         Ok(true)
     }

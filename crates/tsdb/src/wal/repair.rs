@@ -1,6 +1,5 @@
 //! Repair: cuts a log off at a damaged record, so that replay and later writing see a clean end.
 
-use std::fs;
 use std::path::Path;
 
 use super::reader::Position;
@@ -27,10 +26,10 @@ pub struct Lost {
 /// whose records would follow a gap. Returns `None`, and touches nothing, when the error is not a damaged segment.
 /// # Errors
 /// When a file cannot be removed or cut; it can be called again.
-pub fn repair(dir: &Path, error: &ReadError) -> Result<Option<Lost>, WalIoError> {
+pub fn repair(disk: &dyn Disk, dir: &Path, error: &ReadError) -> Result<Option<Lost>, WalIoError> {
     match error {
         ReadError::Corrupt { position, .. } if position.checkpoint.is_none() => {
-            cut_at(&crate::disk::OsDisk, dir, *position).map(Some)
+            cut_at(disk, dir, *position).map(Some)
         }
         ReadError::Corrupt { .. } | ReadError::Io { .. } | ReadError::Gap { .. } => Ok(None),
     }
@@ -40,7 +39,7 @@ pub fn repair(dir: &Path, error: &ReadError) -> Result<Option<Lost>, WalIoError>
 /// # Errors
 /// As [`repair`].
 pub fn cut_at(disk: &dyn Disk, dir: &Path, position: Position) -> Result<Lost, WalIoError> {
-    let segments = Segments::list(dir).map_err(WalIoError::new("list directory", dir))?;
+    let segments = Segments::list(disk, dir).map_err(WalIoError::new("list directory", dir))?;
     let mut lost = Lost {
         segment: position.segment,
         offset: position.offset,
@@ -51,13 +50,13 @@ pub fn cut_at(disk: &dyn Disk, dir: &Path, position: Position) -> Result<Lost, W
     // Newest first, the cut last: a crash in between leaves a log with the same damage, never one with a gap.
     for number in segments.numbers().rev().filter(|number| *number > position.segment) {
         let path = segment_path(dir, number);
-        lost.bytes_removed += fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        lost.bytes_removed += disk.info(&path).map_or(0, |info| info.len);
         disk.remove_file(&path).map_err(WalIoError::new("remove", &path))?;
         lost.segments_removed.insert(0, number);
     }
     disk.sync_dir(dir).map_err(WalIoError::new("sync", dir))?;
     let path = segment_path(dir, position.segment);
-    let len = fs::metadata(&path).map_err(WalIoError::new("inspect", &path))?.len();
+    let len = disk.info(&path).map_err(WalIoError::new("inspect", &path))?.len;
     lost.bytes_cut = len.saturating_sub(position.offset);
     let file = disk.open(&path).map_err(WalIoError::new("open", &path))?;
     file.set_len(position.offset.min(len))

@@ -1,8 +1,9 @@
 //! Names and listing of segments and checkpoints.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, list_if_present, remove_dir_if_present};
 
 /// What a log directory holds.
 #[derive(Clone, Debug, Default)]
@@ -18,21 +19,13 @@ impl Segments {
     /// Lists `dir`; unknown files are ignored, an absent directory is empty.
     /// # Errors
     /// Those of reading a directory.
-    pub fn list(dir: &Path) -> io::Result<Self> {
+    pub fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Self> {
         let mut found = Self { dir: dir.to_owned(), ..Self::default() };
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if let Some(number) = parse_number(name) {
-                found.segments.push((number, entry.metadata()?.len()));
-            } else if let Some(number) = name.strip_prefix("checkpoint.").and_then(parse_number) {
-                let inside = Self::list(&entry.path())?;
+        for entry in list_if_present(disk, dir)? {
+            if let Some(number) = parse_number(&entry.name) {
+                found.segments.push((number, entry.info.len));
+            } else if let Some(number) = entry.name.strip_prefix("checkpoint.").and_then(parse_number) {
+                let inside = Self::list(disk, &entry.path)?;
                 found.checkpoints.push((number, inside.segments.iter().map(|(_, bytes)| bytes).sum()));
             }
         }
@@ -93,15 +86,12 @@ pub(super) fn checkpoint_path(dir: &Path, number: u64) -> PathBuf {
 }
 
 /// Removes checkpoints that a crash left half written.
-pub(super) fn remove_unfinished_checkpoints(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_unfinished = name.to_str().is_some_and(|name| {
-            name.starts_with("checkpoint.") && Path::new(name).extension().is_some_and(|ext| ext == "tmp")
-        });
-        if is_unfinished {
-            fs::remove_dir_all(entry.path())?;
+pub(super) fn remove_unfinished_checkpoints(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    for entry in disk.list(dir)? {
+        if entry.name.starts_with("checkpoint.")
+            && entry.path.extension().is_some_and(|extension| extension == "tmp")
+        {
+            remove_dir_if_present(disk, &entry.path)?;
         }
     }
     Ok(())
