@@ -18,6 +18,7 @@
 //! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
 pub mod chunk;
 pub mod compact;
 mod dirlock;
