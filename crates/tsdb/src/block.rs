@@ -14,16 +14,21 @@
 //! - A directory with a ULID as its name is complete and on the disk; an unfinished one ends in `.tmp-for-creation`.
 //! - Only `tombstones` and `meta.json` of a block ever change, each by a rename.
 //! - Bytes on disk are not trusted: every length is checked, every checksum compared before what it covers is used.
-//! # Reading order: `ulid`, `meta`, `tombstones`, `writer`, `index_writer`, `chunk_files`, `index_reader`, `series_entry`,
-//! `reader`, `matching`, `source`.
+//! # Reading order: `ulid`, `meta`, `tombstones`, `writer`, `series_entry`, `index_writer`, `chunk_files`, `index_reader`,
+//! `postings`, `reader`, `matching`, `source`.
 //! # Not here: which samples go into a block (`compact`), which blocks go (`retention`).
 //! Source: `spec/prometheus-core.md` §7.2–7.6.
 
 pub mod chunk_files;
+mod index_reader;
 pub mod index_writer;
+mod matching;
 pub mod meta;
+mod postings;
+pub mod reader;
 pub mod series_entry;
 mod sink;
+pub mod source;
 pub mod tombstones;
 pub mod ulid;
 pub mod writer;
@@ -32,8 +37,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use chunk_files::OutChunk;
+pub use index_reader::Symbols;
 pub use meta::{BlockMeta, BlockStats, Compaction, MetaDraft, ParentBlock};
+pub use reader::{Block, SeriesCursor};
 pub use series_entry::{ChunkMeta, SeriesEntry};
+pub use source::BlockSource;
 pub use tombstones::{Interval, Tombstones};
 pub use ulid::Ulid;
 pub use writer::BlockWriter;

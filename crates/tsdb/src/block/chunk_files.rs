@@ -194,11 +194,16 @@ impl ChunkFiles {
     pub(crate) fn chunk(&self, chunk_ref: u64) -> Result<Entry<'_>, BlockError> {
         let (idx, offset) = ((chunk_ref >> 32) as usize, chunk_ref as u32 as usize);
         let bytes = self.file(idx)?;
-        entry_at(bytes, offset).map_err(|reason| BlockError::Damaged {
-            path: self.path(idx).to_owned(),
-            offset: offset as u64,
-            reason,
-        })
+        entry_at(bytes, offset).map_err(|reason| self.damaged(chunk_ref, &reason))
+    }
+
+    /// Says that a chunk is damaged.
+    pub(crate) fn damaged(&self, chunk_ref: u64, reason: &str) -> BlockError {
+        BlockError::Damaged {
+            path: self.path((chunk_ref >> 32) as usize).to_owned(),
+            offset: chunk_ref & u64::from(u32::MAX),
+            reason: reason.to_owned(),
+        }
     }
 }
 

@@ -123,7 +123,8 @@ mod tests {
     fn decode(body: &[u8]) -> Result<SeriesEntry, DecodeError> {
         let mut entry = SeriesEntry::default();
         let mut cursor = Cursor::new(body);
-        for_each_label(&mut cursor, |name, value| entry.labels.push((name as u32, value as u32)))?;
+        let ordinal = |raw: u64| u32::try_from(raw).unwrap_or(u32::MAX);
+        for_each_label(&mut cursor, |name, value| entry.labels.push((ordinal(name), ordinal(value))))?;
         for_each_chunk(&mut cursor, |chunk| entry.chunks.push(chunk))?;
         Ok(entry)
     }
