@@ -18,8 +18,10 @@
 //! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
 pub mod budget;
 pub mod chunk;
+pub mod compact;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
@@ -31,6 +33,7 @@ mod index;
 mod mmap;
 pub mod options;
 pub mod record;
+pub mod retention;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
