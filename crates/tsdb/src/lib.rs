@@ -18,7 +18,10 @@
 //! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
+pub mod budget;
 pub mod chunk;
+pub mod compact;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
@@ -32,11 +35,13 @@ mod metadata;
 mod mmap;
 pub mod options;
 pub mod record;
+pub mod retention;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
 mod wbl;
 
+pub use budget::{Budget, HeadMemory};
 pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};

@@ -3,4 +3,6 @@
 
 mod kill;
 mod kill_database;
+mod kill_late;
 mod peers;
+mod peers_late;

@@ -81,7 +81,7 @@ impl Head {
         outcome: &mut AppendOutcome,
         records: &mut Vec<Vec<u8>>,
     ) {
-        let bound = self.oldest_acceptable();
+        let bounds = self.bounds();
         let mut finder = commit.refs.finder();
         let mut seen = Seen::default();
         let mut stored: Vec<(&HistogramSample, HistogramValue)> = Vec::new();
@@ -98,7 +98,7 @@ impl Head {
                 }
             };
             let mut shard = self.shards[shard_of(id)].write();
-            let verdict = if sample.time_ms < bound {
+            let verdict = if sample.time_ms > bounds.newest || sample.time_ms < bounds.oldest {
                 Err(Rejection::OutOfBounds)
             } else {
                 match shard.series(id).judge_histogram(sample.time_ms, &value) {

@@ -1,25 +1,30 @@
 //! Records of native histograms, exemplars and metadata.
 
+use std::sync::atomic::Ordering;
+
 use wf_model::{Labels, Metadata};
 use wf_series::Exemplar;
 
 use super::Replay;
+use super::workers::{RichItem, RichValue};
 use crate::chunk::Encoding;
 use crate::head::append::others::storable;
-use crate::head::series::{SampleKind, Verdict};
-use crate::head::shard::shard_of;
+use crate::head::series::SampleKind;
 use crate::record::{Exemplars, Histograms, MetadataEntries, RecordError};
 
 /// Exemplars of a log come as they were stored: none of them is too old.
 const ANY_AGE_MS: i64 = i64::MAX;
 
-impl Replay<'_> {
+impl Replay<'_, '_> {
     pub(super) fn histograms(&mut self, entries: Histograms<'_>) -> Result<(), RecordError> {
-        let head = self.head;
-        let commit = head.commit.lock();
+        let commit = self.head.commit.lock();
         let mut finder = commit.refs.finder();
+        let min_valid = self.head.min_valid.load(Ordering::Relaxed);
         for entry in entries {
             let sample = entry?;
+            if sample.time_ms < min_valid {
+                continue;
+            }
             let Some(id) = finder.find(sample.series) else {
                 self.n_unknown += 1;
                 continue;
@@ -28,18 +33,8 @@ impl Replay<'_> {
                 self.n_bad_histograms += 1;
                 continue;
             };
-            let mut shard = head.shards[shard_of(id)].write();
-            match shard.series(id).judge_histogram(sample.time_ms, &value) {
-                Verdict::InOrder => {
-                    let times = (sample.time_ms, sample.start_time_ms);
-                    shard.append_histogram(id, times, &value, 0, head.chunk_rules);
-                    self.seen.add(sample.time_ms);
-                    self.n_samples += 1;
-                }
-                // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
-                Verdict::Duplicate => shard.series_mut(id).set_last_value(value.sum()),
-                Verdict::Repeated | Verdict::OutOfOrder => {}
-            }
+            let (times, value) = ((sample.time_ms, sample.start_time_ms), RichValue::Histogram(value));
+            self.workers.push_rich(RichItem { id, times, value });
         }
         Ok(())
     }
