@@ -33,6 +33,7 @@ mod grid;
 pub(crate) mod histogram;
 mod names;
 mod operator;
+mod parallel;
 mod prepare;
 mod quantile;
 mod range_functions;
@@ -48,18 +49,21 @@ mod window;
 pub use annotations::Annotations;
 pub use error::{QueryError, Stage};
 pub use execute::When;
-pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
+pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions, ThreadHook};
 pub use plan::{
     Actual, Estimate, LabelsNeeded, NodeId, Operator, OptimizerRules, Plan, PlanNode, PlanScan, Rule, Steps,
 };
 pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
 pub use stats::{QueryStats, SampleStats, StepCount, Timings, Work};
 
+use std::sync::Arc;
+
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
 use crate::parser::{ParseOptions, parse};
 use execute::execute;
+use parallel::Permits;
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -70,16 +74,18 @@ pub struct PreparedQuery {
     pub expr: Expr,
 }
 
-/// Evaluates queries. Stateless apart from its options; share it between threads.
+/// Evaluates queries. Share it between threads; clones share the threads it may use.
 #[derive(Clone, Debug)]
 pub struct Engine {
     options: EngineOptions,
+    permits: Arc<Permits>,
 }
 
 impl Engine {
     /// Builds an engine.
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        let permits = Arc::new(Permits::new(options.threads));
+        Self { options, permits }
     }
 
     /// Returns the options the engine was built with.
@@ -136,7 +142,7 @@ impl Engine {
         time_ms: i64,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Instant(time_ms), options)
+        execute((&self.options, &self.permits), source, query, When::Instant(time_ms), options)
     }
 
     /// Evaluates a prepared query over a range of time.
@@ -149,7 +155,7 @@ impl Engine {
         span: RangeSpan,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Range(span), options)
+        execute((&self.options, &self.permits), source, query, When::Range(span), options)
     }
 
     /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query
@@ -163,7 +169,7 @@ impl Engine {
         when: When,
         options: &QueryOptions,
     ) -> Result<Plan, QueryError> {
-        execute::plan(&self.options, source, query, when, options)
+        execute::plan((&self.options, &self.permits), source, query, when, options)
     }
 }
 

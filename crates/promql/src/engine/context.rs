@@ -10,9 +10,11 @@ use wf_series::{SampleColumns, SelectRequest, Selection, SeriesSource};
 use super::column::Column;
 use super::error::{QueryError, Stage};
 use super::grid::Grid;
-use super::options::{CancelFlag, Clock, Features};
+use super::options::{CancelFlag, Clock, Features, ThreadHook};
+use super::parallel::Permits;
 use super::plan::trace::Trace;
 use super::plan::{BoundPlan, OptimizerRules, Rule};
+use super::range_functions::sweep::Bounds;
 use super::remarks::Remarks;
 use super::stats::{Counter, Work};
 use super::window::Samples;
@@ -30,6 +32,8 @@ pub(crate) struct Env<'q> {
     pub(crate) clock: Option<Clock>,
     /// On the clock; `None` without one.
     pub(crate) deadline: Option<Duration>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) on_thread_start: ThreadHook,
     pub(crate) plan: BoundPlan,
     /// What the scans of the plan selected, in their order.
     pub(crate) selections: Vec<Arc<dyn Selection>>,
@@ -111,6 +115,14 @@ impl Drop for Held {
     }
 }
 
+/// What a thread counted.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) counter: Counter,
+    pub(crate) work: Work,
+    pub(crate) trace: Trace,
+}
+
 /// What changes while a query runs. Operators borrow it for each series they compute.
 pub(crate) struct Cx<'q> {
     pub(crate) env: &'q Env<'q>,
@@ -119,9 +131,12 @@ pub(crate) struct Cx<'q> {
     pub(crate) work: Work,
     pub(crate) trace: Trace,
     budget: Arc<Budget>,
+    is_fork: bool,
     columns: Vec<Column>,
     samples: Vec<Samples>,
     raw: Vec<SampleColumns>,
+    /// Windows of the series at hand.
+    pub(crate) bounds: Bounds,
 }
 
 impl<'q> Cx<'q> {
@@ -133,10 +148,28 @@ impl<'q> Cx<'q> {
             work: Work::default(),
             trace: Trace::default(),
             budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
+            is_fork: false,
             columns: Vec::new(),
             samples: Vec::new(),
             raw: Vec::new(),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// Counts samples against the budget of `other` from now on, for a thread of the same query.
+    pub(crate) fn share_budget(&mut self, other: &Self) {
+        self.budget = Arc::clone(&other.budget);
+        self.is_fork = true;
+    }
+
+    /// Returns whether further threads may be started: those that were started start none.
+    pub(crate) fn may_fork(&self) -> bool {
+        !self.is_fork
+    }
+
+    /// Returns what was counted.
+    pub(crate) fn into_tally(self) -> Tally {
+        Tally { counter: self.counter, work: self.work, trace: self.trace }
     }
 
     /// Returns an error when the query should stop; called once per series.

@@ -22,6 +22,11 @@ pub struct EngineOptions {
     pub features: Features,
     /// What the optimiser may do. Default everything.
     pub rules: OptimizerRules,
+    /// Threads that all queries of the engine share, besides the callers' own; fewer than two mean none. Default: as
+    /// many as there are cores.
+    pub threads: usize,
+    /// Called at the start of every such thread: the place to lower its priority.
+    pub on_thread_start: ThreadHook,
 }
 
 impl Default for EngineOptions {
@@ -33,6 +38,8 @@ impl Default for EngineOptions {
             default_subquery_step_ms: 60_000,
             features: Features::default(),
             rules: OptimizerRules::default(),
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            on_thread_start: ThreadHook::default(),
         }
     }
 }
@@ -71,6 +78,29 @@ impl Features {
         type_and_unit_labels: false,
         per_step_stats: false,
     };
+}
+
+/// Something to do at the start of each query thread; nothing by default.
+#[derive(Clone, Default)]
+pub struct ThreadHook(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl ThreadHook {
+    /// Wraps what is to be done.
+    pub fn new(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    pub(crate) fn call(&self) {
+        if let Some(hook) = &self.0 {
+            hook();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ThreadHook({})", if self.0.is_some() { "set" } else { "none" })
+    }
 }
 
 /// A monotonic clock: time since some fixed instant.

@@ -49,7 +49,7 @@ pub struct Outcome {
     pub n_blocks: u64,
     /// Samples in them.
     pub n_samples: u64,
-    /// Samples left out: their series had another at the same time.
+    /// Samples left out: their series had another value at the same time.
     pub n_duplicates: u64,
 }
 
@@ -112,10 +112,8 @@ fn for_each_sample<'a>(
 ) -> Result<(), ToolError> {
     let mut parser = Parser::new(Format::OpenMetrics, page);
     loop {
-        let entry = parser.next_entry().map_err(|error| {
-            let what = if parser.rest().is_empty() { "data does not end with # EOF: " } else { "" };
-            ToolError::Request(format!("{}: {what}{error}", input.display()))
-        })?;
+        let entry = parser.next_entry();
+        let entry = entry.map_err(|error| ToolError::Request(format!("{}: {error}", input.display())))?;
         match entry {
             Entry::Eof => return Ok(()),
             Entry::Sample(sample) => {
@@ -324,10 +322,11 @@ impl<'a> Maker<'a> {
             self.add_series(block)?;
             block.rank = rank;
         }
-        if block.samples.last().is_some_and(|(time_ms, _)| *time_ms == sample.0) {
-            self.outcome.n_duplicates += 1;
-        } else {
-            block.samples.push(sample);
+        match block.samples.last() {
+            Some((time_ms, value)) if *time_ms == sample.0 => {
+                self.outcome.n_duplicates += u64::from(value.to_bits() != sample.1.to_bits());
+            }
+            _ => block.samples.push(sample),
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod blocks;
+mod faults;
 mod kill;
 mod kill_database;
+mod kill_late;
 mod peers;
 mod peers_late;

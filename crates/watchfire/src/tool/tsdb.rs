@@ -69,8 +69,8 @@ pub(crate) struct DumpOptions {
     /// No samples behind, ms since the epoch
     #[arg(long, default_value_t = i64::MAX, allow_hyphen_values = true)]
     max_time: i64,
-    /// Series selector; several are united
-    #[arg(long = "match", default_value = "{__name__=~'(?s:.*)'}")]
+    /// Series selector; several are united; all series unless given
+    #[arg(long = "match")]
     selectors: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ fn analyze_block(dir: &Path, wanted: Option<&str>, request: analyze::Request) ->
 fn print_samples(options: &DumpOptions, form: dump::Form) -> Result<()> {
     let parse =
         |text: &String| wf_promql::parser::parse_selector(text).with_context(|| format!("--match {text}"));
-    let matcher_sets: Vec<Vec<Matcher>> = options.selectors.iter().map(parse).collect::<Result<_>>()?;
+    let matcher_sets: Vec<Vec<Matcher>> = selectors.map(parse).collect::<Result<_>>()?;
     let range = TimeRange { start_ms: options.min_time, end_ms: options.max_time };
     let request = dump::Request { matcher_sets: &matcher_sets, range, form };
     let root = options.sandbox_dir_root.clone().unwrap_or_else(std::env::temp_dir);
@@ -210,7 +210,7 @@ fn create_blocks(source: &Source) -> Result<()> {
     })?;
     if outcome.n_duplicates > 0 {
         complain(&format!(
-            "{} samples are left out: their series have another with the same time",
+            "{} samples are left out: their series have another value at the same time",
             outcome.n_duplicates
         ));
     }

@@ -28,6 +28,21 @@ impl Trace {
         !self.nodes.is_empty()
     }
 
+    /// Returns a trace for another thread of the same query.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.nodes.len())
+    }
+
+    /// Adds what another thread counted.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in self.nodes.iter_mut().zip(&other.nodes) {
+            mine.series_read += theirs.series_read;
+            mine.samples += theirs.samples;
+            mine.rows += theirs.rows;
+            mine.time += theirs.time;
+        }
+    }
+
     /// Writes the costs into the plan they belong to.
     pub(crate) fn write_into(&self, plan: &mut Plan) {
         for (node, actual) in plan.nodes.iter_mut().zip(&self.nodes) {
