@@ -8,3 +8,4 @@ mod kill_database;
 mod kill_late;
 mod peers;
 mod peers_late;
+mod tools;
