@@ -1,7 +1,7 @@
 //! The write-ahead log: what was acknowledged survives a killed process.
 //!
 //! [`Wal`] takes whole records and writes them in groups from a thread of its own; [`Reader`] replays a directory;
-//! [`repair`](repair::repair) cuts off what a crash tore; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
+//! [`repair`] removes what is damaged; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
 //! meaning lives in [`crate::record`].
 //!
 //! ```text
@@ -184,8 +184,7 @@ impl Wal {
     /// As [`Wal::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Self, WalIoError> {
         disk.create_dir_all(dir).map_err(WalIoError::new("create directory", dir))?;
-        segment::remove_unfinished_checkpoints(&*disk, dir)
-            .map_err(WalIoError::new("clean directory", dir))?;
+        segment::remove_unfinished(&*disk, dir).map_err(WalIoError::new("clean directory", dir))?;
         let segments = Segments::list(&*disk, dir).map_err(WalIoError::new("list directory", dir))?;
         let number = segments.next_number();
         let queue = Arc::new(queue::Queue::new(options.queue_bytes_max, options.commit));
