@@ -13,12 +13,14 @@ mod append;
 mod bounds;
 mod chunk_list;
 mod counters;
+pub(crate) mod cut;
 mod deletion;
 mod late;
 mod maintain;
 mod open;
 mod open_chunk;
 mod pins;
+mod ranked;
 mod ref_directory;
 mod replay;
 mod room;
@@ -103,6 +105,10 @@ impl Head {
         self.log.get().expect("`Head::open` sets the log before anybody has the head")
     }
 
+    pub(crate) fn options(&self) -> &TsdbOptions {
+        &self.options
+    }
+
     pub(crate) fn max_time(&self) -> i64 {
         self.max_time.load(Ordering::Relaxed)
     }
@@ -118,6 +124,11 @@ impl Head {
         if self.min_time() == NO_TIME || oldest < self.min_time() {
             self.min_time.store(oldest, Ordering::Relaxed);
         }
+    }
+
+    /// Returns the bytes of log and head-chunk files.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.log().stats().bytes + self.chunk_files.bytes()
     }
 
     /// Returns the newest batch that readers may see.

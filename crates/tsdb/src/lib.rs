@@ -30,6 +30,7 @@ pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod merge;
 mod mmap;
 pub mod options;
 pub mod record;
@@ -40,7 +41,10 @@ pub mod wal;
 mod wbl;
 
 pub use budget::{Budget, HeadMemory};
+pub use compact::delete::{CleanError, DeleteError};
+pub use compact::stats::CompactionStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
+pub use retention::Retention;
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};
 

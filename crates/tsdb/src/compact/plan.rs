@@ -152,6 +152,7 @@ mod tests {
     use super::*;
 
     const RANGES: [i64; 4] = [20, 60, 180, 540];
+    const NONE: [usize; 0] = [];
 
     fn block(min_time: i64, max_time: i64) -> Candidate {
         Candidate { min_time, max_time, n_series: 10, ..Candidate::default() }
@@ -228,18 +229,18 @@ mod tests {
     fn blocks_with_many_tombstones_are_written_anew() {
         let with = |min, max, n_tombstones| Candidate { n_tombstones, ..block(min, max) };
         assert_eq!(plan(&[with(0, 540, 3), block(540, 560)], &RANGES), [0]);
-        assert_eq!(plan(&[with(0, 540, 0), block(540, 560)], &RANGES), []);
+        assert_eq!(plan(&[with(0, 540, 0), block(540, 560)], &RANGES), NONE);
         // The middle of four ranges is 180: smaller blocks wait until all is gone.
-        assert_eq!(plan(&[with(0, 60, 9), block(540, 560)], &RANGES), []);
+        assert_eq!(plan(&[with(0, 60, 9), block(540, 560)], &RANGES), NONE);
         assert_eq!(plan(&[with(0, 60, 10), block(540, 560)], &RANGES), [0]);
-        assert_eq!(plan(&[with(0, 540, 3), with(540, 600, 0), block(1080, 1100)], &RANGES), []);
-        assert_eq!(plan(&[with(0, 540, 3)], &RANGES), [], "the newest block is left out");
+        assert_eq!(plan(&[with(0, 540, 3), with(540, 600, 0), block(1080, 1100)], &RANGES), NONE);
+        assert_eq!(plan(&[with(0, 540, 3)], &RANGES), NONE, "the newest block is left out");
     }
 
     #[test]
     fn classes_do_not_mix() {
         let stale = |min, max| Candidate { class: Class::Stale, ..block(min, max) };
-        assert_eq!(plan(&[block(0, 20), stale(0, 20), block(20, 40), stale(20, 40)], &RANGES), []);
+        assert_eq!(plan(&[block(0, 20), stale(0, 20), block(20, 40), stale(20, 40)], &RANGES), NONE);
         assert_eq!(plan(&[block(0, 20), stale(0, 20), stale(10, 40)], &RANGES), [1, 2]);
     }
 }

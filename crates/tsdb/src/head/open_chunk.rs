@@ -98,6 +98,15 @@ impl OpenChunk {
         }
     }
 
+    /// Returns a copy of the chunk as it would go to a file now.
+    pub(crate) fn to_encoded(&self, start: i64, last_value: u64) -> Option<Vec<u8>> {
+        match self {
+            Self::Empty => None,
+            Self::Line { step, n } => Some(Bits::from_line(start, *step, *n, last_value).bytes),
+            Self::Bits(bits) => Some(bits.bytes.clone()),
+        }
+    }
+
     pub(crate) fn view(&self, start: i64, last_value: u64) -> OpenView {
         match self {
             Self::Empty => OpenView::Empty,
