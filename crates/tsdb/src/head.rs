@@ -20,7 +20,7 @@ mod maintain;
 mod open;
 mod open_chunk;
 mod pins;
-mod ranked;
+pub(crate) mod ranked;
 mod ref_directory;
 mod replay;
 mod room;
@@ -36,6 +36,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+
+pub(crate) use self::late::cut::{LateCut, LateCutError};
+pub(crate) use self::ranked::TooManySymbols;
 
 use self::append::Commit;
 use self::bounds::Clock;
