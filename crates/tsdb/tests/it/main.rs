@@ -5,4 +5,5 @@ mod blocks;
 mod kill;
 mod kill_database;
 mod peers;
+mod peers_compact;
 mod peers_late;
