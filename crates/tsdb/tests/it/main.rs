@@ -4,5 +4,6 @@
 mod kill;
 mod kill_database;
 mod kill_late;
+mod million;
 mod peers;
 mod peers_late;
