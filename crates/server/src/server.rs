@@ -212,7 +212,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
-        let (data, options) = (self.data.clone(), self.tsdb_options.clone());
+        let (data, mut options) = (self.data.clone(), self.tsdb_options.clone());
+        options.out_of_order_window_ms = out_of_order_window_ms(&self.state.loaded_config().config);
         let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
         let opened = blocking_step("open the data directory", move || {
             Tsdb::open_observed(&data, options, now_ms, &replay)
@@ -244,6 +245,9 @@ impl Server {
         let outcome = outcome.and_then(|config| {
             let scrape = self.state.scrape().map_err(|error| error.message)?;
             scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
+            let tsdb = self.state.tsdb().map_err(|error| error.message)?;
+            tsdb.set_out_of_order_window(out_of_order_window_ms(&config))
+                .map_err(|error| error.to_string())?;
             self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
             self.state.set_config(config);
             Ok(())
@@ -267,6 +271,11 @@ impl std::fmt::Debug for Server {
 fn with_config(options: &EngineOptions, config: &wf_config::Config) -> EngineOptions {
     let step_ms = i64::try_from(config.global.evaluation_interval.as_millis()).unwrap_or(i64::MAX);
     EngineOptions { default_subquery_step_ms: step_ms, ..options.clone() }
+}
+
+/// Returns how late samples may be, ms.
+fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
+    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` on a thread that may block.
