@@ -16,6 +16,7 @@ use crate::disk::faulty::FaultyDisk;
 mod deletion;
 mod late;
 mod repair;
+mod samples;
 mod takeover;
 mod upkeep;
 
