@@ -6,5 +6,6 @@ mod faults;
 mod kill;
 mod kill_database;
 mod kill_late;
+mod million;
 mod peers;
 mod peers_late;
