@@ -4,7 +4,6 @@
 //! `spec/prometheus-query.md` §1.1.
 
 mod number;
-mod string;
 
 use wf_model::duration::{self, DurationError};
 use wf_model::quote::GoQuoted;
@@ -142,7 +141,7 @@ impl Lexer<'_> {
             return;
         };
         self.at = match ch {
-            '"' | '\'' | '`' => self.at + string::skip(self.rest(), ch),
+            '"' | '\'' | '`' => self.at + wf_model::quote::literal::skip(self.rest(), ch),
             _ => self.text.len().min((wrong.end as usize).max(self.at.max(start) + ch.len_utf8())),
         };
         while !self.text.is_char_boundary(self.at) {
@@ -280,7 +279,7 @@ impl Lexer<'_> {
     }
 
     fn string(&mut self, quote: char) -> Result<TokenKind, LexError> {
-        match string::scan(self.rest(), quote) {
+        match wf_model::quote::literal::scan(self.rest(), quote) {
             Ok((length, value)) => Ok(self.take(length, TokenKind::String(value))),
             Err((length, message)) => Err(self.error(self.at, length, message)),
         }

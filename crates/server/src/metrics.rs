@@ -202,7 +202,49 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
         &float,
         stats.samples_out_of_order as f64,
     );
+    push_late(&mut push, stats);
     push_tsdb_gauges(push, stats);
+}
+
+/// Samples inside the out-of-order window, and the log that holds them.
+fn push_late(
+    push: &mut impl FnMut(&str, &'static str, MetricType, &[(&'static str, &str)], f64),
+    stats: &TsdbStats,
+) {
+    let float = [("type", "float")];
+    let by_type: [(&str, &'static str, u64); 2] = [
+        (
+            "head_out_of_order_samples_appended_total",
+            "Total number of appended out of order samples.",
+            stats.late_samples_appended,
+        ),
+        (
+            "too_old_samples_total",
+            "Total number of out of order samples refused because they are older than the window.",
+            stats.samples_too_old,
+        ),
+    ];
+    for (name, help, value) in by_type {
+        push(name, help, MetricType::Counter, &float, value as f64);
+    }
+    let counters: [(&str, &'static str, u64); 2] = [
+        ("corruptions_total", "Total number of out of order log corruptions.", stats.wbl_corruptions),
+        (
+            "writes_failed_total",
+            "Total number of out of order log writes that failed.",
+            stats.wbl.write_errors,
+        ),
+    ];
+    for (name, help, value) in counters {
+        push(&format!("out_of_order_wbl_{name}"), help, MetricType::Counter, &[], value as f64);
+    }
+    let gauges: [(&str, &'static str, u64); 2] = [
+        ("segment_current", "Out of order log segment that is being written to.", stats.wbl.segment),
+        ("storage_size_bytes", "Size of the out of order log directory.", stats.wbl.bytes),
+    ];
+    for (name, help, value) in gauges {
+        push(&format!("out_of_order_wbl_{name}"), help, MetricType::Gauge, &[], value as f64);
+    }
 }
 
 fn push_tsdb_gauges(

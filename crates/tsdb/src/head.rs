@@ -7,17 +7,21 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `append`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `bounds`, `room`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
+mod bounds;
 mod chunk_list;
 mod counters;
+mod deletion;
+mod late;
 mod maintain;
 mod open;
 mod open_chunk;
 mod pins;
 mod ref_directory;
 mod replay;
+mod room;
 mod select;
 mod series;
 mod shard;
@@ -32,6 +36,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use self::append::Commit;
+use self::bounds::Clock;
 use self::counters::Counters;
 use self::maintain::Upkeep;
 use self::pins::Pins;
@@ -42,9 +47,7 @@ use crate::TsdbOptions;
 use crate::head_chunks::HeadChunks;
 use crate::index::Index;
 use crate::wal::Wal;
-
-/// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
-const SERIES_BYTES: u64 = 350;
+use crate::wbl::Wbl;
 
 /// See the module.
 #[derive(Debug)]
@@ -58,6 +61,11 @@ pub(crate) struct Head {
     /// Opened once the replay is over: a repair may remove segments until then.
     log: OnceLock<Wal>,
     chunk_files: HeadChunks,
+    /// Late samples are in this log too.
+    wbl: Wbl,
+    /// How late a sample may be, ms; 0: not at all.
+    late_window_ms: AtomicI64,
+    clock: Clock,
     upkeep: Mutex<Upkeep>,
     /// Newest sample of any series, ms; [`NO_TIME`] while empty.
     max_time: AtomicI64,
@@ -70,8 +78,11 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(options: TsdbOptions, chunk_files: HeadChunks) -> Self {
+    fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
         Self {
+            clock: Clock::new(now_ms),
+            late_window_ms: AtomicI64::new(0),
+            wbl,
             options,
             index: RwLock::new(Index::new()),
             commit: Mutex::new(Commit::new()),
@@ -100,22 +111,6 @@ impl Head {
         self.min_time.load(Ordering::Relaxed)
     }
 
-    /// Returns the oldest time stamp a sample may have now: half a chunk range behind the newest of all.
-    fn oldest_acceptable(&self) -> i64 {
-        let behind = match self.max_time() {
-            NO_TIME => NO_TIME,
-            newest => newest.saturating_sub(self.options.chunk_range_ms / 2),
-        };
-        behind.max(self.min_valid.load(Ordering::Relaxed))
-    }
-
-    /// Estimates the memory of the head with this many series: what the last walk found, and a budget for each series
-    /// that came since.
-    fn estimated_bytes(&self, n_series: u64) -> u64 {
-        let n_new = n_series.saturating_sub(self.counters.n_series_walked.get());
-        self.counters.memory_bytes.get() + n_new * SERIES_BYTES
-    }
-
     /// Widens the time range of the head; only under the commit lock, or before the head is shared.
     fn saw_times(&self, seen: Seen) {
         let Some((oldest, newest)) = seen.0 else { return };
@@ -127,7 +122,7 @@ impl Head {
 
     /// Returns the newest batch that readers may see.
     fn visible_seq(&self) -> u64 {
-        self.visibility.visible_seq(self.log().written_up_to())
+        self.visibility.visible_seq(self.log().written_up_to(), self.wbl.written_up_to())
     }
 }
 
@@ -136,6 +131,13 @@ impl Head {
 struct Seen(Option<(i64, i64)>);
 
 impl Seen {
+    fn add_all(&mut self, other: Self) {
+        if let Some((oldest, newest)) = other.0 {
+            self.add(oldest);
+            self.add(newest);
+        }
+    }
+
     fn add(&mut self, time_ms: i64) {
         self.0 = Some(match self.0 {
             None => (time_ms, time_ms),
@@ -145,7 +147,7 @@ impl Seen {
 }
 
 /// Writes an error and its causes, `a: b: c`.
-struct Chain<'a>(&'a dyn Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,6 @@ mod entry;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{RwLock, RwLockUpgradableReadGuard};
 
 use crate::chunk::Encoding;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, create_dir_synced};
 use crate::mmap::FileMap;
 
 pub use entry::ChunkMeta;
@@ -203,6 +202,8 @@ struct CurrentFile {
     mapped: Arc<MappedFile>,
     /// Entries that follow the written ones.
     unwritten: Vec<u8>,
+    /// An fsync failed: the kernel has marked clean what it could not write.
+    is_doubtful: bool,
 }
 
 impl HeadChunks {
@@ -226,7 +227,7 @@ impl HeadChunks {
         file_bytes_max: usize,
         visit: &mut dyn FnMut(ChunkMeta),
     ) -> Result<(Self, OpenReport), HeadChunksError> {
-        fs::create_dir_all(dir).map_err(io_error("create directory", dir))?;
+        create_dir_synced(&*disk, dir).map_err(io_error("create directory", dir))?;
         let chunks = Self { dir: dir.to_owned(), disk, file_bytes_max, files: RwLock::default() };
         let report = scan::open_files(&chunks, visit)?;
         Ok((chunks, report))
@@ -242,6 +243,31 @@ impl HeadChunks {
         min_time_ms: i64,
         max_time_ms: i64,
         encoding: Encoding,
+        data: &[u8],
+    ) -> Result<ChunkRef, HeadChunksError> {
+        self.append_entry(series, (min_time_ms, max_time_ms), encoding, false, data)
+    }
+
+    /// As [`HeadChunks::append`], for a chunk of out-of-order samples.
+    /// # Errors
+    /// As [`HeadChunks::append`].
+    pub fn append_late(
+        &self,
+        series: u64,
+        min_time_ms: i64,
+        max_time_ms: i64,
+        encoding: Encoding,
+        data: &[u8],
+    ) -> Result<ChunkRef, HeadChunksError> {
+        self.append_entry(series, (min_time_ms, max_time_ms), encoding, true, data)
+    }
+
+    fn append_entry(
+        &self,
+        series: u64,
+        (min_time_ms, max_time_ms): (i64, i64),
+        encoding: Encoding,
+        is_out_of_order: bool,
         data: &[u8],
     ) -> Result<ChunkRef, HeadChunksError> {
         let mut files = self.files.upgradable_read();
@@ -261,7 +287,8 @@ impl HeadChunks {
         let taken = files.with_upgraded(|files| {
             let current = files.current.as_mut()?;
             let offset = current.mapped.len() + current.unwritten.len();
-            entry::push(&mut current.unwritten, series, min_time_ms, max_time_ms, encoding, data);
+            let out = &mut current.unwritten;
+            entry::push(out, series, min_time_ms, max_time_ms, encoding, is_out_of_order, data);
             if let Some((_, newest_ms)) = files.mapped.get_mut(&current.number) {
                 *newest_ms = (*newest_ms).max(max_time_ms);
             }
@@ -320,14 +347,15 @@ impl HeadChunks {
     }
 
     /// Removes the files whose chunks all end before `min_time_ms`, oldest first, up to the first that has to stay.
-    /// Chunks that readers hold stay readable. Returns how many files went.
+    /// Files from `keep_from` on stay whatever they hold. Chunks that readers hold stay readable. Returns how many files
+    /// went.
     /// # Errors
     /// When a file cannot be removed.
-    pub fn truncate_before(&self, min_time_ms: i64) -> Result<usize, HeadChunksError> {
+    pub fn truncate_before(&self, min_time_ms: i64, keep_from: u32) -> Result<usize, HeadChunksError> {
         let mut files = self.files.upgradable_read();
         let mut n_removed = 0;
         while let Some((&number, (_, newest_ms))) = files.mapped.first_key_value() {
-            if *newest_ms >= min_time_ms {
+            if *newest_ms >= min_time_ms || number >= keep_from {
                 break;
             }
             let path = file_path(&self.dir, number);
@@ -381,7 +409,8 @@ impl HeadChunks {
             let mapped = Arc::new(MappedFile { map, len: AtomicUsize::new(FILE_HEADER.len()) });
             files.newest_number = number;
             files.mapped.insert(number, (Arc::clone(&mapped), i64::MIN));
-            files.current = Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new() });
+            files.current =
+                Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new(), is_doubtful: false });
             Ok(())
         })
     }
@@ -396,17 +425,23 @@ impl HeadChunks {
         file.set_len(self.file_bytes_max as u64)?;
         file.write_all_at(&FILE_HEADER, 0)?;
         self.disk.sync_dir(&self.dir)?;
-        let map = FileMap::new(&File::open(path)?, self.file_bytes_max)?;
+        let map = self.disk.map_growing(path, self.file_bytes_max)?;
         Ok((file, map))
     }
 
     fn finish_file(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
         self.write_batch(files)?;
         let Some(current) = &files.current else { return Ok(()) };
-        let finished = current.file.set_len(current.mapped.len() as u64).and_then(|()| current.file.sync());
-        finished.map_err(io_error("finish", &current.path))?;
-        files.with_upgraded(|files| files.current = None);
-        Ok(())
+        let len = current.mapped.len();
+        let again = if current.is_doubtful { current.mapped.bytes(0..len).unwrap_or_default() } else { &[] };
+        let written = current.file.write_all_at(again, 0).and_then(|()| current.file.set_len(len as u64));
+        let finished = written.and_then(|()| current.file.sync());
+        let result = finished.map_err(io_error("finish", &current.path));
+        files.with_upgraded(|files| match &mut files.current {
+            Some(current) if result.is_err() => current.is_doubtful = true,
+            current => *current = None,
+        });
+        result
     }
 }
 

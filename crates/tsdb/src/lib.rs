@@ -15,9 +15,11 @@
 //! - Memory is bounded: see [`TsdbOptions::head_window_ms`] and [`TsdbOptions::series_max`].
 //! - A running selection keeps reading what it selected; truncation waits for it.
 //! # Reading order: `options`, `tsdb`, then `head` and `index`; below them `wal`, `record`, `chunk`, `head_chunks`.
-//! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
+//! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
+pub mod budget;
 pub mod chunk;
 mod dirlock;
 pub mod disk;
@@ -33,7 +35,9 @@ pub mod record;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
+mod wbl;
 
+pub use budget::{Budget, HeadMemory};
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};

@@ -1,4 +1,4 @@
-//! Memory maps of files that grow: the only unsafe code of this crate.
+//! Memory maps of files: the only unsafe code of this crate.
 //!
 //! # What it relies on
 //! - The file is mapped read-only and shared; only this process writes to it (the data directory is locked).
@@ -9,13 +9,14 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 /// The bytes of a file from its start, up to a length fixed when it is mapped.
 #[derive(Debug)]
-pub(crate) struct FileMap {
+pub struct FileMap {
     map: MmapRaw,
 }
 
@@ -42,5 +43,28 @@ impl FileMap {
     /// Returns all bytes below `len_written`.
     pub(crate) fn all(&self, len_written: usize) -> &[u8] {
         self.bytes(0..len_written.min(self.map.len()), len_written).unwrap_or_default()
+    }
+}
+
+/// The bytes of a whole file, mapped; clones share them, and keep them readable after the file was removed.
+#[derive(Clone, Debug, Default)]
+pub struct Mapped {
+    /// `None` for an empty file, which cannot be mapped.
+    map: Option<Arc<FileMap>>,
+}
+
+impl Mapped {
+    /// Takes a map of all bytes of a file, which are final.
+    pub(crate) fn whole(map: FileMap) -> Self {
+        Self { map: Some(Arc::new(map)) }
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.map.as_ref().map_or(&[], |map| map.all(map.map.len()))
     }
 }

@@ -14,6 +14,7 @@ use wf_series::{
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
+use crate::wal::WalIoError;
 use crate::{Cardinality, ReplayProgress, TsdbOptions, TsdbStats};
 
 /// Why a data directory could not be opened.
@@ -95,7 +96,9 @@ impl Tsdb {
     }
 
     /// As [`Tsdb::open_observed`], on another file layer.
-    fn open_on(
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_on(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
@@ -130,6 +133,14 @@ impl Tsdb {
         let closed = self.head.close();
         lock.release();
         closed.map_err(|message| CloseError { dir: self.dir.clone(), message })
+    }
+
+    /// Sets how far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none from now on, those
+    /// that were taken stay.
+    /// # Errors
+    /// When the log for out-of-order samples cannot be opened: the window stays as it was.
+    pub fn set_out_of_order_window(&self, window_ms: i64) -> Result<(), WalIoError> {
+        self.head.set_late_window(window_ms)
     }
 
     /// Returns gauges and counters.

@@ -1,7 +1,7 @@
 //! The write-ahead log: what was acknowledged survives a killed process.
 //!
 //! [`Wal`] takes whole records and writes them in groups from a thread of its own; [`Reader`] replays a directory;
-//! [`repair`](repair::repair) cuts off what a crash tore; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
+//! [`repair`] removes what is damaged; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
 //! meaning lives in [`crate::record`].
 //!
 //! ```text
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use wf_series::Acknowledge;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, create_dir_synced};
 use crate::options::{FsyncPolicy, WalCompression};
 
 pub use reader::{Position, ReadError, Reader};
@@ -183,9 +183,9 @@ impl Wal {
     /// # Errors
     /// As [`Wal::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Self, WalIoError> {
-        std::fs::create_dir_all(dir).map_err(WalIoError::new("create directory", dir))?;
-        segment::remove_unfinished_checkpoints(dir).map_err(WalIoError::new("clean directory", dir))?;
-        let segments = Segments::list(dir).map_err(WalIoError::new("list directory", dir))?;
+        create_dir_synced(&*disk, dir).map_err(WalIoError::new("create directory", dir))?;
+        segment::remove_unfinished(&*disk, dir).map_err(WalIoError::new("clean directory", dir))?;
+        let segments = Segments::list(&*disk, dir).map_err(WalIoError::new("list directory", dir))?;
         let number = segments.next_number();
         let queue = Arc::new(queue::Queue::new(options.queue_bytes_max, options.commit));
         let bytes = segments.total_bytes();
@@ -251,7 +251,8 @@ impl Wal {
     /// When a file cannot be removed.
     pub fn truncate_before(&self, number: u64) -> Result<usize, WalIoError> {
         let removed = checkpoint::remove_before(&*self.disk, &self.dir, number)?;
-        let segments = Segments::list(&self.dir).map_err(WalIoError::new("list directory", &self.dir))?;
+        let segments =
+            Segments::list(&*self.disk, &self.dir).map_err(WalIoError::new("list directory", &self.dir))?;
         self.queue.update_stats(|stats| stats.bytes = segments.total_bytes());
         Ok(removed)
     }
@@ -268,7 +269,8 @@ impl Wal {
         min_time_ms: i64,
         keep: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Option<checkpoint::CheckpointStats>, checkpoint::CheckpointError> {
-        let segments = Segments::list(&self.dir).map_err(WalIoError::new("list directory", &self.dir))?;
+        let segments =
+            Segments::list(&*self.disk, &self.dir).map_err(WalIoError::new("list directory", &self.dir))?;
         let Some((first, last)) = segments.first_and_last() else { return Ok(None) };
         self.cut_segment()?;
         let Some(span) = last.checked_sub(first + 1) else { return Ok(None) };
@@ -276,7 +278,7 @@ impl Wal {
         if last <= first {
             return Ok(None);
         }
-        let stats = checkpoint::create(&*self.disk, &self.dir, last, min_time_ms, &self.options, keep)?;
+        let stats = checkpoint::create(&self.disk, &self.dir, last, min_time_ms, &self.options, keep)?;
         self.truncate_before(last + 1)?;
         Ok(Some(stats))
     }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{Disk, DiskFile, OsDisk};
+use super::{DirEntry, Disk, DiskFile, FileInfo, Mapped, OsDisk, Space};
+use crate::mmap::FileMap;
 
 /// Real files, until room runs out or a sync shall fail. Clones share their faults.
 #[derive(Clone, Debug)]
@@ -67,15 +68,55 @@ impl Disk for FaultyDisk {
         Ok(Box::new(FaultyFile { file, disk: self.clone() }))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        OsDisk.read(path)
+    }
+
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        OsDisk.reader(path)
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Mapped> {
+        OsDisk.map(path)
+    }
+
+    fn map_growing(&self, path: &Path, len: usize) -> io::Result<FileMap> {
+        OsDisk.map_growing(path, len)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        OsDisk.list(dir)
+    }
+
+    fn info(&self, path: &Path) -> io::Result<FileInfo> {
+        OsDisk.info(path)
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        OsDisk.space(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         OsDisk.sync_dir(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        OsDisk.create_dir_all(dir)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         OsDisk.remove_file(path)
     }
 
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        OsDisk.remove_dir_all(dir)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         OsDisk.rename(from, to)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.hard_link(from, to)
     }
 }

@@ -34,12 +34,15 @@ pub(crate) struct Counters {
     pub(crate) chunks_removed: Counter,
     pub(crate) samples_appended: Counter,
     pub(crate) out_of_order: Counter,
+    pub(crate) late_samples: Counter,
+    pub(crate) too_old: Counter,
     pub(crate) duplicate: Counter,
     pub(crate) out_of_bounds: Counter,
     pub(crate) unknown_series: Counter,
     pub(crate) histograms_refused: Counter,
     pub(crate) append_errors: Counter,
     pub(crate) wal_corruptions: Counter,
+    pub(crate) wbl_corruptions: Counter,
     pub(crate) head_chunk_corruptions: Counter,
     pub(crate) head_chunk_write_errors: Counter,
     pub(crate) checkpoints: Counter,
@@ -53,6 +56,7 @@ pub(crate) struct Counters {
     pub(crate) replay_unknown_refs: Counter,
     // Figures of the last walk over all series, see `maintain`.
     pub(crate) memory_bytes: Counter,
+    pub(crate) side_tables_bytes: Counter,
     pub(crate) n_series_walked: Counter,
     pub(crate) n_stale_series: Counter,
 }

@@ -14,12 +14,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 use tracing::{info, warn};
+use wf_series::AppendError;
 
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
-use super::shard::shard_of;
+use super::shard::{Shard, shard_of};
 use super::{Chain, Head};
 use crate::FastMap;
 use crate::chunk::Encoding;
@@ -71,10 +73,13 @@ enum UpkeepError {
     Chunks(#[source] HeadChunksError),
     #[error("checkpoint the write-ahead log")]
     Log(#[source] CheckpointError),
+    #[error("write deletions to the log once more")]
+    Deletions(#[source] AppendError),
 }
 
 impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
+        self.clock.set(now_ms);
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
         // Once closed the directory may belong to another process.
@@ -104,31 +109,43 @@ impl Head {
 impl Head {
     /// Writes all closed chunks to their files, without holding a lock meanwhile.
     fn flush_chunks(&self) -> Result<(), UpkeepError> {
-        for shard in &self.shards {
-            let pending = shard.read().pending_chunks();
-            let mut taken = Vec::with_capacity(pending.len());
-            let mut result = Ok(());
-            for chunk in pending {
-                let series_ref = self.index.read().series_ref(chunk.id);
-                let ChunkSpan { min_time, max_time } = chunk.span;
-                match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
-                    Ok(file_ref) => taken.push((chunk, file_ref)),
-                    Err(error) => {
-                        result = Err(UpkeepError::Chunks(error));
-                        break;
-                    }
+        self.shards.iter().try_for_each(|shard| self.flush_shard(shard))?;
+        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+    }
+
+    /// Hands the closed chunks of one shard to their file.
+    fn flush_shard(&self, shard: &RwLock<Shard>) -> Result<(), UpkeepError> {
+        let pending = shard.read().pending_chunks();
+        let mut taken = Vec::with_capacity(pending.len());
+        let mut result = Ok(());
+        for chunk in pending {
+            let series_ref = self.index.read().series_ref(chunk.id);
+            let ChunkSpan { min_time, max_time } = chunk.span;
+            match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+                Ok(file_ref) => taken.push((chunk, file_ref)),
+                Err(error) => {
+                    result = Err(UpkeepError::Chunks(error));
+                    break;
                 }
             }
-            let mut shard = shard.write();
-            taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
-            result?;
         }
-        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+        let mut shard = shard.write();
+        taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
+        result
+    }
+
+    /// As [`Head::flush_shard`]; after an error the chunks stay in memory and are tried again.
+    pub(super) fn flush_shard_or_report(&self, shard: &RwLock<Shard>) {
+        self.report_flush(self.flush_shard(shard));
     }
 
     /// As [`Head::flush_chunks`]; after an error the chunks stay in memory and are tried again.
     pub(super) fn flush_or_report(&self) {
-        if let Err(error) = self.flush_chunks() {
+        self.report_flush(self.flush_chunks());
+    }
+
+    fn report_flush(&self, result: Result<(), UpkeepError>) {
+        if let Err(error) = result {
             self.counters.head_chunk_write_errors.add(1);
             warn!(error = %Chain(&error), "cannot write head chunks; they stay in memory and in the log");
         }
@@ -155,6 +172,7 @@ impl Head {
         drop(index);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
+        self.measure_side_tables();
         let _no_batch_under_way = self.commit.lock();
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }
@@ -227,7 +245,11 @@ impl Head {
         // A file per truncation: it can go as a whole when its turn comes.
         self.chunk_files.close().map_err(UpkeepError::Chunks)?;
         let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.chunk_files
+            .truncate_before(truncation.keep_from, self.oldest_late_file())
+            .map_err(UpkeepError::Chunks)?;
+        // Before the checkpoint: what is written now is in a segment that it does not cover.
+        self.forget_deletions(truncation.frozen_before).map_err(UpkeepError::Deletions)?;
         self.shorten_log(upkeep, truncation.frozen_before)?;
         self.walk();
         Ok(n_dropped)
@@ -253,11 +275,13 @@ impl Head {
         let mut without_samples = RoaringBitmap::new();
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
         for id in index.postings.all() {
-            let series = shards[shard_of(id)].series_mut(id);
+            let shard = &mut shards[shard_of(id)];
+            let has_late = shard.late.get(id).is_some();
+            let series = shard.series_mut(id);
             self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(keep_from) as u64);
-            if series.max_time() == NO_TIME {
+            if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
-            } else if series.n_chunks() == 0 {
+            } else if series.n_chunks() == 0 && !has_late {
                 dead.insert(id);
             }
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::chunk_list::{ChunkPlace, ChunkSpan};
+use super::deletion::DeletedTable;
+use super::late::LateTable;
 use super::series::{CutChunk, Series};
 use crate::head_chunks::ChunkRef;
 use crate::index::slabs::Slabs;
@@ -27,6 +29,8 @@ pub(crate) struct Shard {
     pending: Vec<Option<PendingChunk>>,
     free_slots: Vec<u32>,
     pending_bytes: usize,
+    pub(crate) late: LateTable,
+    pub(crate) deleted: DeletedTable,
     /// Chunks begun, those found in files included.
     pub(crate) chunks_created: u64,
     /// Chunks whose span the list of their series cannot hold. Their samples stay in the log.
@@ -48,6 +52,12 @@ impl Shard {
     #[inline]
     pub(crate) fn series_mut(&mut self, id: u32) -> &mut Series {
         self.series.entry(id >> SHARDS_LOG2)
+    }
+
+    /// Returns the batch that last appended to a series, in order or late.
+    pub(crate) fn commit_seq(&self, id: u32) -> u64 {
+        let late = self.late.get(id).map_or(0, |late| late.commit_seq());
+        self.series(id).commit_seq().max(late)
     }
 
     /// Makes room for a series.
@@ -129,6 +139,8 @@ impl Shard {
 
     /// Forgets a series; its id may name another one from now on.
     pub(crate) fn remove(&mut self, id: u32) {
+        self.late.remove(id);
+        self.deleted.remove(id);
         let removed = std::mem::take(self.series_mut(id));
         for (_, place) in removed.full_chunks().iter() {
             if let ChunkPlace::Pending(slot) = place {
@@ -151,6 +163,12 @@ impl Shard {
 
     /// Returns bytes of memory that do not hang on a single series.
     pub(crate) fn own_bytes(&self) -> usize {
-        self.series.bytes() + self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>()
+        self.series.bytes()
+    }
+
+    /// Returns bytes of full chunks on their way to files, late samples and deleted intervals.
+    pub(crate) fn side_tables_bytes(&self) -> usize {
+        let pending_bytes = self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>();
+        pending_bytes + self.late.heap_bytes() + self.deleted.heap_bytes()
     }
 }

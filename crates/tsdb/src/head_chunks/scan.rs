@@ -1,6 +1,5 @@
 //! Reading the files at start: verify, report every chunk, pass over what is damaged.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use super::{
     ChunkMeta, ChunkRef, Corruption, FILE_HEADER, HeadChunks, HeadChunksError, MappedFile, OpenReport,
     file_path, io_error,
 };
+use crate::disk::Disk;
 use crate::mmap::FileMap;
 
 /// Files with higher numbers are not ours: there must be a next number, and references need the highest bit.
@@ -22,10 +22,10 @@ pub(super) fn open_files(
     visit: &mut dyn FnMut(ChunkMeta),
 ) -> Result<OpenReport, HeadChunksError> {
     let dir = &chunks.dir;
-    let mut numbers = list(dir).map_err(io_error("list directory", dir))?;
+    let mut numbers = list(&*chunks.disk, dir).map_err(io_error("list directory", dir))?;
     let newest = numbers.last().copied().unwrap_or(0);
     let newest_path = file_path(dir, newest);
-    if newest > 0 && is_never_begun(&newest_path).map_err(io_error("read", &newest_path))? {
+    if newest > 0 && is_never_begun(&*chunks.disk, &newest_path).map_err(io_error("read", &newest_path))? {
         chunks.disk.remove_file(&newest_path).map_err(io_error("remove", &newest_path))?;
         numbers.pop();
     }
@@ -40,7 +40,8 @@ pub(super) fn open_files(
             report.n_chunks += 1;
             visit(meta);
         };
-        let (map, scanned) = scan_file(&path, number, &mut visit).map_err(io_error("read", &path))?;
+        let (map, scanned) =
+            scan_file(&*chunks.disk, &path, number, &mut visit).map_err(io_error("read", &path))?;
         note(&mut report.corruption, number, &scanned);
         let Some(map) = map.filter(|_| scanned.end > 0) else {
             let aside = path.with_extension("damaged");
@@ -94,16 +95,16 @@ fn note(corruption: &mut Option<Corruption>, file: u32, scanned: &Scanned) {
 }
 
 fn scan_file(
+    disk: &dyn Disk,
     path: &Path,
     number: u32,
     visit: &mut dyn FnMut(ChunkMeta),
 ) -> io::Result<(Option<FileMap>, Scanned)> {
-    let file = File::open(path)?;
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let len = usize::try_from(disk.info(path)?.len).unwrap_or(usize::MAX);
     if len == 0 {
         return Ok((None, scan(&[], number, visit)));
     }
-    let map = FileMap::new(&file, len)?;
+    let map = disk.map_growing(path, len)?;
     let scanned = scan(map.all(len), number, visit);
     Ok((Some(map), scanned))
 }
@@ -150,12 +151,11 @@ fn is_end(rest: &[u8]) -> bool {
     rest.len() < HEADER_BYTES_MIN && is_zero(rest) || rest.get(..24).is_some_and(is_zero)
 }
 
-fn list(dir: &Path) -> io::Result<Vec<u32>> {
+fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let is_number = |name: &&str| name.len() >= 6 && name.bytes().all(|byte| byte.is_ascii_digit());
-        let number = name.to_str().filter(is_number).and_then(|name| name.parse::<u32>().ok());
+    for entry in disk.list(dir)? {
+        let is_number = entry.name.len() >= 6 && entry.name.bytes().all(|byte| byte.is_ascii_digit());
+        let number = entry.name.parse::<u32>().ok().filter(|_| is_number);
         numbers.extend(number.filter(|number| *number <= FILE_NUMBER_MAX));
     }
     numbers.sort_unstable();
@@ -163,9 +163,9 @@ fn list(dir: &Path) -> io::Result<Vec<u32>> {
 }
 
 /// Whether a crash left a file before its magic was written.
-fn is_never_begun(path: &Path) -> io::Result<bool> {
+fn is_never_begun(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     let mut magic = [0; 4];
-    match io::Read::read_exact(&mut File::open(path)?, &mut magic) {
+    match io::Read::read_exact(&mut disk.reader(path)?, &mut magic) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
         read => read.map(|()| magic == [0; 4]),
     }
@@ -173,7 +173,7 @@ fn is_never_begun(path: &Path) -> io::Result<bool> {
 
 /// Gives back what a crash left allocated after the data. Without that the file is merely longer.
 fn trim(chunks: &HeadChunks, path: &Path, len: usize) {
-    let is_longer = fs::metadata(path).is_ok_and(|metadata| metadata.len() > len as u64);
+    let is_longer = chunks.disk.info(path).is_ok_and(|info| info.len > len as u64);
     if is_longer && let Err(error) = chunks.disk.open(path).and_then(|file| file.set_len(len as u64)) {
         tracing::warn!(path = %path.display(), %error, "cannot cut unused space off a head-chunk file");
     }

@@ -4,9 +4,9 @@
 //! as `checkpoint.N.tmp`, forced to the disk, then renamed: it exists completely or not at all.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use wf_model::Metadata;
 
@@ -15,7 +15,7 @@ use super::frame::{payload_room, push_record};
 use super::reader::{ReadError, Reader};
 use super::segment::{Segments, checkpoint_path, segment_path};
 use super::{WalIoError, WalOptions};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, remove_dir_if_present};
 use crate::record::{
     ExemplarsWriter, MetadataWriter, Record, RecordError, SamplesWriter, SeriesWriter, TombstonesWriter,
     decode,
@@ -77,7 +77,7 @@ impl Kept {
 /// # Errors
 /// See [`CheckpointError`].
 pub fn create(
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     last: u64,
     min_time_ms: i64,
@@ -86,18 +86,13 @@ pub fn create(
 ) -> Result<CheckpointStats, CheckpointError> {
     let unfinished = checkpoint_path(dir, last).with_extension(format!("{last:08}.tmp"));
     let write_error = |action| WalIoError::new(action, &unfinished);
-    match fs::remove_dir_all(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(write_error("clean")(error).into());
-        }
-        _ => {}
-    }
-    fs::create_dir_all(&unfinished).map_err(write_error("create directory"))?;
+    remove_dir_if_present(&**disk, &unfinished).map_err(write_error("clean"))?;
+    disk.create_dir_all(&unfinished).map_err(write_error("create directory"))?;
 
     let mut filter =
         Filter { min_time_ms, keep, stats: CheckpointStats::default(), metadata: BTreeMap::new() };
-    let mut out = Output::create(disk, &unfinished, options).map_err(write_error("write"))?;
-    let mut reader = Reader::open_until(dir, last)?;
+    let mut out = Output::create(&**disk, &unfinished, options).map_err(write_error("write"))?;
+    let mut reader = Reader::open_until(Arc::clone(disk), dir, last)?;
     let mut kept = Vec::new();
     while let Some((_, record)) = reader.next_record()? {
         kept.clear();
@@ -118,7 +113,7 @@ pub fn create(
 
 /// Removes segments before `number`, oldest first, then all checkpoints but the newest.
 pub(super) fn remove_before(disk: &dyn Disk, dir: &Path, number: u64) -> Result<usize, WalIoError> {
-    let segments = Segments::list(dir).map_err(WalIoError::new("list directory", dir))?;
+    let segments = Segments::list(disk, dir).map_err(WalIoError::new("list directory", dir))?;
     let mut n_removed = 0;
     for old in segments.numbers().filter(|old| *old < number) {
         let path = segment_path(dir, old);
@@ -127,7 +122,7 @@ pub(super) fn remove_before(disk: &dyn Disk, dir: &Path, number: u64) -> Result<
     }
     for old in segments.checkpoint_numbers().rev().skip(1) {
         let path = checkpoint_path(dir, old);
-        fs::remove_dir_all(&path).map_err(WalIoError::new("remove", &path))?;
+        remove_dir_if_present(disk, &path).map_err(WalIoError::new("remove", &path))?;
     }
     Ok(n_removed)
 }

@@ -1,8 +1,12 @@
 //! Names and listing of segments and checkpoints.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, list_if_present, remove_dir_if_present};
+
+/// Ending of a segment that is being written anew.
+pub(super) const MENDING: &str = "mending";
 
 /// What a log directory holds.
 #[derive(Clone, Debug, Default)]
@@ -18,21 +22,13 @@ impl Segments {
     /// Lists `dir`; unknown files are ignored, an absent directory is empty.
     /// # Errors
     /// Those of reading a directory.
-    pub fn list(dir: &Path) -> io::Result<Self> {
+    pub fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Self> {
         let mut found = Self { dir: dir.to_owned(), ..Self::default() };
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if let Some(number) = parse_number(name) {
-                found.segments.push((number, entry.metadata()?.len()));
-            } else if let Some(number) = name.strip_prefix("checkpoint.").and_then(parse_number) {
-                let inside = Self::list(&entry.path())?;
+        for entry in list_if_present(disk, dir)? {
+            if let Some(number) = parse_number(&entry.name) {
+                found.segments.push((number, entry.info.len));
+            } else if let Some(number) = entry.name.strip_prefix("checkpoint.").and_then(parse_number) {
+                let inside = Self::list(disk, &entry.path)?;
                 found.checkpoints.push((number, inside.segments.iter().map(|(_, bytes)| bytes).sum()));
             }
         }
@@ -92,16 +88,17 @@ pub(super) fn checkpoint_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("checkpoint.{number:08}"))
 }
 
-/// Removes checkpoints that a crash left half written.
-pub(super) fn remove_unfinished_checkpoints(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_unfinished = name.to_str().is_some_and(|name| {
-            name.starts_with("checkpoint.") && Path::new(name).extension().is_some_and(|ext| ext == "tmp")
-        });
-        if is_unfinished {
-            fs::remove_dir_all(entry.path())?;
+/// Removes checkpoints and mended segments that a crash left half written.
+pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    for entry in disk.list(dir)? {
+        let has_ending = |ending: &str| entry.path.extension().is_some_and(|extension| extension == ending);
+        let is_checkpoint = entry.name.starts_with("checkpoint.");
+        if is_checkpoint && has_ending("tmp") {
+            remove_dir_if_present(disk, &entry.path)?;
+        } else if is_checkpoint && entry.info.is_dir {
+            remove_unfinished(disk, &entry.path)?;
+        } else if has_ending(MENDING) {
+            disk.remove_file(&entry.path)?;
         }
     }
     Ok(())

@@ -7,8 +7,11 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 
 use super::*;
+use crate::disk::OsDisk;
 use crate::disk::faulty::FaultyDisk;
 use crate::record::{Record, SamplesWriter, SeriesWriter, decode};
+
+mod mend;
 
 fn options() -> WalOptions {
     WalOptions {
@@ -68,7 +71,7 @@ fn records_come_back_in_order_over_pages_segments_and_restarts() {
         write_all(dir.path(), WalOptions { compression, ..options() }, &records);
     }
     assert_eq!(replay_all(dir.path()), [records.clone(), records.clone(), records].concat());
-    let segments = Segments::list(dir.path()).unwrap();
+    let segments = Segments::list(&OsDisk, dir.path()).unwrap();
     assert!(segments.numbers().count() > 9, "three starts and some cuts");
     let sizes: Vec<_> = segments.numbers().map(|n| fs::metadata(segments.path(n)).unwrap().len()).collect();
     assert!(sizes.iter().all(|size| *size <= options().segment_bytes), "{sizes:?}");
@@ -81,7 +84,7 @@ fn compressible_records_are_stored_compressed() {
         let records = vec![vec![7; 50_000], noise(10, 1)];
         write_all(dir.path(), WalOptions { compression, ..options() }, &records);
         assert_eq!(replay_all(dir.path()), records);
-        assert!(Segments::list(dir.path()).unwrap().total_bytes() < 5_000);
+        assert!(Segments::list(&OsDisk, dir.path()).unwrap().total_bytes() < 5_000);
     }
 }
 
@@ -206,7 +209,7 @@ fn a_damaged_record_is_cut_off_with_all_that_follows() {
     let dir = tempfile::tempdir().unwrap();
     let records: Vec<_> = (0..12).map(|idx| noise(30_000, idx)).collect();
     write_all(dir.path(), options(), &records);
-    let segments = Segments::list(dir.path()).unwrap();
+    let segments = Segments::list(&OsDisk, dir.path()).unwrap();
     let path = segments.path(1);
     let mut bytes = fs::read(&path).unwrap();
     bytes[31_000] ^= 1;
@@ -215,7 +218,7 @@ fn a_damaged_record_is_cut_off_with_all_that_follows() {
     let error = error.unwrap();
     let ReadError::Corrupt { position, .. } = &error else { panic!("{error}") };
     assert_eq!((position.segment, position.checkpoint), (1, None));
-    let lost = repair::repair(dir.path(), &error).unwrap().unwrap();
+    let lost = repair::repair(&OsDisk, dir.path(), &error).unwrap().unwrap();
     assert_eq!((lost.segment, lost.offset, lost.segments_removed.as_slice()), (1, position.offset, &[2][..]));
     assert_eq!(replay_all(dir.path()), before);
     write_all(dir.path(), options(), &records[..2]);
@@ -226,7 +229,7 @@ fn a_damaged_record_is_cut_off_with_all_that_follows() {
 fn a_missing_segment_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     write_all(dir.path(), options(), &(0..12).map(|idx| noise(30_000, idx)).collect::<Vec<_>>());
-    fs::remove_file(Segments::list(dir.path()).unwrap().path(1)).unwrap();
+    fs::remove_file(Segments::list(&OsDisk, dir.path()).unwrap().path(1)).unwrap();
     assert!(matches!(replay(dir.path()).1, Some(ReadError::Gap { missing: 1, .. })));
 }
 
@@ -234,7 +237,7 @@ fn a_missing_segment_is_an_error_that_names_it() {
 fn empty_segments_and_zero_padding_are_normal() {
     let dir = tempfile::tempdir().unwrap();
     write_all(dir.path(), options(), &[noise(10, 1)]);
-    let path = Segments::list(dir.path()).unwrap().path(0);
+    let path = Segments::list(&OsDisk, dir.path()).unwrap().path(0);
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(70_000).unwrap();
     fs::write(dir.path().join("00000001"), b"").unwrap();
     fs::write(dir.path().join("unknown"), b"?").unwrap();
@@ -270,7 +273,7 @@ fn a_checkpoint_keeps_what_is_needed_and_frees_the_rest() {
         (stats.series, stats.samples),
         (checkpoint::Kept { kept: 6, all: 7 }, checkpoint::Kept { kept: 350, all: 700 })
     );
-    let segments = Segments::list(dir.path()).unwrap();
+    let segments = Segments::list(&OsDisk, dir.path()).unwrap();
     assert_eq!(segments.numbers().collect::<Vec<_>>(), (7..=11).collect::<Vec<_>>());
     assert_eq!(segments.newest_checkpoint(), Some(6));
     assert_eq!(wal.stats().bytes, segments.total_bytes());
@@ -293,7 +296,7 @@ fn a_checkpoint_keeps_what_is_needed_and_frees_the_rest() {
     // The next one reads the first and removes it.
     let next = wal.checkpoint(9_000, &mut |series| series > 9).unwrap();
     assert_eq!(next.unwrap().series, checkpoint::Kept { kept: 1, all: 9 });
-    assert_eq!(Segments::list(dir.path()).unwrap().checkpoint_numbers().count(), 1);
+    assert_eq!(Segments::list(&OsDisk, dir.path()).unwrap().checkpoint_numbers().count(), 1);
 }
 
 #[test]
@@ -314,7 +317,7 @@ fn a_damaged_checkpoint_is_reported_and_left_in_place() {
     fs::write(&path, &bytes).unwrap();
     let error = replay(dir.path()).1.unwrap();
     assert!(error.to_string().contains("checkpoint."), "{error}");
-    assert_eq!(repair::repair(dir.path(), &error).unwrap(), None);
+    assert_eq!(repair::repair(&OsDisk, dir.path(), &error).unwrap(), None);
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
@@ -343,7 +346,7 @@ proptest! {
         let compression = if plain { WalCompression::None } else { WalCompression::Snappy };
         write_all(dir.path(), WalOptions { compression, ..options() }, &records);
         // The crash: nothing after some byte of some segment, perhaps zeros that were allocated but not written.
-        let segments = Segments::list(dir.path()).unwrap();
+        let segments = Segments::list(&OsDisk, dir.path()).unwrap();
         let mut left = cut.index(usize::try_from(segments.total_bytes()).unwrap() + 1) as u64;
         for number in segments.numbers() {
             let path = segments.path(number);
@@ -361,7 +364,7 @@ proptest! {
         let (before, error) = replay(dir.path());
         prop_assert!(records.starts_with(&before));
         if let Some(error) = error {
-            repair::repair(dir.path(), &error).unwrap().unwrap();
+            repair::repair(&OsDisk, dir.path(), &error).unwrap().unwrap();
         }
         write_all(dir.path(), options(), &records);
         prop_assert_eq!(replay_all(dir.path()), [before, records].concat());
@@ -373,7 +376,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let records: Vec<_> = sizes.iter().enumerate().map(|(idx, len)| noise(*len, idx as u64)).collect();
         write_all(dir.path(), options(), &records);
-        let path = Segments::list(dir.path()).unwrap().path(0);
+        let path = Segments::list(&OsDisk, dir.path()).unwrap().path(0);
         let mut bytes = fs::read(&path).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wf_series::Acknowledge;
+use wf_tsdb::disk::OsDisk;
 use wf_tsdb::record::{Record, SamplesWriter, SeriesWriter, decode};
 use wf_tsdb::wal::repair::repair;
 use wf_tsdb::wal::{ReadError, Reader, Wal, WalOptions};
@@ -86,7 +87,7 @@ fn samples_of_log(dir: &Path) -> BTreeMap<u64, Vec<i64>> {
                 other => panic!("{other:?}"),
             },
             Err(error @ ReadError::Corrupt { .. }) => {
-                repair(dir, &error).unwrap().expect("only a segment can be torn");
+                repair(&OsDisk, dir, &error).unwrap().expect("only a segment can be torn");
                 return samples;
             }
             Err(error) => panic!("{error}"),
