@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::meter::Usage;
 use crate::process::wait_until;
+use crate::report::thousands;
 use crate::servers::scrape_config;
 use crate::sim::Spec;
 use crate::sim::process::Served;
@@ -40,7 +41,7 @@ impl Load {
     pub fn sentence(&self) -> String {
         format!(
             "{} series of {} targets, every {} s, until each target was scraped {} times.",
-            self.spec.n_series(),
+            thousands(self.spec.n_series()),
             self.spec.profiles().len(),
             self.interval_s,
             self.n_scrapes
