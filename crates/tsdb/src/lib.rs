@@ -21,23 +21,28 @@
 pub mod block;
 pub mod budget;
 pub mod chunk;
+pub mod compact;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
+mod exemplars;
 #[doc(hidden)]
 pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod metadata;
 mod mmap;
 pub mod options;
 pub mod record;
+pub mod retention;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
 mod wbl;
 
 pub use budget::{Budget, HeadMemory};
+pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};

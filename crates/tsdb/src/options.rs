@@ -62,6 +62,13 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
+    /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
+    /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.
+    pub xor2: bool,
+    /// Whether start timestamps are kept with their samples (feature `st-storage`); needs `xor2`. Default: no.
+    pub start_timestamps: bool,
+    /// Exemplars kept in memory at most, over all series (`storage.exemplars.max_exemplars`); 0 keeps none. Default: 0.
+    pub exemplars_max: usize,
 }
 
 impl Default for TsdbOptions {
@@ -78,6 +85,9 @@ impl Default for TsdbOptions {
             fsync: FsyncPolicy::Segment,
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
+            xor2: false,
+            start_timestamps: false,
+            exemplars_max: 0,
         }
     }
 }
@@ -96,6 +106,12 @@ impl TsdbOptions {
             let reason =
                 format!("{} is less than 1.5 times chunk_range_ms: {window_min}", self.head_window_ms);
             return refuse("head_window_ms", reason);
+        }
+        if self.start_timestamps && !self.xor2 {
+            return refuse(
+                "start_timestamps",
+                "only xor2 chunks hold start timestamps: set xor2 too".to_owned(),
+            );
         }
         let segment_range = 10 << 20..=256 << 20;
         if !segment_range.contains(&self.wal_segment_bytes) {

@@ -16,6 +16,8 @@ use crate::disk::faulty::FaultyDisk;
 mod deletion;
 mod late;
 mod repair;
+mod samples;
+mod takeover;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
