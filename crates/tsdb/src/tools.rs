@@ -10,10 +10,8 @@ pub mod analyze;
 pub mod backfill;
 pub mod blocks;
 pub mod dump;
-pub mod repair;
 mod sandbox;
 mod table;
-pub mod verify;
 
 use std::io;
 

@@ -164,7 +164,7 @@ fn analyze_block(dir: &Path, wanted: Option<&str>, request: analyze::Request) ->
 fn print_samples(options: &DumpOptions, form: dump::Form) -> Result<()> {
     let parse =
         |text: &String| wf_promql::parser::parse_selector(text).with_context(|| format!("--match {text}"));
-    let matcher_sets: Vec<Vec<Matcher>> = selectors.map(parse).collect::<Result<_>>()?;
+    let matcher_sets: Vec<Vec<Matcher>> = options.selectors.iter().map(parse).collect::<Result<_>>()?;
     let range = TimeRange { start_ms: options.min_time, end_ms: options.max_time };
     let request = dump::Request { matcher_sets: &matcher_sets, range, form };
     let root = options.sandbox_dir_root.clone().unwrap_or_else(std::env::temp_dir);
