@@ -70,6 +70,13 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
+    /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
+    /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.
+    pub xor2: bool,
+    /// Whether start timestamps are kept with their samples (feature `st-storage`); needs `xor2`. Default: no.
+    pub start_timestamps: bool,
+    /// Exemplars kept in memory at most, over all series (`storage.exemplars.max_exemplars`); 0 keeps none. Default: 0.
+    pub exemplars_max: usize,
 }
 
 impl Default for TsdbOptions {
@@ -88,6 +95,9 @@ impl Default for TsdbOptions {
             fsync: FsyncPolicy::Segment,
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
+            xor2: false,
+            start_timestamps: false,
+            exemplars_max: 0,
         }
     }
 }
@@ -117,6 +127,12 @@ impl TsdbOptions {
         }
         if self.retention.percentage.is_some_and(|percentage| !(0.0..=100.0).contains(&percentage)) {
             return refuse("retention.percentage", "must be between 0 and 100".to_owned());
+        }
+        if self.start_timestamps && !self.xor2 {
+            return refuse(
+                "start_timestamps",
+                "only xor2 chunks hold start timestamps: set xor2 too".to_owned(),
+            );
         }
         let segment_range = 10 << 20..=256 << 20;
         if !segment_range.contains(&self.wal_segment_bytes) {

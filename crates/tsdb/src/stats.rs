@@ -46,7 +46,9 @@ pub struct TsdbStats {
     pub samples_out_of_bounds: u64,
     /// Samples for series that are no longer in the head.
     pub samples_unknown_series: u64,
-    /// Native histogram samples refused: this version stores float samples only.
+    /// Native histograms stored: `samples_appended_total{type="histogram"}`.
+    pub histograms_appended: u64,
+    /// Native histograms refused, for any reason.
     pub histograms_refused: u64,
     /// Batches or series refused because the log could not be written.
     pub append_errors: u64,

@@ -1,14 +1,15 @@
 //! The database as its owner sees it: a directory, opened and locked, with a head and blocks in it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wf_model::{Labels, Matcher, TimeRange};
+use wf_model::{Labels, Matcher, Metadata, TimeRange};
 use wf_series::{
-    Acknowledge, AppendError, AppendOutcome, LabelQuery, SampleSink, SelectError, SelectRequest, Selection,
-    SeriesRef, SeriesSource, WriteBatch,
+    Acknowledge, AppendError, AppendOutcome, ExemplarQuery, ExemplarSource, LabelQuery, SampleSink,
+    SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
 };
 
 use crate::block::{Block, BlockSource};
@@ -20,7 +21,7 @@ use crate::head::Head;
 use crate::merge::{Part, merge, merge_names};
 use crate::wal::WalIoError;
 use crate::{
-    Cardinality, CleanError, DeleteError, ReplayProgress, Retention, SnapshotError, SnapshotHead,
+    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError, SnapshotHead,
     TsdbOptions, TsdbStats,
 };
 
@@ -197,6 +198,26 @@ impl Tsdb {
         TsdbStats { clean_start: self.was_clean, compaction: self.life.stats(), ..self.head.stats() }
     }
 
+    /// Changes how many exemplars are kept, see [`TsdbOptions::exemplars_max`]; the oldest go if it is fewer.
+    pub fn resize_exemplars(&self, max: usize) {
+        self.head.resize_exemplars(max);
+    }
+
+    /// Returns gauges and counters of the exemplar storage.
+    pub fn exemplar_stats(&self) -> ExemplarStats {
+        self.head.exemplar_stats()
+    }
+
+    /// Returns the metadata that was sent for a series in the head, if any.
+    pub fn series_metadata(&self, series: SeriesRef) -> Option<Arc<Metadata>> {
+        self.head.series_metadata(series)
+    }
+
+    /// Returns the distinct metadata of `metric`, or of all metrics, as it was sent for series in the head.
+    pub fn metadata(&self, metric: Option<&str>) -> BTreeMap<String, Vec<Arc<Metadata>>> {
+        self.head.metadata(metric)
+    }
+
     /// Returns the largest contributors to cardinality, at most `limit` in each list.
     pub fn cardinality(&self, limit: usize) -> Cardinality {
         self.head.cardinality(limit)
@@ -208,8 +229,8 @@ impl SampleSink for Tsdb {
         self.head.resolve(labels)
     }
 
-    /// Native histograms and metadata are not stored by this version; the former are counted in
-    /// [`TsdbStats::histograms_refused`].
+    /// Exemplars are stored if [`TsdbOptions::exemplars_max`] makes room for them, start timestamps if
+    /// [`TsdbOptions::start_timestamps`] says so; both are passed over silently otherwise.
     fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
         self.head.append(batch, acknowledge)
     }
@@ -259,6 +280,12 @@ impl Drop for Tsdb {
     /// A database that is dropped without being closed stops working on its directory, which is all that is left to do.
     fn drop(&mut self) {
         self.life.stop();
+    }
+}
+
+impl ExemplarSource for Tsdb {
+    fn exemplars(&self, query: &ExemplarQuery<'_>) -> Result<Vec<SeriesExemplars>, SelectError> {
+        Ok(self.head.exemplars(query))
     }
 }
 

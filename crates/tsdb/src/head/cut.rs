@@ -113,19 +113,21 @@ impl HeadCut<'_> {
         let deleted = shard.deleted.get(id).map_or_else(Vec::new, |intervals| intervals.iter().collect());
         let series = shard.series(id);
         let full = series.full_chunks().iter().filter(|(span, _)| span.overlaps(self.range));
-        let mut places: Vec<(ChunkSpan, Result<ChunkRef, Data>)> = full
+        let mut places: Vec<(ChunkSpan, Result<ChunkRef, (Encoding, Data)>)> = full
             .filter_map(|(span, place)| match place {
                 ChunkPlace::File(chunk) => Some((span, Ok(chunk))),
                 ChunkPlace::Pending(slot) => {
-                    Some((span, Err(Data::Memory(shard.pending_chunk(slot)?.to_vec()))))
+                    let (encoding, bytes) = shard.pending_chunk(slot)?;
+                    Some((span, Err((encoding, Data::Memory(bytes.to_vec())))))
                 }
             })
             .collect();
         if self.open_chunks == OpenChunks::Included
             && let Some(min_time) = series.open_start().filter(|start| *start <= self.range.end_ms)
-            && let Some(bytes) = series.open_encoded()
+            && let Some((encoding, bytes)) = series.open_encoded()
         {
-            places.push((ChunkSpan { min_time, max_time: series.max_time() }, Err(Data::Memory(bytes))));
+            let span = ChunkSpan { min_time, max_time: series.max_time() };
+            places.push((span, Err((encoding, Data::Memory(bytes)))));
         }
         drop(shard);
         let located = places.into_iter().map(|(span, place)| match place {
@@ -133,7 +135,7 @@ impl HeadCut<'_> {
                 let bytes = self.head.chunk_files.chunk(chunk)?;
                 Ok((span, bytes.encoding, Data::File(bytes)))
             }
-            Err(data) => Ok((span, Encoding::Xor, data)),
+            Err((encoding, data)) => Ok((span, encoding, data)),
         });
         Ok((located.collect::<Result<_, _>>()?, deleted))
     }

@@ -23,7 +23,6 @@ use super::series::NO_TIME;
 use super::shard::{Shard, shard_of};
 use super::{Chain, Head};
 use crate::FastMap;
-use crate::chunk::Encoding;
 use crate::head_chunks::HeadChunksError;
 use crate::wal::checkpoint::CheckpointError;
 
@@ -115,7 +114,7 @@ impl Head {
         for chunk in pending {
             let series_ref = self.index.read().series_ref(chunk.id);
             let ChunkSpan { min_time, max_time } = chunk.span;
-            match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+            match self.chunk_files.append(series_ref, min_time, max_time, chunk.encoding, &chunk.data) {
                 Ok(file_ref) => taken.push((chunk, file_ref)),
                 Err(error) => {
                     result = Err(error);
@@ -161,7 +160,7 @@ impl Head {
             }
         }
         let index = self.index.read();
-        let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
+        let bytes = heap_bytes + self.metadata.heap_bytes() + index.bytes() + index.n_series() * REF_BYTES;
         self.counters.n_series_walked.set(index.n_series() as u64);
         drop(index);
         self.counters.n_stale_series.set(n_stale);
@@ -246,7 +245,7 @@ impl Head {
             let mut shard = shard.write();
             for id in shard.ids(shard_idx) {
                 if shard.series(id).open_start().is_some_and(|start| start < time_ms) {
-                    shard.cut(id);
+                    shard.cut(id, self.chunk_rules);
                 }
             }
         }
@@ -288,6 +287,7 @@ impl Head {
             },
         );
         index.remove_all(&dead);
+        self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
         self.counters.series_removed.add(dead.len());
         dead.len()
     }

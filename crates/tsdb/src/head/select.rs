@@ -62,7 +62,7 @@ struct Selected {
 /// A full chunk to decode.
 enum FullChunk {
     File(ChunkRef),
-    Memory(Arc<[u8]>),
+    Memory(Encoding, Arc<[u8]>),
 }
 
 impl Head {
@@ -240,7 +240,9 @@ impl HeadSelection {
             let wanted = series.full_chunks().iter().filter(|(span, _)| span.overlaps(range));
             let located = wanted.filter_map(|(_, place)| match place {
                 ChunkPlace::File(chunk) => Some(FullChunk::File(chunk)),
-                ChunkPlace::Pending(slot) => shard.pending_chunk(slot).map(FullChunk::Memory),
+                ChunkPlace::Pending(slot) => {
+                    shard.pending_chunk(slot).map(|(encoding, bytes)| FullChunk::Memory(encoding, bytes))
+                }
             });
             let full: Vec<FullChunk> = located.collect();
             let is_wanted = series.open_start().is_some_and(|start| start <= range.end_ms);
@@ -252,8 +254,8 @@ impl HeadSelection {
                     let bytes = self.head.chunk_files.chunk(chunk).map_err(storage_error)?;
                     chunk::decode(bytes.encoding, &bytes, range, out).map_err(storage_error)?;
                 }
-                FullChunk::Memory(bytes) => {
-                    chunk::decode(Encoding::Xor, &bytes, range, out).map_err(storage_error)?;
+                FullChunk::Memory(encoding, bytes) => {
+                    chunk::decode(encoding, &bytes, range, out).map_err(storage_error)?;
                 }
             }
         }

@@ -33,6 +33,7 @@ impl Head {
             samples_duplicate: counters.duplicate.get(),
             samples_out_of_bounds: counters.out_of_bounds.get(),
             samples_unknown_series: counters.unknown_series.get(),
+            histograms_appended: counters.histograms_appended.get(),
             histograms_refused: counters.histograms_refused.get(),
             append_errors: counters.append_errors.get(),
             n_deleted_intervals: self.n_deleted_intervals() as u64,

@@ -17,6 +17,8 @@ mod blocks;
 mod deletion;
 mod late;
 mod repair;
+mod samples;
+mod takeover;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;

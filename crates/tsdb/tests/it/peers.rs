@@ -191,6 +191,19 @@ impl Prometheus {
         Self::start_on(free_port(), program, data, config)
     }
 
+    /// Returns whether it ends by itself with an error, as it does on a directory in use.
+    pub(crate) fn refuses(program: &Path, data: &Path) -> bool {
+        let mut server = Self::start_with(program, data, "");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match server.child.try_wait().unwrap() {
+                Some(status) => return !status.success(),
+                None if Instant::now() > deadline => return false,
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
     fn start_on(port: u16, program: &Path, data: &Path, config_text: &str) -> Self {
         let config = data.join("prometheus.yml");
         fs::write(&config, config_text).unwrap();
@@ -199,6 +212,8 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--web.enable-remote-write-receiver")
+            // Debian's does without, unless told; the original locks.
+            .arg("--storage.tsdb.use-lockfile")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
