@@ -40,7 +40,7 @@ pub(crate) enum Command {
     /// Watch this machine: exporter, server and UI in one process, no configuration needed
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
     /// Checks and tests

@@ -93,13 +93,11 @@ fn open_head(dir: &Path, scratch: &Path) -> Result<Option<Arc<Head>>, ToolError>
         return Ok(None);
     }
     let options = TsdbOptions {
-        // Whatever there is, is to be seen.
-        head_window_ms: i64::MAX / 4,
         series_max: u64::MAX,
         memory_bytes_max: u64::MAX,
         ..TsdbOptions::default()
     };
-    let head = Head::open(&disk, dir, options, 0, &ReplayProgress::default())?;
+    let head = Head::open(&disk, dir, options, 0, i64::MIN, &ReplayProgress::default())?;
     Ok(Some(Arc::new(head)))
 }
 

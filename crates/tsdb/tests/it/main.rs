@@ -6,6 +6,8 @@ mod faults;
 mod kill;
 mod kill_database;
 mod kill_late;
+mod million;
 mod peers;
+mod peers_compact;
 mod peers_late;
 mod tools;
