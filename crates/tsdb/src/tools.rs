@@ -11,8 +11,10 @@ pub mod backfill;
 pub mod bench_write;
 pub mod blocks;
 pub mod dump;
+pub mod repair;
 mod sandbox;
 mod table;
+pub mod verify;
 
 use std::io;
 

@@ -214,7 +214,7 @@ fn print_samples(options: &DumpOptions, form: dump::Form) -> Result<()> {
     let selectors = options.selectors.iter().filter(|text| *text != "{__name__=~'(?s:.*)'}");
     let parse =
         |text: &String| wf_promql::parser::parse_selector(text).with_context(|| format!("--match {text}"));
-    let matcher_sets: Vec<Vec<Matcher>> = options.selectors.iter().map(parse).collect::<Result<_>>()?;
+    let matcher_sets: Vec<Vec<Matcher>> = selectors.map(parse).collect::<Result<_>>()?;
     let range = TimeRange { start_ms: options.min_time, end_ms: options.max_time };
     let request = dump::Request { matcher_sets: &matcher_sets, range, form };
     let scratch = ScratchDir::create(options.sandbox_dir_root.as_deref())?;
