@@ -112,5 +112,16 @@ pub const CREATION_SUFFIX: &str = ".tmp-for-creation";
 /// End of the name of a directory whose block is being removed.
 pub const DELETION_SUFFIX: &str = ".tmp-for-deletion";
 
+/// Reads the bytes as a file of chunks and as the body of a series.
+pub(crate) fn fuzz_parts(bytes: &[u8]) {
+    for offset in 0..bytes.len().min(64) {
+        let _ = chunk_files::entry_at(bytes, offset);
+    }
+    let (mut cursor, mut n_items) = (crate::encoding::Cursor::new(bytes), 0);
+    let labels = series_entry::for_each_label(&mut cursor, |_, _| n_items += 1);
+    let _ = labels.and_then(|()| series_entry::for_each_chunk(&mut cursor, |_| n_items += 1));
+    assert!(n_items <= bytes.len(), "more items than bytes");
+}
+
 #[cfg(test)]
-mod hostile;
+mod tests;

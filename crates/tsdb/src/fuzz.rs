@@ -55,3 +55,12 @@ pub fn head_chunks(bytes: &[u8]) {
     crate::head_chunks::scan(bytes, 1, &mut |_| n_chunks += 1);
     assert!(n_chunks <= bytes.len(), "more chunks than bytes");
 }
+
+/// Reads the bytes as each of the small files of a block, and as parts of its large ones.
+pub fn block_files(bytes: &[u8]) {
+    let _ = crate::block::BlockMeta::parse(bytes);
+    if let Ok(tombstones) = crate::block::Tombstones::decode(bytes) {
+        assert!(tombstones.len() <= bytes.len(), "more tombstones than bytes");
+    }
+    crate::block::fuzz_parts(bytes);
+}

@@ -95,6 +95,13 @@ fn exercise(dir: &Path) {
 }
 
 proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        crate::fuzz::block_files(&bytes);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn an_index_with_good_checksums_may_say_anything(
