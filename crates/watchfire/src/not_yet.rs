@@ -45,7 +45,6 @@ const FLAGS: &[&str] = &[
     "web.config.file",
     "web.console.libraries",
     "web.console.templates",
-    "web.enable-admin-api",
     "web.enable-otlp-receiver",
     "web.enable-remote-write-receiver",
     "web.max-notifications-subscribers",
@@ -81,7 +80,7 @@ mod tests {
         };
         check("--storage.tsdb.retention.size=10GB", Some("--storage.tsdb.retention.size"));
         check("--no-storage.tsdb.no-lockfile", Some("--no-storage.tsdb.no-lockfile"));
-        check("--web.enable-admin-api", Some("--web.enable-admin-api"));
+        check("--web.enable-admin-api", None);
         check("--storage.tsdb.path=data", None);
         check("storage.tsdb.retention.size", None);
     }
