@@ -12,13 +12,16 @@
 //! ```
 //! # The same load for all
 //! Everybody scrapes the simulator, the one door all three have. Pages depend on seed, target and number of the scrape
-//! alone, never on time, so the third scrape of a target is the same text for each server. Where a bench needs hours of data,
-//! pages carry explicit timestamps of a simulated clock that moves a step per scrape ([`sim::Clock`]), while servers scrape
-//! as fast as they can.
+//! alone, never on time, so the third scrape of a target is the same text for each server. A load is made fast by short
+//! intervals: a series costs by its samples, not by the time between them.
+//!
+//! Hours of data are backfilled instead ([`sim::backfill`]): blocks from a file for those who read blocks, an import for
+//! VictoriaMetrics. Scraped pages with timestamps of a faster clock ([`sim::Clock`]) do not help there: servers stamp `up` with
+//! the real time and refuse samples an hour older than their newest.
 //! # Invariants
 //! - Every process started here is ended by its id when its handle is dropped; the simulator also ends with its parent.
 //! - A peer is what `cargo xtask peers` unpacked, with its default settings unless [`servers`] says otherwise and why.
-//! # Reading order: `benches` (what is measured), `sim`, `servers`, `process`, `meter`, `order`, `stats`, `report`.
+//! # Reading order: `benches` (what is measured), `sim`, `servers`, `process`, `meter`, `latency`, `order`, `stats`, `report`.
 //! # Not here: instruction counts (`bench/src`), which gate regressions; these figures compare.
 
 pub mod benches;
@@ -31,6 +34,7 @@ pub mod servers;
 
 pub mod calibrate;
 pub mod env;
+pub mod latency;
 pub mod order;
 pub mod report;
 pub mod stats;

@@ -182,12 +182,20 @@ impl Server {
         self.process.stop()
     }
 
+    /// Gets `path` of its API.
+    /// # Errors
+    /// When it does not answer 200.
+    pub fn get(&self, path: &str) -> Result<String> {
+        let answer = self.client.get(&format!("{}{path}", self.base))?;
+        ensure!(answer.status == 200, "{path} answered {}: {}", answer.status, answer.body);
+        Ok(answer.body)
+    }
+
     /// Returns the sum over a metric of its own `/metrics`, if it has that metric.
     /// # Errors
     /// When it does not answer.
     pub fn own_metric(&self, name: &str) -> Result<Option<f64>> {
-        let page = self.client.get(&format!("{}/metrics", self.base))?.body;
-        Ok(sum_of(&page, name))
+        Ok(sum_of(&self.get("/metrics")?, name))
     }
 
     /// Returns how many samples it took in since its start, by its own count.
@@ -224,7 +232,7 @@ impl Server {
         }
         let answer = self.client.post(&format!("{}/api/v1/import/prometheus", self.base), page)?;
         ensure!(answer.status == 204, "import answered {}: {}", answer.status, answer.body);
-        self.client.get(&format!("{}/internal/force_flush", self.base)).map(drop)
+        self.get("/internal/force_flush").map(drop)
     }
 }
 

@@ -4,7 +4,8 @@
 //! each value keeps its number of digits, so a scrape costs the simulator some nanoseconds per moving value and one
 //! write. A counter that outgrows its digits starts anew, which is a counter reset as in life.
 //!
-//! # Reading order: `spec`, `profile` (which series), `values` (how they move), `page`, `native` (protobuf), `serve`, `process`.
+//! # Reading order: `spec`, `profile` (which series), `values` (how they move), `page`, `native` (protobuf), `serve`, `process`;
+//! `backfill` writes hours of the same pages to a file.
 
 pub mod spec;
 
@@ -13,6 +14,7 @@ pub mod page;
 pub mod profile;
 pub mod values;
 
+pub mod backfill;
 pub mod process;
 pub mod serve;
 

@@ -14,8 +14,9 @@ use wf_model::quote::GoQuoted;
 use wf_model::{METRIC_NAME, MatchOp, duration};
 
 use crate::ast::{
-    AggregateExpr, AtModifier, BinaryExpr, Cardinality, DurationExpr, DurationExprKind, DurationSpec, Expr,
-    ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching, VectorSelector,
+    AggregateExpr, AtModifier, BinaryExpr, BinaryOp, Cardinality, DurationExpr, DurationExprKind,
+    DurationSpec, Expr, ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching,
+    VectorSelector,
 };
 
 use crate::durations;
@@ -36,7 +37,18 @@ impl Display for Expr {
             ExprKind::Paren(inner) => write!(f, "({inner})"),
             ExprKind::Unary(UnaryOp::Plus, inner) => write!(f, "+{inner}"),
             ExprKind::Unary(UnaryOp::Minus, inner) => write!(f, "-{inner}"),
-            ExprKind::Binary(binary) => write!(f, "{} {} {}", binary.lhs, OperatorText(binary), binary.rhs),
+            ExprKind::Binary(binary) => {
+                // `+Inf ^ 2` would be `+(Inf ^ 2)`.
+                match &binary.lhs.kind {
+                    ExprKind::Number(number)
+                        if number.value == f64::INFINITY && binary.op == BinaryOp::Pow =>
+                    {
+                        f.write_str("Inf")?;
+                    }
+                    _ => binary.lhs.fmt(f)?,
+                }
+                write!(f, " {} {}", OperatorText(binary), binary.rhs)
+            }
             ExprKind::Aggregate(aggregate) => {
                 write!(f, "{}(", AggregateHead(aggregate))?;
                 if let Some(param) = &aggregate.param {

@@ -208,6 +208,20 @@ pub enum AppendError {
         /// Name of the setting that moves the bound.
         setting: &'static str,
     },
+    /// New series are refused while the memory for series is at its bound; known series go on.
+    #[error(
+        "new series refused: {n_series} active series take {memory_bytes} bytes of memory, the limit is {limit_bytes}; raise {setting} or drop labels with many values"
+    )]
+    MemoryLimit {
+        /// Series in memory now.
+        n_series: u64,
+        /// What they take, bytes.
+        memory_bytes: u64,
+        /// The bound, bytes.
+        limit_bytes: u64,
+        /// Name of the setting that moves the bound.
+        setting: &'static str,
+    },
     /// The write-ahead log cannot be written (disk full, I/O error): storage accepts nothing until it can.
     #[error("write-ahead log: {message}")]
     Log {
@@ -223,7 +237,7 @@ pub enum AppendError {
 pub trait SampleSink: Send + Sync {
     /// Returns the reference of the series with these labels, creating it if need be.
     /// # Errors
-    /// [`AppendError::EmptyLabels`], [`AppendError::SeriesLimit`], [`AppendError::Closed`].
+    /// [`AppendError::EmptyLabels`], [`AppendError::SeriesLimit`], [`AppendError::MemoryLimit`], [`AppendError::Closed`].
     fn resolve(&self, labels: &Labels) -> Result<SeriesRef, AppendError>;
 
     /// Stores a batch; readers see all of it or nothing.

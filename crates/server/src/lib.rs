@@ -14,6 +14,7 @@
 //! # Reading order: `server`, `router`, `state`, `api_v1`, `json`, then the rest.
 //! # Not here: listeners, request metrics, compression, protection against web pages (`wf-httpkit`).
 
+mod active_queries;
 mod api_v1;
 #[doc(hidden)]
 pub mod bench;
@@ -23,6 +24,7 @@ mod json;
 mod lifecycle;
 mod metrics;
 pub mod query_json;
+mod query_log;
 mod query_pool;
 mod router;
 mod scraping;

@@ -7,9 +7,10 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `bounds`, `room`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
+mod bounds;
 mod chunk_list;
 mod counters;
 mod deletion;
@@ -20,6 +21,7 @@ mod open_chunk;
 mod pins;
 mod ref_directory;
 mod replay;
+mod room;
 mod select;
 mod series;
 mod shard;
@@ -34,6 +36,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use self::append::Commit;
+use self::bounds::Clock;
 use self::counters::Counters;
 use self::maintain::Upkeep;
 use self::pins::Pins;
@@ -45,9 +48,6 @@ use crate::head_chunks::HeadChunks;
 use crate::index::Index;
 use crate::wal::Wal;
 use crate::wbl::Wbl;
-
-/// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
-const SERIES_BYTES: u64 = 350;
 
 /// See the module.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ pub(crate) struct Head {
     wbl: Wbl,
     /// How late a sample may be, ms; 0: not at all.
     late_window_ms: AtomicI64,
+    clock: Clock,
     upkeep: Mutex<Upkeep>,
     /// Newest sample of any series, ms; [`NO_TIME`] while empty.
     max_time: AtomicI64,
@@ -77,8 +78,9 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl) -> Self {
+    fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
         Self {
+            clock: Clock::new(now_ms),
             late_window_ms: AtomicI64::new(0),
             wbl,
             options,
@@ -109,22 +111,6 @@ impl Head {
         self.min_time.load(Ordering::Relaxed)
     }
 
-    /// Returns the oldest time stamp a sample may have now: half a chunk range behind the newest of all.
-    fn oldest_acceptable(&self) -> i64 {
-        let behind = match self.max_time() {
-            NO_TIME => NO_TIME,
-            newest => newest.saturating_sub(self.options.chunk_range_ms / 2),
-        };
-        behind.max(self.min_valid.load(Ordering::Relaxed))
-    }
-
-    /// Estimates the memory of the head with this many series: what the last walk found, and a budget for each series
-    /// that came since.
-    fn estimated_bytes(&self, n_series: u64) -> u64 {
-        let n_new = n_series.saturating_sub(self.counters.n_series_walked.get());
-        self.counters.memory_bytes.get() + n_new * SERIES_BYTES
-    }
-
     /// Widens the time range of the head; only under the commit lock, or before the head is shared.
     fn saw_times(&self, seen: Seen) {
         let Some((oldest, newest)) = seen.0 else { return };
@@ -145,6 +131,13 @@ impl Head {
 struct Seen(Option<(i64, i64)>);
 
 impl Seen {
+    fn add_all(&mut self, other: Self) {
+        if let Some((oldest, newest)) = other.0 {
+            self.add(oldest);
+            self.add(newest);
+        }
+    }
+
     fn add(&mut self, time_ms: i64) {
         self.0 = Some(match self.0 {
             None => (time_ms, time_ms),
@@ -154,7 +147,7 @@ impl Seen {
 }
 
 /// Writes an error and its causes, `a: b: c`.
-struct Chain<'a>(&'a dyn Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,6 +18,8 @@
 //! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
+pub mod budget;
 pub mod chunk;
 mod dirlock;
 pub mod disk;
@@ -35,6 +37,7 @@ pub mod tsdb;
 pub mod wal;
 mod wbl;
 
+pub use budget::{Budget, HeadMemory};
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};

@@ -33,7 +33,7 @@ pub enum WalCompression {
 /// Until blocks exist, the head is all there is, and it bounds itself in two ways. *Time*: data older than
 /// `head_window_ms` before the newest sample is dropped, whole chunks at a time, and series without a sample left go
 /// with it. *Series*: at `series_max` series, or `memory_bytes_max` of estimated memory, a **new** series is refused
-/// with [`wf_series::AppendError::SeriesLimit`], which names the setting; series that exist go on, their samples are
+/// with [`wf_series::AppendError::SeriesLimit`] or [`wf_series::AppendError::MemoryLimit`], which name the setting; series that exist go on, their samples are
 /// never refused. When old series leave the window, new ones are accepted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TsdbOptions {
@@ -44,6 +44,9 @@ pub struct TsdbOptions {
     /// How far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none. Default: 0. It can be
     /// changed later: [`crate::Tsdb::set_out_of_order_window`].
     pub out_of_order_window_ms: i64,
+    /// How far ahead of the clock a sample may be, ms; those beyond are out of bounds, or one of them would move the window
+    /// of all. `None`, the default, takes any. The clock is that of [`crate::Tsdb::maintain`].
+    pub max_future_ms: Option<i64>,
     /// Series in memory at most (`--storage.head.series-max`). Default: 2 million.
     pub series_max: u64,
     /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB; who knows the machine
@@ -67,6 +70,7 @@ impl Default for TsdbOptions {
             chunk_range_ms: 2 * 3_600_000,
             head_window_ms: 24 * 3_600_000,
             out_of_order_window_ms: 0,
+            max_future_ms: None,
             series_max: 2_000_000,
             memory_bytes_max: 4 << 30,
             series_max_setting: "--storage.head.series-max",

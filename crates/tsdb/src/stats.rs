@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::budget::HeadMemory;
 use crate::wal::WalStats;
 
 /// A snapshot of the database's gauges and counters. Counters start at zero when the database is opened. The name in
@@ -60,6 +61,12 @@ pub struct TsdbStats {
     pub n_label_pairs: u64,
     /// Estimate of the memory of the head, bytes; what `memory_bytes_max` is compared with.
     pub memory_bytes: u64,
+    /// What it consists of.
+    pub memory: HeadMemory,
+    /// [`crate::TsdbOptions::memory_bytes_max`].
+    pub memory_bytes_max: u64,
+    /// Whether the head is crowded and many of its series are stale.
+    pub is_stale_cut_due: bool,
     /// Bytes of the write-ahead log: `wal_storage_size_bytes`.
     pub wal_bytes: u64,
     /// Number of the current segment: `wal_segment_current`.

@@ -1,7 +1,7 @@
 //! The write-ahead log: what was acknowledged survives a killed process.
 //!
 //! [`Wal`] takes whole records and writes them in groups from a thread of its own; [`Reader`] replays a directory;
-//! [`repair`](repair::repair) cuts off what a crash tore; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
+//! [`repair`] removes what is damaged; [`checkpoint`] keeps the directory bounded. Records are opaque bytes here, their
 //! meaning lives in [`crate::record`].
 //!
 //! ```text
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use wf_series::Acknowledge;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, create_dir_synced};
 use crate::options::{FsyncPolicy, WalCompression};
 
 pub use reader::{Position, ReadError, Reader};
@@ -183,9 +183,8 @@ impl Wal {
     /// # Errors
     /// As [`Wal::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Self, WalIoError> {
-        disk.create_dir_all(dir).map_err(WalIoError::new("create directory", dir))?;
-        segment::remove_unfinished_checkpoints(&*disk, dir)
-            .map_err(WalIoError::new("clean directory", dir))?;
+        create_dir_synced(&*disk, dir).map_err(WalIoError::new("create directory", dir))?;
+        segment::remove_unfinished(&*disk, dir).map_err(WalIoError::new("clean directory", dir))?;
         let segments = Segments::list(&*disk, dir).map_err(WalIoError::new("list directory", dir))?;
         let number = segments.next_number();
         let queue = Arc::new(queue::Queue::new(options.queue_bytes_max, options.commit));

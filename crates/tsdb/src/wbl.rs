@@ -20,9 +20,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::disk::Disk;
-use crate::record::{Record, RecordError, decode};
-use crate::wal::repair::{Lost, cut_at, repair};
-use crate::wal::{CommitSeq, ReadError, Reader, Segments, Wal, WalError, WalIoError, WalOptions, WalStats};
+use crate::wal::{CommitSeq, Segments, Wal, WalError, WalIoError, WalOptions, WalStats};
 
 /// The log, not open until it is needed.
 #[derive(Debug)]
@@ -34,22 +32,6 @@ pub(crate) struct Wbl {
     log: OnceLock<Wal>,
 }
 
-/// Why the log could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplayError {
-    #[error("read the write-behind log")]
-    Read(#[from] ReadError),
-    #[error("repair the write-behind log")]
-    Repair(#[from] WalIoError),
-}
-
-/// Damage that was mended by cutting the log off.
-#[derive(Debug)]
-pub(crate) struct Mended {
-    pub(crate) lost: Lost,
-    pub(crate) reason: String,
-}
-
 impl Wbl {
     /// Returns the log in `dir`, which need not exist.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, options: WalOptions) -> Self {
@@ -58,6 +40,10 @@ impl Wbl {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// Returns whether an earlier process left records here.
@@ -96,27 +82,5 @@ impl Wbl {
 
     pub(crate) fn close(&self) -> Result<(), WalError> {
         self.log().map_or(Ok(()), Wal::close)
-    }
-
-    /// Calls `take` for every record up to the end or the first damage, which is mended.
-    pub(crate) fn replay(
-        &self,
-        take: &mut dyn FnMut(Record<'_>) -> Result<(), RecordError>,
-    ) -> Result<Option<Mended>, ReplayError> {
-        let mut reader = Reader::open_on(Arc::clone(&self.disk), &self.dir)?;
-        loop {
-            let (lost, reason) = match reader.next_record() {
-                Ok(None) => return Ok(None),
-                Ok(Some((position, bytes))) => {
-                    let Err(error) = decode(bytes).and_then(&mut *take) else { continue };
-                    (Some(cut_at(&*self.disk, &self.dir, position)?), error.to_string())
-                }
-                Err(error) => match repair(&*self.disk, &self.dir, &error)? {
-                    None => return Err(error.into()),
-                    lost @ Some(_) => (lost, error.to_string()),
-                },
-            };
-            return Ok(lost.map(|lost| Mended { lost, reason }));
-        }
     }
 }

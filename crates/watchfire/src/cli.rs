@@ -102,6 +102,12 @@ pub(crate) enum CheckCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Check rule files
+    Rules {
+        /// Files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Turns the process's arguments into those of a role: a link's name stands for its role.

@@ -12,6 +12,7 @@ pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
         ToolCommand::Check { command: CheckCommand::Config { files } } => check_configs(files),
+        ToolCommand::Check { command: CheckCommand::Rules { files } } => check_rules(files),
     }
 }
 
@@ -23,6 +24,24 @@ fn check_configs(files: &[PathBuf]) -> ExitCode {
             Err(error) => {
                 is_good = false;
                 say(&format!("{}: FAILED: {:#}", file.display(), anyhow::Error::from(error)));
+            }
+        }
+    }
+    ExitCode::from(u8::from(!is_good))
+}
+
+fn check_rules(files: &[PathBuf]) -> ExitCode {
+    let mut is_good = true;
+    for file in files {
+        say(&format!("Checking {}", file.display()));
+        match wf_rules::file::load_file(file, wf_rules::file::Acceptance::default()) {
+            Ok(groups) => {
+                let n_rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+                say(&format!("  SUCCESS: {n_rules} rules found\n"));
+            }
+            Err(error) => {
+                is_good = false;
+                say(&format!("  FAILED:\n{:#}\n", anyhow::Error::from(error)));
             }
         }
     }

@@ -22,13 +22,43 @@ pub struct Page {
     /// Where generations stand, and of which pod.
     generations: Vec<(usize, u64)>,
     clock: Clock,
-    is_openmetrics: bool,
+    dialect: Dialect,
     churn: Option<Churn>,
+}
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Text 0.0.4: timestamps in milliseconds.
+    Text,
+    /// OpenMetrics: timestamps in seconds, exemplars, metadata.
+    OpenMetrics,
+    /// Samples alone, with `job` and `instance` as a scrape adds them, timestamps in seconds.
+    SamplesInSeconds,
+    /// Samples alone, with `job` and `instance`, timestamps in milliseconds.
+    SamplesInMilliseconds,
+}
+
+impl Dialect {
+    fn is_in_seconds(self) -> bool {
+        matches!(self, Self::OpenMetrics | Self::SamplesInSeconds)
+    }
+
+    fn has_metadata(self) -> bool {
+        matches!(self, Self::Text | Self::OpenMetrics)
+    }
 }
 
 impl Page {
     /// Builds the page of target number `target` as it is before the first scrape.
     pub fn new(spec: &Spec, profile: Profile, target: u64) -> Self {
+        let is_openmetrics = profile == Profile::OpenMetrics;
+        let dialect = if is_openmetrics { Dialect::OpenMetrics } else { Dialect::Text };
+        Self::in_dialect(spec, profile, target, dialect)
+    }
+
+    /// Builds the page as [`Self::new`] does, written in another way.
+    pub fn in_dialect(spec: &Spec, profile: Profile, target: u64, dialect: Dialect) -> Self {
         let seed = mixed2(spec.seed, target);
         let page = Self {
             bytes: Vec::new(),
@@ -38,10 +68,15 @@ impl Page {
             stamps: Vec::new(),
             generations: Vec::new(),
             clock: spec.clock,
-            is_openmetrics: profile == Profile::OpenMetrics,
+            dialect,
             churn: spec.churn,
         };
-        let mut builder = Builder { page };
+        let own_labels = if dialect.has_metadata() {
+            String::new()
+        } else {
+            format!(",instance=\"{0}-{target}:9100\",job=\"{0}\"", profile.name())
+        };
+        let mut builder = Builder { page, own_labels };
         profile.build(target, &mut builder);
         let mut page = builder.page;
         page.write_generations(|_| 0);
@@ -79,8 +114,7 @@ impl Page {
 
     fn stamp(&mut self, time_ms: u64) {
         let mut digits = [b'.'; 14];
-        let n_digits = if self.is_openmetrics {
-            // OpenMetrics counts seconds.
+        let n_digits = if self.dialect.is_in_seconds() {
             write_digits(&mut digits[..10], time_ms / 1_000);
             write_digits(&mut digits[11..], time_ms % 1_000);
             14
@@ -114,11 +148,16 @@ impl Page {
 #[derive(Debug)]
 pub(crate) struct Builder {
     page: Page,
+    /// Labels that a scrape would add.
+    own_labels: String,
 }
 
 impl Builder {
     /// Begins a family.
     pub(crate) fn family(&mut self, name: &str, kind: &str) {
+        if !self.page.dialect.has_metadata() {
+            return;
+        }
         self.text(format_args!("# HELP {name} A simulated {kind}.\n# TYPE {name} {kind}\n"));
     }
 
@@ -141,7 +180,7 @@ impl Builder {
         self.series(0, name, labels);
         self.value(class, id);
         self.time();
-        if self.page.is_openmetrics {
+        if self.page.dialect == Dialect::OpenMetrics {
             self.text(format_args!(" # {{trace_id=\""));
             self.value(Class::Trace, self.page.n_samples);
             self.text(format_args!("\"}} "));
@@ -152,12 +191,16 @@ impl Builder {
 
     /// Says that an OpenMetrics page is complete.
     pub(crate) fn end(&mut self) {
-        self.text(format_args!("# EOF\n"));
+        if self.page.dialect == Dialect::OpenMetrics {
+            self.text(format_args!("# EOF\n"));
+        }
     }
 
     fn series(&mut self, pod: u64, name: &str, labels: &str) {
         let start = self.page.bytes.len();
-        self.text(format_args!("{name}{{{labels}}} "));
+        let own_labels = std::mem::take(&mut self.own_labels);
+        self.text(format_args!("{name}{{{labels}{own_labels}}} "));
+        self.own_labels = own_labels;
         let line = self.page.bytes.get(start..).unwrap_or_default();
         let marks = line.windows(GENERATION_DIGITS).enumerate().filter(|(_, bytes)| *bytes == GENERATION);
         self.page.generations.extend(marks.map(|(at, _)| (start + at, pod)));
@@ -184,7 +227,7 @@ impl Builder {
         if matches!(self.page.clock, Clock::Simulated { .. }) {
             self.page.bytes.push(b' ');
             self.page.stamps.push(self.page.bytes.len());
-            let n_digits = if self.page.is_openmetrics { 14 } else { 13 };
+            let n_digits = if self.page.dialect.is_in_seconds() { 14 } else { 13 };
             self.page.bytes.resize(self.page.bytes.len() + n_digits, b'0');
         }
     }

@@ -9,9 +9,9 @@ use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SeriesRef, W
 
 use super::Head;
 use super::Seen;
-use super::late::commit::{LateCommit, LateRule};
+use super::bounds::Judgement;
+use super::late::commit::LateCommit;
 use super::ref_directory::RefDirectory;
-use super::series::{Series, Verdict};
 use super::shard::{SHARDS, shard_of};
 use crate::record::{SamplesWriter, SeriesWriter};
 use crate::wal::{CommitSeq, WalError};
@@ -136,21 +136,6 @@ impl Head {
         Ok(series_ref)
     }
 
-    /// Refuses a new series at the bound; see [`crate::TsdbOptions`].
-    fn check_room(&self, n_series: u64) -> Result<(), AppendError> {
-        let refuse = |limit, setting| {
-            self.counters.series_refused.add(1);
-            Err(AppendError::SeriesLimit { n_series, limit, setting })
-        };
-        if n_series >= self.options.series_max {
-            return refuse(self.options.series_max, self.options.series_max_setting);
-        }
-        if self.estimated_bytes(n_series) >= self.options.memory_bytes_max {
-            return refuse(n_series, self.options.memory_bytes_max_setting);
-        }
-        Ok(())
-    }
-
     pub(crate) fn append(
         &self,
         batch: &WriteBatch,
@@ -242,8 +227,7 @@ impl Head {
         shard_ends: &[usize; SHARDS],
     ) {
         let (seq, late) = (commit.next_seq, &mut commit.late);
-        let bound = self.oldest_acceptable();
-        let late_rule = self.late_rule();
+        let bounds = self.bounds();
         let mut seen = Seen::default();
         let mut start = 0;
         for (shard, end) in self.shards.iter().zip(shard_ends) {
@@ -254,14 +238,18 @@ impl Head {
             for position in &buffers.by_shard[start..*end] {
                 let at = *position as usize;
                 let (id, time, value) = (buffers.ids[at], batch.times_ms[at], batch.values[at]);
-                let fate = judged(shard.series(id), bound, late_rule, time, value);
-                if fate == Fate::Stored {
-                    shard.append(id, time, value, seq, self.options.chunk_range_ms);
-                    seen.add(time);
-                }
-                let is_dropped =
-                    fate == Fate::Late && !Self::store_late(late, &mut shard, id, (time, value), seq);
-                buffers.fates[at] = if is_dropped { Fate::Repeated } else { fate };
+                buffers.fates[at] = match bounds.judge(shard.series(id), time, value) {
+                    Judgement::InOrder => {
+                        shard.append(id, time, value, seq, self.options.chunk_range_ms);
+                        seen.add(time);
+                        Fate::Stored
+                    }
+                    Judgement::Late if Self::store_late(late, &mut shard, id, (time, value), seq) => {
+                        Fate::Late
+                    }
+                    Judgement::Late | Judgement::Repeated => Fate::Repeated,
+                    Judgement::Rejected(reason) => Fate::Rejected(reason),
+                };
             }
             start = *end;
         }
@@ -418,17 +406,4 @@ impl Buffers {
         }
         n_late
     }
-}
-
-/// Judges a sample by the rules of `spec/prometheus-core.md` §7.7; in order nothing before `bound` is taken.
-fn judged(series: &Series, bound: i64, late_rule: LateRule, time_ms: i64, value: f64) -> Fate {
-    let verdict = if time_ms < bound { None } else { Some(series.judge(time_ms, value)) };
-    let reason = match verdict {
-        Some(Verdict::InOrder) => return Fate::Stored,
-        Some(Verdict::Repeated) => return Fate::Repeated,
-        Some(Verdict::Duplicate) => return Fate::Rejected(Rejection::Duplicate),
-        Some(Verdict::OutOfOrder) => Rejection::OutOfOrder,
-        None => Rejection::OutOfBounds,
-    };
-    late_rule.judge(time_ms, reason).map_or_else(Fate::Rejected, |()| Fate::Late)
 }

@@ -56,6 +56,7 @@ pub(crate) struct Counters {
     pub(crate) replay_unknown_refs: Counter,
     // Figures of the last walk over all series, see `maintain`.
     pub(crate) memory_bytes: Counter,
+    pub(crate) side_tables_bytes: Counter,
     pub(crate) n_series_walked: Counter,
     pub(crate) n_stale_series: Counter,
 }

@@ -14,13 +14,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 use tracing::{info, warn};
 use wf_series::AppendError;
 
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
-use super::shard::shard_of;
+use super::shard::{Shard, shard_of};
 use super::{Chain, Head};
 use crate::FastMap;
 use crate::chunk::Encoding;
@@ -78,6 +79,7 @@ enum UpkeepError {
 
 impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
+        self.clock.set(now_ms);
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
         // Once closed the directory may belong to another process.
@@ -107,31 +109,43 @@ impl Head {
 impl Head {
     /// Writes all closed chunks to their files, without holding a lock meanwhile.
     fn flush_chunks(&self) -> Result<(), UpkeepError> {
-        for shard in &self.shards {
-            let pending = shard.read().pending_chunks();
-            let mut taken = Vec::with_capacity(pending.len());
-            let mut result = Ok(());
-            for chunk in pending {
-                let series_ref = self.index.read().series_ref(chunk.id);
-                let ChunkSpan { min_time, max_time } = chunk.span;
-                match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
-                    Ok(file_ref) => taken.push((chunk, file_ref)),
-                    Err(error) => {
-                        result = Err(UpkeepError::Chunks(error));
-                        break;
-                    }
+        self.shards.iter().try_for_each(|shard| self.flush_shard(shard))?;
+        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+    }
+
+    /// Hands the closed chunks of one shard to their file.
+    fn flush_shard(&self, shard: &RwLock<Shard>) -> Result<(), UpkeepError> {
+        let pending = shard.read().pending_chunks();
+        let mut taken = Vec::with_capacity(pending.len());
+        let mut result = Ok(());
+        for chunk in pending {
+            let series_ref = self.index.read().series_ref(chunk.id);
+            let ChunkSpan { min_time, max_time } = chunk.span;
+            match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+                Ok(file_ref) => taken.push((chunk, file_ref)),
+                Err(error) => {
+                    result = Err(UpkeepError::Chunks(error));
+                    break;
                 }
             }
-            let mut shard = shard.write();
-            taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
-            result?;
         }
-        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+        let mut shard = shard.write();
+        taken.iter().for_each(|(chunk, file_ref)| shard.settle(chunk, *file_ref));
+        result
+    }
+
+    /// As [`Head::flush_shard`]; after an error the chunks stay in memory and are tried again.
+    pub(super) fn flush_shard_or_report(&self, shard: &RwLock<Shard>) {
+        self.report_flush(self.flush_shard(shard));
     }
 
     /// As [`Head::flush_chunks`]; after an error the chunks stay in memory and are tried again.
     pub(super) fn flush_or_report(&self) {
-        if let Err(error) = self.flush_chunks() {
+        self.report_flush(self.flush_chunks());
+    }
+
+    fn report_flush(&self, result: Result<(), UpkeepError>) {
+        if let Err(error) = result {
             self.counters.head_chunk_write_errors.add(1);
             warn!(error = %Chain(&error), "cannot write head chunks; they stay in memory and in the log");
         }
@@ -158,6 +172,7 @@ impl Head {
         drop(index);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
+        self.measure_side_tables();
         let _no_batch_under_way = self.commit.lock();
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }

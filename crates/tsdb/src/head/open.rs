@@ -6,14 +6,18 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use super::replay::{FoundChunks, Replay};
+use super::counters::Counter;
+use super::replay::{FoundChunks, is_sound, replay};
 use super::{Chain, Head};
 use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
-use crate::wal::repair::{Lost, cut_at, repair};
-use crate::wal::{Reader, Wal, WalOptions};
+use crate::wal::repair::{Mended, bridge_gap, mend};
+use crate::wal::{Position, ReadError, Reader, Wal, WalOptions};
 use crate::wbl::Wbl;
 use crate::{OpenError, ReplayProgress, TsdbOptions};
+
+/// More missing segments than this were not lost one by one: somebody should look.
+const GAP_MAX: u64 = 10_000;
 
 impl Head {
     /// Replays `dir`, which the caller has locked, and opens its log for writing.
@@ -36,11 +40,9 @@ impl Head {
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
         let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
         let window_ms = options.out_of_order_window_ms;
-        let head = Self::new(options, chunk_files, wbl);
+        let head = Self::new(options, chunk_files, wbl, now_ms);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
-        let mut replay = Replay::new(&head, found);
-        replay_log(disk, &wal_dir, &head, &mut replay, progress)?;
-        let n_samples = replay.finish();
+        let n_samples = replay_log(disk, &wal_dir, &head, found, progress)?;
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
@@ -82,7 +84,7 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
             n_places = damage.n_places,
             n_files_set_aside = damage.n_files_removed,
             bytes = damage.bytes_removed,
-            "head chunks are damaged: their samples are lost, unless they are the newest of a series and still in the log"
+            "head chunks are damaged: their samples are lost, unless they are still in the log"
         );
     }
     Ok((chunk_files, found))
@@ -102,55 +104,74 @@ fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
     }
 }
 
-/// Reads the log into the head up to its end or its first damage, which is repaired.
+/// Reads the log into the head, and mends what is damaged. Returns how many samples were taken.
 fn replay_log(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     head: &Head,
-    replay: &mut Replay<'_>,
+    found: FoundChunks,
     progress: &ReplayProgress,
-) -> Result<(), OpenError> {
-    let mut reader = Reader::open_on(Arc::clone(disk), dir).map_err(|error| replay_error(dir, &error))?;
+) -> Result<u64, OpenError> {
+    let reader = open_log(disk, dir, &head.counters.wal_corruptions)?;
     progress.begin(reader.first_segment(), reader.last_segment());
+    let replayed = replay(head, found, reader, progress);
+    let (n_samples, complaints) = replayed.map_err(|error| replay_error(dir, &error))?;
+    if let Some(error) = complaints.unreadable {
+        // The disk may come back; what is on it must not be touched before.
+        return Err(replay_error(dir, &error));
+    }
+    head.counters.wal_corruptions.add(complaints.n_places);
+    for (position, reason) in &complaints.damaged {
+        mend_and_report(&**disk, dir, *position, reason);
+    }
+    Ok(n_samples)
+}
+
+/// Opens the log for reading, over gaps.
+pub(super) fn open_log(disk: &Arc<dyn Disk>, dir: &Path, corruptions: &Counter) -> Result<Reader, OpenError> {
     loop {
-        let (lost, reason) = match reader.next_record() {
-            Ok(None) => return Ok(()),
-            Ok(Some((position, bytes))) => {
-                if position.checkpoint.is_none() {
-                    progress.reach(position.segment);
-                }
-                let Err(error) = replay.record(bytes) else { continue };
-                if position.checkpoint.is_some() {
-                    // The log after a checkpoint makes no sense without it: leave everything in place.
-                    return Err(replay_error(dir, &error));
-                }
-                (cut_at(&**disk, dir, position).map(Some), Chain(&error).to_string())
+        match Reader::open_on(Arc::clone(disk), dir) {
+            Ok(reader) => return Ok(reader),
+            Err(ReadError::Gap { dir: place, missing, next }) if next - missing <= GAP_MAX => {
+                corruptions.add(1);
+                bridge_gap(&**disk, &place, missing, next).map_err(|error| replay_error(dir, &error))?;
+                warn!(
+                    dir = %place.display(),
+                    first_missing = missing,
+                    n_missing = next - missing,
+                    "segments of the log are missing: what they held is lost; empty ones take their place"
+                );
             }
-            Err(error) => (repair(&**disk, dir, &error), Chain(&error).to_string()),
-        };
-        return match lost {
-            Ok(Some(lost)) => {
-                head.counters.wal_corruptions.add(1);
-                report_repair(dir, &lost, &reason);
-                Ok(())
-            }
-            Ok(None) => Err(OpenError::Replay { path: dir.to_owned(), message: reason }),
-            Err(error) => Err(replay_error(dir, &error)),
-        };
+            Err(error) => return Err(replay_error(dir, &error)),
+        }
     }
 }
 
-pub(super) fn report_repair(dir: &Path, lost: &Lost, reason: &str) {
-    warn!(
-        dir = %dir.display(),
-        reason,
-        segment = lost.segment,
-        offset = lost.offset,
-        bytes_cut = lost.bytes_cut,
-        n_segments_removed = lost.segments_removed.len(),
-        bytes_removed = lost.bytes_removed,
-        "log was damaged and is cut off before the damage"
-    );
+/// Mends a damaged segment, and says what it cost. Without room for that the start goes on: what is whole was read.
+pub(super) fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str) {
+    let Position { checkpoint, segment, offset } = position;
+    let place =
+        checkpoint.map_or_else(|| dir.to_owned(), |number| dir.join(format!("checkpoint.{number:08}")));
+    match mend(disk, &place, segment, &mut is_sound) {
+        Ok(Mended { bytes_lost, n_saved, is_set_aside }) => warn!(
+            dir = %place.display(),
+            segment,
+            offset,
+            reason,
+            bytes_lost,
+            n_records_saved_behind_it = n_saved,
+            is_set_aside,
+            "log was damaged: what cannot be read is lost, the rest is kept"
+        ),
+        Err(error) => warn!(
+            dir = %place.display(),
+            segment,
+            offset,
+            reason,
+            error = %Chain(&error),
+            "log is damaged: what cannot be read is lost; mending failed and is tried at the next start"
+        ),
+    }
 }
 
 pub(super) fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {

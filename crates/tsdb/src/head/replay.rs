@@ -1,24 +1,32 @@
 //! The head as the last process left it: head-chunk files first, then checkpoint and segments of the log.
 //!
-//! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Labels go
-//! from the record straight to the index; batches are not rebuilt: what is on disk was complete when it got there, but
-//! for the torn tail, which repair cuts off.
+//! ```text
+//! reader thread: read, verify, decompress -> this thread: decode, series to ids -> workers: append to their shards
+//! ```
+//! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Batches are
+//! not rebuilt: what is on disk was complete when it got there, but for damage, which is passed over and then mended.
+//! Everything on the way is bounded: replay takes a few megabytes more than what it rebuilds.
+//! # Reading order: `feed`, this file, `workers`.
+
+mod feed;
+mod workers;
+
+use std::sync::atomic::Ordering;
 
 use tracing::info;
 use wf_model::Labels;
 
+use self::workers::{Found, Item, Workers};
+use super::Head;
 use super::chunk_list::ChunkSpan;
 use super::late::LateChunk;
-use super::series::Verdict;
 use super::shard::shard_of;
-use super::{Head, Seen};
 use crate::FastMap;
+use crate::ReplayProgress;
 use crate::chunk::Encoding;
-use crate::head_chunks::{ChunkMeta, ChunkRef};
+use crate::head_chunks::ChunkMeta;
 use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
-
-/// Full chunks that pile up during replay go to their files when they are this many bytes.
-const FLUSH_BYTES: usize = 4 << 20;
+use crate::wal::{Position, ReadError, Reader};
 
 /// References are given out from 1 on, one by one. Those beyond come from damaged or foreign bytes: counting on from
 /// them would overflow, and 0 names no series.
@@ -31,7 +39,7 @@ pub(super) fn is_ref(series_ref: u64) -> bool {
 /// The chunks found in files, by series reference, until their series are known.
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
-    by_series: FastMap<u64, Vec<(ChunkSpan, ChunkRef)>>,
+    by_series: FastMap<u64, Found>,
     late: FastMap<u64, Vec<LateChunk>>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
@@ -59,51 +67,114 @@ impl FoundChunks {
     }
 }
 
-/// Rebuilds a head from records.
-pub(crate) struct Replay<'a> {
-    head: &'a Head,
+/// What was wrong with the log.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    /// The first of each damaged segment: where, and what is wrong.
+    pub(crate) damaged: Vec<(Position, String)>,
+    /// Records and stretches of bytes that could not be read.
+    pub(crate) n_places: u64,
+    /// The log could not be read on.
+    pub(crate) unreadable: Option<ReadError>,
+}
+
+impl Complaints {
+    pub(super) fn add(&mut self, position: Position, reason: String) {
+        self.n_places += 1;
+        let is_same = |(known, _): &(Position, String)| {
+            (known.checkpoint, known.segment) == (position.checkpoint, position.segment)
+        };
+        if !self.damaged.last().is_some_and(is_same) {
+            self.damaged.push((position, reason));
+        }
+    }
+}
+
+/// Rebuilds a head from the log and the chunks found in files. Returns the number of samples taken, and what of the log
+/// could not be read.
+/// # Errors
+/// When a thread cannot be started.
+pub(crate) fn replay(
+    head: &Head,
     found: FoundChunks,
+    reader: Reader,
+    progress: &ReplayProgress,
+) -> std::io::Result<(u64, Complaints)> {
+    let mut complaints = Complaints::default();
+    let n_samples = std::thread::scope(|scope| {
+        let (filler, feed) = feed::feed();
+        let workers = Workers::start(scope, head, found.n_corruptions > 0)?;
+        std::thread::Builder::new()
+            .name("replay-reader".to_owned())
+            .spawn_scoped(scope, move || filler.run(reader))?;
+        let mut replay = Replay::new(head, found, workers);
+        while let Some(mut block) = feed.next() {
+            let failed = std::cell::RefCell::new(&mut complaints);
+            block.drain(
+                |position, bytes| {
+                    if position.checkpoint.is_none() {
+                        progress.reach(position.segment);
+                    }
+                    if let Err(error) = replay.record(bytes) {
+                        failed.borrow_mut().add(position, super::Chain(&error).to_string());
+                    }
+                },
+                |error| match error {
+                    ReadError::Corrupt { position, reason, .. } => {
+                        failed.borrow_mut().add(position, reason.to_owned());
+                    }
+                    other => failed.borrow_mut().unreadable = Some(other),
+                },
+            );
+            feed.recycle(block);
+        }
+        Ok::<u64, std::io::Error>(replay.finish())
+    })?;
+    Ok((n_samples, complaints))
+}
+
+/// Whether a record makes sense from its first byte to its last.
+pub(crate) fn is_sound(bytes: &[u8]) -> bool {
+    match record::decode(bytes) {
+        Err(_) => false,
+        Ok(Record::Series(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Samples(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Tombstones(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Exemplars(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::MmapMarkers(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Metadata(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Histograms(_) | Record::Unknown(_)) => true,
+    }
+}
+
+/// Decodes records; series go to the index, samples to the workers.
+struct Replay<'scope, 'env> {
+    head: &'env Head,
+    found: FoundChunks,
+    workers: Workers<'scope>,
     max_ref: u64,
-    seen: Seen,
-    n_samples: u64,
     n_unknown: u64,
     n_histograms: u64,
     n_tombstones: u64,
 }
 
-impl<'a> Replay<'a> {
-    pub(crate) fn new(head: &'a Head, found: FoundChunks) -> Self {
-        Self {
-            head,
-            max_ref: found.max_ref,
-            found,
-            seen: Seen::default(),
-            n_samples: 0,
-            n_unknown: 0,
-            n_histograms: 0,
-            n_tombstones: 0,
-        }
+impl<'scope, 'env> Replay<'scope, 'env> {
+    fn new(head: &'env Head, found: FoundChunks, workers: Workers<'scope>) -> Self {
+        let max_ref = found.max_ref;
+        Self { head, found, workers, max_ref, n_unknown: 0, n_histograms: 0, n_tombstones: 0 }
     }
 
     /// Takes a record of the log.
     /// # Errors
     /// When it is damaged: what comes before the damage has been taken.
-    pub(crate) fn record(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+    fn record(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
         match record::decode(bytes)? {
             Record::Series(entries) => {
                 for entry in entries {
                     self.series(&entry?);
                 }
             }
-            Record::Samples(entries) => {
-                let result = self.samples(entries);
-                let pending_bytes: usize =
-                    self.head.shards.iter().map(|shard| shard.read().pending_bytes()).sum();
-                if pending_bytes >= FLUSH_BYTES {
-                    self.head.flush_or_report();
-                }
-                result?;
-            }
+            Record::Samples(entries) => self.samples(entries)?,
             Record::Tombstones(entries) => {
                 for entry in entries {
                     let entry = entry?;
@@ -128,64 +199,61 @@ impl<'a> Replay<'a> {
             return;
         }
         self.max_ref = self.max_ref.max(entry.series);
-        let labels = Labels::from_pairs(entry.labels.clone());
+        let is_in_order = entry.labels.clone().zip(entry.labels.clone().skip(1)).all(|(a, b)| a.0 < b.0);
+        let is_plain = is_in_order && entry.labels.clone().all(|(_, value)| !value.is_empty());
+        let labels = if is_plain {
+            Labels::from_sorted(entry.labels.clone())
+        } else {
+            Labels::from_pairs(entry.labels.clone())
+        };
         if labels.is_empty() {
             return;
         }
         let mut commit = self.head.commit.lock();
         let mut index = self.head.index.write();
         // A second record for the same labels maps to the first: the series was dropped and came back.
-        let id = match index.find(&labels) {
-            Some((id, _)) => id,
-            None => index.insert(&labels, entry.series),
+        let (id, is_new) = match index.find(&labels) {
+            Some((id, _)) => (id, false),
+            None => (index.insert(&labels, entry.series), true),
         };
         commit.refs.insert(entry.series, id);
         drop((index, commit));
-        let mut shard = self.head.shards[shard_of(id)].write();
-        // Two references of one series hold chunks of different times, in any order.
-        let found = self.found.by_series.remove(&entry.series).unwrap_or_default();
-        for (span, _) in &found {
-            self.seen.add(span.min_time);
-            self.seen.add(span.max_time);
+        if is_new {
+            self.head.shards[shard_of(id)].write().add(id);
         }
-        let n_refused = shard.restore(id, found);
-        let late = self.found.late.remove(&entry.series).unwrap_or_default();
-        late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
-        drop(shard);
-        self.head.counters.head_chunk_corruptions.add(n_refused as u64);
+        // Two references of one series hold chunks of different times, in any order.
+        if let Some(found) = self.found.by_series.remove(&entry.series) {
+            self.workers.push_found(id, found);
+        }
+        if let Some(late) = self.found.late.remove(&entry.series) {
+            let mut shard = self.head.shards[shard_of(id)].write();
+            late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
+        }
     }
 
     fn samples(&mut self, entries: Samples<'_>) -> Result<(), RecordError> {
-        let head = self.head;
-        let commit = head.commit.lock();
+        let commit = self.head.commit.lock();
         let mut finder = commit.refs.finder();
-        let mut shards: Vec<_> = head.shards.iter().map(|shard| shard.write()).collect();
+        let min_valid = self.head.min_valid.load(Ordering::Relaxed);
         for entry in entries {
             let sample = entry?;
-            let Some(id) = finder.find(sample.series) else {
-                self.n_unknown += 1;
+            if sample.time_ms < min_valid {
                 continue;
-            };
-            let shard = &mut shards[shard_of(id)];
-            match shard.series(id).judge(sample.time_ms, sample.value) {
-                Verdict::InOrder => {
-                    shard.append(id, sample.time_ms, sample.value, 0, head.options.chunk_range_ms);
-                    self.seen.add(sample.time_ms);
-                    self.n_samples += 1;
-                }
-                // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
-                Verdict::Duplicate => shard.series_mut(id).set_last_value(sample.value),
-                Verdict::Repeated | Verdict::OutOfOrder => {}
+            }
+            match finder.find(sample.series) {
+                Some(id) => self.workers.push(Item { id, time_ms: sample.time_ms, value: sample.value }),
+                None => self.n_unknown += 1,
             }
         }
         Ok(())
     }
 
-    /// Ends the replay: from here on the head takes batches.
-    /// Returns the number of samples taken.
-    pub(crate) fn finish(self) -> u64 {
+    /// Ends the replay: from here on the head takes batches. Returns the number of samples taken.
+    fn finish(self) -> u64 {
         let head = self.head;
-        head.saw_times(self.seen);
+        let outcome = self.workers.finish();
+        head.counters.head_chunk_corruptions.add(outcome.n_chunks_refused);
+        head.saw_times(outcome.seen);
         let mut commit = head.commit.lock();
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
@@ -205,6 +273,6 @@ impl<'a> Replay<'a> {
         }
         head.index.write().postings.optimize();
         head.walk();
-        self.n_samples
+        outcome.n_samples
     }
 }

@@ -163,7 +163,12 @@ impl Shard {
 
     /// Returns bytes of memory that do not hang on a single series.
     pub(crate) fn own_bytes(&self) -> usize {
+        self.series.bytes()
+    }
+
+    /// Returns bytes of full chunks on their way to files, late samples and deleted intervals.
+    pub(crate) fn side_tables_bytes(&self) -> usize {
         let pending_bytes = self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>();
-        self.series.bytes() + pending_bytes + self.late.heap_bytes() + self.deleted.heap_bytes()
+        pending_bytes + self.late.heap_bytes() + self.deleted.heap_bytes()
     }
 }

@@ -32,8 +32,8 @@ pub enum ReadError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// A record is torn or damaged; everything before it was returned. In a segment [`super::repair`] mends it. In a
-    /// checkpoint nothing does: restore it from a backup, or remove it and lose what it holds.
+    /// A record is torn or damaged; everything before it was returned, and reading on returns what follows it and is
+    /// whole. [`super::repair`] mends the file.
     #[error("{} is damaged at offset {}: {reason}", path.display(), position.offset)]
     Corrupt {
         /// The segment file.
@@ -50,6 +50,8 @@ pub enum ReadError {
         dir: PathBuf,
         /// Number of the segment.
         missing: u64,
+        /// The first segment that is there after it.
+        next: u64,
     },
 }
 
@@ -126,9 +128,9 @@ impl Reader {
         self.last_segment
     }
 
-    /// Returns the next record and where it starts; `None` at the end. After an error there is no next record.
+    /// Returns the next record and where it starts; `None` at the end.
     /// # Errors
-    /// [`ReadError::Io`], [`ReadError::Corrupt`].
+    /// [`ReadError::Io`], after which there is no next record; [`ReadError::Corrupt`], after which there may be.
     pub fn next_record(&mut self) -> Result<Option<(Position, &[u8])>, ReadError> {
         loop {
             let Some((path, start, records)) = &mut self.current else {
@@ -143,16 +145,15 @@ impl Reader {
                     return Ok(Some((position, &self.record)));
                 }
                 Ok(None) => self.current = None,
-                Err(damage) => {
-                    let (path, start) = (path.clone(), *start);
+                Err(Damage::Bytes { offset, reason }) => {
+                    let position = Position { offset, ..*start };
+                    return Err(ReadError::Corrupt { path: path.clone(), position, reason });
+                }
+                Err(Damage::Io(source)) => {
+                    let path = path.clone();
                     self.files.clear();
                     self.current = None;
-                    return Err(match damage {
-                        Damage::Io(source) => ReadError::Io { path, source },
-                        Damage::Bytes { offset, reason } => {
-                            ReadError::Corrupt { path, position: Position { offset, ..start }, reason }
-                        }
-                    });
+                    return Err(ReadError::Io { path, source });
                 }
             }
         }
@@ -177,7 +178,7 @@ fn gapless(
     for &number in &numbers {
         match expected {
             Some(missing) if missing != number => {
-                return Err(ReadError::Gap { dir: dir.to_owned(), missing });
+                return Err(ReadError::Gap { dir: dir.to_owned(), missing, next: number });
             }
             _ => expected = Some(number + 1),
         }
@@ -192,7 +193,8 @@ pub(crate) enum Damage {
     Bytes { offset: u64, reason: &'static str },
 }
 
-/// Reads the records of one segment from any source of bytes.
+/// Reads the records of one segment from any source of bytes. After damage it goes on where the next whole record may
+/// be: behind the damaged fragment, or on the next page when its length is not to be believed.
 #[derive(Debug)]
 pub(crate) struct RecordReader<R> {
     source: R,
@@ -203,12 +205,31 @@ pub(crate) struct RecordReader<R> {
     at: usize,
     /// The fragments of a record so far, as stored.
     stored: Vec<u8>,
+    packing: Packing,
+    /// After damage: the rest of the damaged record may follow.
+    skips_rest: bool,
+    /// The first page of zeros since the last fragment: no writer leaves one in front of another page.
+    empty_page: Option<u64>,
 }
 
 impl<R: Read> RecordReader<R> {
     pub(crate) fn new(source: R) -> Self {
         let page = Box::new([0; PAGE_BYTES]);
-        Self { source, page, n_pages: 0, at: PAGE_BYTES, stored: Vec::new() }
+        Self {
+            source,
+            page,
+            n_pages: 0,
+            at: PAGE_BYTES,
+            stored: Vec::new(),
+            packing: Packing::Plain,
+            skips_rest: false,
+            empty_page: None,
+        }
+    }
+
+    /// Returns the record that was read last as it is stored.
+    pub(super) fn stored(&self) -> (Packing, &[u8]) {
+        (self.packing, &self.stored)
     }
 
     /// Reads the next record into `record` and returns its offset; `None` at the end of the segment.
@@ -223,31 +244,59 @@ impl<R: Read> RecordReader<R> {
                 };
             }
             let here = (self.n_pages - 1) * PAGE_BYTES as u64 + self.at as u64;
-            let damage = |reason| Damage::Bytes { offset: open.map_or(here, |(start, _)| start), reason };
-            let (part, packing, bytes) = match read_item(&self.page, self.at).map_err(damage)? {
-                Item::Padding => {
+            let begun_at = open.map_or(here, |(start, _)| start);
+            let damage = |reason| Damage::Bytes { offset: begun_at, reason };
+            let (part, packing, bytes) = match read_item(&self.page, self.at) {
+                Ok(Item::Fragment { part, packing, bytes }) => (part, packing, bytes),
+                Ok(Item::Padding) => {
+                    if self.at == 0 {
+                        self.empty_page.get_or_insert(here);
+                    }
                     self.at = PAGE_BYTES;
                     continue;
                 }
-                Item::Fragment { part, packing, bytes } => (part, packing, bytes),
-            };
-            let n_bytes = bytes.len();
-            match (part, open) {
-                (Part::Full | Part::First, None) => {
-                    self.stored.clear();
-                    open = Some((here, packing));
+                Err(reason) => {
+                    self.at = PAGE_BYTES;
+                    self.skips_rest = true;
+                    return Err(damage(reason));
                 }
-                (Part::Middle | Part::Last, Some((_, first))) if first == packing => {}
-                (Part::Full | Part::First, Some(_)) => return Err(damage("record is cut off")),
-                (Part::Middle | Part::Last, _) => return Err(damage("fragment without a beginning")),
+            };
+            if let Some(offset) = self.empty_page.take() {
+                let offset = open.map_or(offset, |(start, _)| start);
+                self.skips_rest = true;
+                return Err(Damage::Bytes { offset, reason: "a page is missing" });
             }
-            self.stored.extend_from_slice(bytes);
+            let is_first = matches!(part, Part::Full | Part::First);
+            let is_expected = match open {
+                None => is_first,
+                Some((_, first)) => !is_first && first == packing,
+            };
+            if is_first && open.is_some() {
+                // This fragment is the beginning of the next record.
+                return Err(damage("record is cut off"));
+            }
+            let n_bytes = bytes.len();
+            if is_first {
+                self.stored.clear();
+                self.skips_rest = false;
+                open = Some((here, packing));
+            }
+            if is_expected {
+                self.stored.extend_from_slice(bytes);
+            }
             self.at += super::frame::HEADER_BYTES + n_bytes;
+            if !is_expected {
+                if std::mem::replace(&mut self.skips_rest, true) {
+                    continue;
+                }
+                return Err(damage("fragment without a beginning"));
+            }
             if matches!(part, Part::Middle | Part::First) {
                 continue;
             }
             // A type byte followed by zeros is a torn record (or an empty one of another writer): nothing is in it.
             if let Some((offset, packing)) = open.take().filter(|_| !self.stored.is_empty()) {
+                self.packing = packing;
                 unpack(packing, &self.stored, record).map_err(|reason| Damage::Bytes { offset, reason })?;
                 return Ok(Some(offset));
             }

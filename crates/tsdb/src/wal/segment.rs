@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, list_if_present, remove_dir_if_present};
 
+/// Ending of a segment that is being written anew.
+pub(super) const MENDING: &str = "mending";
+
 /// What a log directory holds.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
@@ -85,13 +88,17 @@ pub(super) fn checkpoint_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("checkpoint.{number:08}"))
 }
 
-/// Removes checkpoints that a crash left half written.
-pub(super) fn remove_unfinished_checkpoints(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+/// Removes checkpoints and mended segments that a crash left half written.
+pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for entry in disk.list(dir)? {
-        if entry.name.starts_with("checkpoint.")
-            && entry.path.extension().is_some_and(|extension| extension == "tmp")
-        {
+        let has_ending = |ending: &str| entry.path.extension().is_some_and(|extension| extension == ending);
+        let is_checkpoint = entry.name.starts_with("checkpoint.");
+        if is_checkpoint && has_ending("tmp") {
             remove_dir_if_present(disk, &entry.path)?;
+        } else if is_checkpoint && entry.info.is_dir {
+            remove_unfinished(disk, &entry.path)?;
+        } else if has_ending(MENDING) {
+            disk.remove_file(&entry.path)?;
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ use crate::disk::OsDisk;
 use crate::disk::faulty::FaultyDisk;
 use crate::record::{Record, SamplesWriter, SeriesWriter, decode};
 
+mod mend;
+
 fn options() -> WalOptions {
     WalOptions {
         segment_bytes: 4 * 32 * 1024,

@@ -1,6 +1,8 @@
 //! Tests of the database from outside: against the original, and through kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod faults;
 mod kill;
 mod kill_database;
 mod peers;
+mod peers_late;

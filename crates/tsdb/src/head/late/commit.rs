@@ -1,14 +1,13 @@
-//! Late samples on the write path: judged, stored, logged.
+//! Late samples on the write path: stored, logged, moved to chunks.
 
 use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 use tracing::warn;
-use wf_series::{Acknowledge, Rejection};
+use wf_series::Acknowledge;
 
 use super::{LateChunk, OPEN_SAMPLES};
 use crate::chunk::Encoding;
-use crate::head::series::NO_TIME;
 use crate::head::shard::{Shard, shard_of};
 use crate::head::{Chain, Head};
 use crate::head_chunks::HeadChunksError;
@@ -35,24 +34,6 @@ impl LateCommit {
     }
 }
 
-/// How far back a batch may reach; fixed while it is judged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LateRule {
-    /// Older samples are too old, ms. `None`: late samples are not taken at all.
-    oldest: Option<i64>,
-}
-
-impl LateRule {
-    /// Decides about a sample that cannot be stored in order: it is late, or rejected, without a window for `reason`.
-    pub(crate) fn judge(self, time_ms: i64, reason: Rejection) -> Result<(), Rejection> {
-        match self.oldest {
-            None => Err(reason),
-            Some(oldest) if time_ms < oldest => Err(Rejection::TooOld),
-            Some(_) => Ok(()),
-        }
-    }
-}
-
 impl Head {
     /// Sets how far behind the newest sample of all a late one may be, ms; 0 takes none.
     /// # Errors
@@ -63,14 +44,6 @@ impl Head {
         }
         self.late_window_ms.store(window_ms.max(0), Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Returns the rule for a batch that begins now.
-    pub(crate) fn late_rule(&self) -> LateRule {
-        let window_ms = self.late_window_ms.load(Ordering::Relaxed);
-        let newest = self.max_time();
-        let oldest = if newest == NO_TIME { NO_TIME } else { newest.saturating_sub(window_ms) };
-        LateRule { oldest: (window_ms > 0).then_some(oldest) }
     }
 
     /// Stores a late sample of batch `seq`. Returns `false` if there is one of that time in memory: it is dropped.

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use tracing::info;
 
 use crate::OpenError;
-use crate::head::Head;
-use crate::head::open::{replay_error, report_repair};
-use crate::head::replay::is_ref;
+use crate::head::open::{mend_and_report, open_log, replay_error};
+use crate::head::replay::{Complaints, is_ref};
 use crate::head::shard::shard_of;
+use crate::head::{Chain, Head};
 use crate::head_chunks::ChunkRef;
-use crate::record::{MmapMarker, MmapMarkers, Record, RecordError, Samples};
+use crate::record::{self, MmapMarker, MmapMarkers, Record, RecordError, Samples};
+use crate::wal::ReadError;
 
 /// What the log held.
 #[derive(Debug, Default)]
@@ -37,17 +38,28 @@ impl Head {
     }
 
     fn replay_late(&self) -> Result<(), OpenError> {
+        let (disk, dir) = (self.wbl.disk(), self.wbl.dir());
         let mut found = Found::default();
-        let mut take = |record: Record<'_>| match record {
-            Record::Samples(entries) => self.restore_late(entries, &mut found),
-            Record::MmapMarkers(entries) => self.restore_markers(entries, &mut found),
-            // Nothing else belongs here.
-            _ => Ok(()),
-        };
-        let mended = self.wbl.replay(&mut take).map_err(|error| replay_error(self.wbl.dir(), &error))?;
-        if let Some(mended) = mended {
-            self.counters.wbl_corruptions.add(1);
-            report_repair(self.wbl.dir(), &mended.lost, &mended.reason);
+        let mut complaints = Complaints::default();
+        let mut reader = open_log(disk, dir, &self.counters.wbl_corruptions)?;
+        loop {
+            match reader.next_record() {
+                Ok(None) => break,
+                Ok(Some((position, bytes))) => {
+                    if let Err(error) = self.restore_record(bytes, &mut found) {
+                        complaints.add(position, Chain(&error).to_string());
+                    }
+                }
+                Err(ReadError::Corrupt { position, reason, .. }) => {
+                    complaints.add(position, reason.to_owned());
+                }
+                // The disk may come back; what is on it must not be touched before.
+                Err(error) => return Err(replay_error(dir, &error)),
+            }
+        }
+        self.counters.wbl_corruptions.add(complaints.n_places);
+        for (position, reason) in &complaints.damaged {
+            mend_and_report(&**disk, dir, *position, reason);
         }
         let mut commit = self.commit.lock();
         commit.late.restore_full(&self.shards);
@@ -55,6 +67,15 @@ impl Head {
         let Found { n_samples, n_unknown, n_markers_ignored, .. } = found;
         info!(n_samples, n_unknown, n_markers_ignored, "write-behind log replayed");
         Ok(())
+    }
+
+    fn restore_record(&self, bytes: &[u8], found: &mut Found) -> Result<(), RecordError> {
+        match record::decode(bytes)? {
+            Record::Samples(entries) => self.restore_late(entries, found),
+            Record::MmapMarkers(entries) => self.restore_markers(entries, found),
+            // Nothing else belongs here.
+            _ => Ok(()),
+        }
     }
 
     fn restore_late(&self, entries: Samples<'_>, found: &mut Found) -> Result<(), RecordError> {

@@ -78,6 +78,23 @@ fn the_rules_of_appending_are_those_of_prometheus() {
 }
 
 #[test]
+fn one_sample_from_the_far_future_does_not_move_the_window() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { max_future_ms: Some(10 * MINUTE), ..late_options(HOUR) };
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    let rejected = |time: i64| append_one(&tsdb, &labels(1), time, 1.0).rejected;
+    assert_eq!(rejected(START + 9 * MINUTE), []);
+    assert_eq!(rejected(START + 365 * 24 * HOUR), [(0, Rejection::OutOfBounds)]);
+    assert_eq!(rejected(START + 12 * MINUTE), [(0, Rejection::OutOfBounds)]);
+    tsdb.maintain(START + 5 * MINUTE);
+    assert_eq!(rejected(START + 12 * MINUTE), []);
+    assert_eq!(
+        (tsdb.stats().max_time_ms, tsdb.stats().samples_out_of_bounds),
+        (Some(START + 12 * MINUTE), 2)
+    );
+}
+
+#[test]
 fn without_late_samples_there_is_no_log_and_no_memory_for_them() {
     let dir = tempfile::tempdir().unwrap();
     let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();

@@ -1,0 +1,233 @@
+//! The threads that append replayed samples, each to shards of its own.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use parking_lot::RwLockWriteGuard;
+
+use crate::FastMap;
+use crate::head::chunk_list::ChunkSpan;
+use crate::head::series::Verdict;
+use crate::head::shard::{SHARDS, Shard, shard_of};
+use crate::head::{Head, Seen};
+use crate::head_chunks::ChunkRef;
+
+/// More threads than this wait for the one that decodes.
+const WORKERS_MAX: usize = 4;
+/// Samples are handed over in batches of this many.
+const BATCH_ITEMS: usize = 4096;
+/// Batches that wait for one worker.
+const BATCHES: usize = 4;
+/// Full chunks that pile up in the shards of all workers go to their files when they are this many bytes.
+const FLUSH_BYTES: usize = 4 << 20;
+
+/// Chunks found in files, in the order of time.
+pub(crate) type Found = Vec<(ChunkSpan, ChunkRef)>;
+
+/// A sample on its way to a shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    pub(super) id: u32,
+    pub(super) time_ms: i64,
+    pub(super) value: f64,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    /// Come before the items.
+    found: Vec<(u32, Found)>,
+    items: Vec<Item>,
+}
+
+/// What the workers did together.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) seen: Seen,
+    pub(super) n_samples: u64,
+    pub(super) n_chunks_refused: u64,
+}
+
+/// The threads, and a batch being filled for each.
+#[derive(Debug)]
+pub(super) struct Workers<'scope> {
+    lanes: Vec<Lane<'scope>>,
+}
+
+#[derive(Debug)]
+struct Lane<'scope> {
+    filling: Batch,
+    full: SyncSender<Batch>,
+    empty: Receiver<Batch>,
+    thread: ScopedJoinHandle<'scope, Outcome>,
+}
+
+impl<'scope> Workers<'scope> {
+    /// Starts the threads. `is_damaged` says that head chunks are missing: then what the log has of them is taken, at the
+    /// price of looking at every sample.
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        head: &'env Head,
+        is_damaged: bool,
+    ) -> std::io::Result<Self> {
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let n_workers = n_cores.min(WORKERS_MAX);
+        let start = |number| {
+            let (full, full_out) = sync_channel(BATCHES);
+            let (empty_in, empty) = sync_channel(BATCHES + 2);
+            let worker = Worker {
+                head,
+                number,
+                n_workers,
+                patches: is_damaged.then(Patches::default),
+                outcome: Outcome::default(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("replay-{number}"))
+                .spawn_scoped(scope, move || worker.run(&full_out, &empty_in))?;
+            Ok(Lane { filling: Batch::default(), full, empty, thread })
+        };
+        Ok(Self { lanes: (0..n_workers).map(start).collect::<std::io::Result<_>>()? })
+    }
+
+    /// Hands over a sample.
+    #[inline]
+    pub(super) fn push(&mut self, item: Item) {
+        let n_lanes = self.lanes.len();
+        let lane = &mut self.lanes[shard_of(item.id) % n_lanes];
+        lane.filling.items.push(item);
+        if lane.filling.items.len() >= BATCH_ITEMS {
+            lane.send();
+        }
+    }
+
+    /// Hands over the chunks that were found of a series.
+    pub(super) fn push_found(&mut self, id: u32, found: Found) {
+        let n_lanes = self.lanes.len();
+        let lane = &mut self.lanes[shard_of(id) % n_lanes];
+        if !lane.filling.items.is_empty() || lane.filling.found.len() >= BATCH_ITEMS {
+            lane.send();
+        }
+        lane.filling.found.push((id, found));
+    }
+
+    /// Waits until everything is in its shard.
+    pub(super) fn finish(self) -> Outcome {
+        let mut all = Outcome::default();
+        let threads = self.lanes.into_iter().map(|mut lane| {
+            lane.send();
+            lane.thread
+        });
+        // All channels are closed before the first thread is waited for.
+        for thread in threads.collect::<Vec<_>>() {
+            // A panic is passed on by the scope.
+            let Ok(outcome) = thread.join() else { continue };
+            all.seen.add_all(outcome.seen);
+            all.n_samples += outcome.n_samples;
+            all.n_chunks_refused += outcome.n_chunks_refused;
+        }
+        all
+    }
+}
+
+impl Lane<'_> {
+    fn send(&mut self) {
+        let next = self.empty.try_recv().unwrap_or_default();
+        // It fails only when the thread panicked, which the scope passes on.
+        let _ = self.full.send(std::mem::replace(&mut self.filling, next));
+    }
+}
+
+/// Found chunks of each series that come after the samples so far: what lies between them is taken from the log.
+type Patches = FastMap<u32, VecDeque<(ChunkSpan, ChunkRef)>>;
+
+struct Worker<'env> {
+    head: &'env Head,
+    number: usize,
+    n_workers: usize,
+    patches: Option<Patches>,
+    outcome: Outcome,
+}
+
+impl Worker<'_> {
+    fn run(mut self, full: &Receiver<Batch>, empty: &SyncSender<Batch>) -> Outcome {
+        while let Ok(mut batch) = full.recv() {
+            self.take(&mut batch);
+            // A batch that is lost is merely freed.
+            let _ = empty.try_send(batch);
+        }
+        for (id, chunks) in self.patches.take().unwrap_or_default() {
+            self.restore(&mut self.head.shards[shard_of(id)].write(), id, chunks.into());
+        }
+        self.outcome
+    }
+
+    fn own_shards(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.number..SHARDS).step_by(self.n_workers)
+    }
+
+    fn take(&mut self, batch: &mut Batch) {
+        let head = self.head;
+        for (id, found) in batch.found.drain(..) {
+            match &mut self.patches {
+                None => self.restore(&mut head.shards[shard_of(id)].write(), id, found),
+                Some(patches) => {
+                    let waiting = patches.entry(id).or_default();
+                    waiting.extend(found);
+                    waiting.make_contiguous().sort_by_key(|(span, _)| span.min_time);
+                }
+            }
+        }
+        let mut shards: Vec<RwLockWriteGuard<'_, Shard>> =
+            self.own_shards().map(|idx| head.shards[idx].write()).collect();
+        for item in batch.items.drain(..) {
+            let shard = &mut shards[shard_of(item.id) / self.n_workers];
+            if self.patches.is_some() {
+                self.patch(shard, item);
+            }
+            self.append(shard, item);
+        }
+        let pending_bytes: usize = shards.iter().map(|shard| shard.pending_bytes()).sum();
+        drop(shards);
+        if pending_bytes >= FLUSH_BYTES / self.n_workers {
+            self.own_shards().for_each(|idx| head.flush_shard_or_report(&head.shards[idx]));
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, shard: &mut Shard, item: Item) {
+        let Item { id, time_ms, value } = item;
+        match shard.series(id).judge(time_ms, value) {
+            Verdict::InOrder => {
+                shard.append(id, time_ms, value, 0, self.head.options.chunk_range_ms);
+                self.outcome.seen.add(time_ms);
+                self.outcome.n_samples += 1;
+            }
+            // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
+            Verdict::Duplicate => shard.series_mut(id).set_last_value(value),
+            Verdict::Repeated | Verdict::OutOfOrder => {}
+        }
+    }
+
+    /// Adds the found chunks that begin before a sample: the sample is in the last of them, or nowhere but in the log.
+    fn patch(&mut self, shard: &mut Shard, item: Item) {
+        let Some(waiting) = self.patches.as_mut().and_then(|patches| patches.get_mut(&item.id)) else {
+            return;
+        };
+        let n_due = waiting.partition_point(|(span, _)| span.min_time <= item.time_ms);
+        if n_due > 0 {
+            let due: Found = waiting.drain(..n_due).collect();
+            self.restore(shard, item.id, due);
+        }
+    }
+
+    fn restore(&mut self, shard: &mut Shard, id: u32, found: Found) {
+        for (span, _) in &found {
+            self.outcome.seen.add(span.min_time);
+            self.outcome.seen.add(span.max_time);
+        }
+        self.outcome.n_chunks_refused += shard.restore(id, found) as u64;
+    }
+}
