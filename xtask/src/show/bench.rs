@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Line, Verdict};
 use super::clone::Clone;
+use super::{Line, Verdict};
 
 /// Runs a bench in the clone and judges a line by its floors: all must pass. The table is the line's figures.
 pub(super) fn line(clone: &Clone, what: &'static str, names: &[&str]) -> Result<Line> {
@@ -16,7 +16,8 @@ pub(super) fn line(clone: &Clone, what: &'static str, names: &[&str]) -> Result<
             verdict = Verdict::Fail;
         }
         figures.push(format!("bench {name}: {}", if is_shown { "floors hold" } else { "NOT shown" }));
-        let is_figure = |line: &&str| line.starts_with('|') || line.starts_with("- ") || line.starts_with("Calib");
+        let is_figure =
+            |line: &&str| line.starts_with('|') || line.starts_with("- ") || line.starts_with("Calib");
         figures.extend(text.lines().filter(is_figure).map(str::to_owned));
     }
     let mut line = Line::new(what, true, figures);
