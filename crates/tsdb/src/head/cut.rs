@@ -53,12 +53,16 @@ pub(crate) struct HeadCut<'a> {
 }
 
 impl Head {
+    /// Returns the time before which selections do not look into the head any more: it is in blocks, ms.
+    pub(crate) fn in_blocks_before(&self) -> i64 {
+        self.pins.pin().min_time
+    }
+
     /// Returns the range of the next block, when one is due: from the oldest sample to the next boundary, once the head
     /// spans one and a half chunk ranges.
     pub(crate) fn due_cut(&self) -> Option<TimeRange> {
         let (newest, range_ms) = (self.max_time(), self.options.chunk_range_ms);
-        // What selections do not see any more is in blocks.
-        let oldest = self.min_time().max(self.pins.pin().min_time);
+        let oldest = self.min_time().max(self.in_blocks_before());
         if newest == NO_TIME || newest.saturating_sub(oldest) <= range_ms.saturating_add(range_ms / 2) {
             return None;
         }
