@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use jiff::Timestamp;
 use wf_model::{Matcher, TimeRange};
+use wf_tsdb::SnapshotHead;
 
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
@@ -40,7 +41,7 @@ pub(crate) async fn delete_series(
     block(move || {
         let tsdb = state.tsdb()?;
         let range = TimeRange { start_ms, end_ms };
-        sets.iter().try_for_each(|matchers| tsdb.delete(matchers, range)).map_err(storage)
+        sets.iter().try_for_each(|matchers| tsdb.delete(matchers, range).map(drop)).map_err(storage)
     })
     .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -59,15 +60,16 @@ pub(crate) async fn snapshot(
     params: Params,
 ) -> Result<Response, ApiError> {
     require_enabled(&state)?;
-    let skips_head = match params.get("skip_head").unwrap_or_default() {
-        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+    let head = match params.get("skip_head").unwrap_or_default() {
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => SnapshotHead::Included,
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => SnapshotHead::Skipped,
         _ => return Err(ApiError::parameter("skip_head", "unable to parse boolean \"skip_head\" argument")),
     };
     let name = block(move || {
         let tsdb = state.tsdb()?;
         let name = snapshot_name(state.now_ms());
-        tsdb.snapshot(&tsdb.dir().join(SNAPSHOTS).join(&name), !skips_head, state.now_ms()).map_err(storage)?;
+        let dir = tsdb.dir().join(SNAPSHOTS).join(&name);
+        tsdb.snapshot(&dir, head, state.now_ms()).map_err(storage)?;
         Ok(name)
     })
     .await?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use wf_e2e::history::{History, NATIVE_LABELS, Sample, STEP_MS};
+use wf_e2e::history::{History, NATIVE_LABELS, STEP_MS, Sample};
 use wf_e2e::process::{Server, eventually, free_port};
 use wf_e2e::{http, remote_write};
 use wf_model::{Labels, Matcher, TimeRange};
@@ -35,12 +35,15 @@ pub(super) fn we_write(data: &Path, history: &History, ticks: Range<i64>) {
             db.append(&batch, Acknowledge::Written).unwrap();
             for samples in [history.on_time(tick).collect::<Vec<_>>(), history.belated(tick).collect()] {
                 let mut batch = WriteBatch::default();
-                samples.iter().for_each(|(series, time_ms, value)| batch.push(refs[*series], *time_ms, *value));
+                samples
+                    .iter()
+                    .for_each(|(series, time_ms, value)| batch.push(refs[*series], *time_ms, *value));
                 let outcome = db.append(&batch, Acknowledge::Written).unwrap();
                 assert!(outcome.rejected.is_empty(), "tick {tick}: {:?}", outcome.rejected);
             }
             if tick % 4 == 0 {
                 db.maintain(history.time_ms(tick));
+                db.compact(history.time_ms(tick));
             }
         }
     });
@@ -58,13 +61,18 @@ pub(super) fn we_delete(data: &Path, history: &History, n_ticks: i64) {
 
 /// What is deleted: a piece in the blocks and one in the head.
 fn doomed(history: &History, n_ticks: i64) -> [TimeRange; 2] {
-    let range = |from: i64, to: i64| TimeRange { start_ms: history.time_ms(from), end_ms: history.time_ms(to) };
+    let range =
+        |from: i64, to: i64| TimeRange { start_ms: history.time_ms(from), end_ms: history.time_ms(to) };
     [range(n_ticks / 4, n_ticks / 2), range(n_ticks - 40, n_ticks - 20)]
 }
 
 /// Opens, works, and leaves the directory as a killed process would: what is closed afterwards is another copy.
 fn with_our_storage(data: &Path, history: &History, tick: i64, work: impl FnOnce(&Tsdb)) {
-    let options = TsdbOptions { out_of_order_window_ms: OUT_OF_ORDER_WINDOW_MS, ..TsdbOptions::default() };
+    let options = TsdbOptions {
+        out_of_order_window_ms: OUT_OF_ORDER_WINDOW_MS,
+        compaction_thread: false,
+        ..TsdbOptions::default()
+    };
     let db = Tsdb::open(data, options, history.time_ms(tick)).unwrap();
     work(&db);
     let killed = copy_of(data, "killed");
@@ -75,13 +83,7 @@ fn with_our_storage(data: &Path, history: &History, tick: i64, work: impl FnOnce
 }
 
 /// Sends ticks to Debian's prometheus, deletes as [`we_delete`] does, waits for its blocks, and kills it.
-pub(super) fn they_write(
-    prometheus: &Path,
-    site: &Site,
-    data: &Path,
-    history: &History,
-    ticks: Range<i64>,
-) {
+pub(super) fn they_write(prometheus: &Path, site: &Site, data: &Path, history: &History, ticks: Range<i64>) {
     let server = start_theirs(prometheus, site, data, OUT_OF_ORDER_WINDOW_MS);
     let mut from = ticks.start;
     while from < ticks.end {
@@ -93,7 +95,9 @@ pub(super) fn they_write(
         remote_write::send_native(&server.base, history, from..to).unwrap();
         from = to;
     }
-    let n_due = usize::try_from((ticks.end - ticks.start) * STEP_MS / (2 * 3_600_000)).unwrap().min(super::N_BLOCKS_MIN);
+    let n_due = usize::try_from((ticks.end - ticks.start) * STEP_MS / (2 * 3_600_000))
+        .unwrap()
+        .min(super::N_BLOCKS_MIN);
     assert!(eventually(PATIENCE, || blocks(data).len() >= n_due), "{}", server.log_text());
     for range in doomed(history, ticks.end) {
         let matcher = http::encode("doomed{instance=\"b:9100\"}");
