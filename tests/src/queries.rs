@@ -155,7 +155,9 @@ impl Generator {
         if depth == 0 {
             return Vector { text: self.selector(), precision: Dyadic };
         }
-        match self.dice.below(30) {
+        match self.dice.below(33) {
+            30 | 31 => self.chain(),
+            32 => self.counted_best(depth),
             0..=2 => Vector { text: self.selector(), precision: Dyadic },
             3..=10 => self.over_time(depth),
             11..=15 => self.aggregation(depth),
@@ -172,6 +174,41 @@ impl Generator {
                 Vector { text: format!("vector({})", of.text), precision: of.precision }
             }
         }
+    }
+
+    /// Operators without parentheses: precedence says what belongs together.
+    fn chain(&mut self) -> Vector {
+        const OPERATORS: [&str; 13] = [
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "and",
+            "or",
+            "unless",
+            "==",
+            ">",
+            "<= bool",
+            "+ on (node)",
+            "* ignoring (code)",
+        ];
+        let mut text = self.selector();
+        for _ in 0..1 + self.dice.below(3) {
+            let op = self.dice.pick(&OPERATORS);
+            let sign = if self.dice.chance(20) { "-" } else { "" };
+            text.push_str(&format!(" {op} {sign}{}", self.selector()));
+        }
+        Vector { text: format!("({text})"), precision: Exact }
+    }
+
+    /// What does not depend on who wins a tie may be asked of the best few anywhere.
+    fn counted_best(&mut self, depth: u64) -> Vector {
+        let of = self.exact(depth - 1);
+        let grouping = self.grouping();
+        let (outer, inner) = (self.dice.pick(&["count", "min", "max"]), self.dice.pick(&["topk", "bottomk"]));
+        let k = self.dice.pick(&["0", "1", "2", "(1 + 2)", "100"]);
+        Vector { text: format!("{outer}({inner}{grouping}({k}, {of}))"), precision: Exact }
     }
 
     fn selector(&mut self) -> String {
@@ -220,7 +257,7 @@ impl Generator {
             self.vector(depth.min(2))
         };
         self.inside_subquery = false;
-        let step = self.duration(1, 8);
+        let step = if self.dice.chance(5) { String::new() } else { self.duration(1, 8) };
         let text = format!("({})[{range}:{step}]{}", of.text, self.modifiers());
         Range { text, precision: of.precision, is_rateable }
     }
@@ -374,6 +411,12 @@ impl Generator {
                 Vector { text, precision: of.precision }
             }
             11 => Vector { text: format!("absent({})", of.text), precision: Dyadic },
+            12 if self.dice.chance(20) => {
+                Vector { text: format!("{}()", self.dice.pick(&TIMES)), precision: Exact }
+            }
+            12 if self.dice.chance(20) => {
+                Vector { text: format!("timestamp(abs({}))", of.text), precision: Exact }
+            }
             12 => Vector { text: format!("timestamp({})", self.selector()), precision: Exact },
             _ => Vector {
                 text: format!("{}({})", self.dice.pick(&["sort", "sort_desc"]), of.text),
