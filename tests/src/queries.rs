@@ -8,8 +8,8 @@ mod choices;
 
 use crate::dice::Dice;
 use choices::{
-    COMPARISONS, CONTINUOUS, EXACT_OVER_TIME, GROUPINGS, LABELS, MATCHERS, METRICS, OVER_TIME, STEPPED,
-    TIMES, UNRATED, VALUES,
+    COMPARISONS, CONTINUOUS, EXACT_OVER_TIME, GAUGES, GROUPINGS, LABELS, MATCHERS, METRICS, OVER_TIME,
+    STEPPED, TIMES, UNRATED, VALUES,
 };
 
 /// How exactly a value is known.
@@ -245,8 +245,11 @@ impl Generator {
     fn range(&mut self, depth: u64) -> Range {
         let range = self.duration(1, 60);
         if self.inside_subquery || !self.span.has_subqueries || self.dice.chance(75) {
-            let text = format!("{}[{range}]{}", self.matching_series(), self.modifiers());
-            return Range { text, precision: Dyadic, is_rateable: true };
+            let series = self.matching_series();
+            // Gauges come near zero: see below.
+            let is_rateable = !GAUGES.iter().any(|gauge| series.starts_with(gauge));
+            let text = format!("{series}[{range}]{}", self.modifiers());
+            return Range { text, precision: Dyadic, is_rateable };
         }
         // The two versions find the zero of a counter in different order: a counter far from zero has none.
         let is_rateable = self.dice.chance(30);
