@@ -5,4 +5,5 @@ mod kill;
 mod kill_database;
 mod kill_late;
 mod peers;
+mod peers_histograms;
 mod peers_late;
