@@ -8,4 +8,5 @@ mod kill_database;
 mod kill_late;
 mod million;
 mod peers;
+mod peers_histograms;
 mod peers_late;
