@@ -21,11 +21,13 @@ mod replay;
 mod select;
 mod series;
 mod shard;
+mod snapshot;
 mod status;
 mod visibility;
 
 use std::error::Error;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -49,6 +51,7 @@ const SERIES_BYTES: u64 = 350;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Head {
+    dir: PathBuf,
     options: TsdbOptions,
     index: RwLock<Index>,
     commit: Mutex<Commit>,
@@ -70,8 +73,9 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(options: TsdbOptions, chunk_files: HeadChunks) -> Self {
+    fn new(dir: &Path, options: TsdbOptions, chunk_files: HeadChunks) -> Self {
         Self {
+            dir: dir.to_owned(),
             options,
             index: RwLock::new(Index::new()),
             commit: Mutex::new(Commit::new()),
@@ -129,6 +133,20 @@ impl Head {
     fn visible_seq(&self) -> u64 {
         self.visibility.visible_seq(self.log().written_up_to())
     }
+}
+
+/// See `crate::fuzz`.
+pub(crate) fn fuzz_snapshot(bytes: &[u8]) {
+    let mut n_strings = 0;
+    if let Ok(mut series) = snapshot::SeriesIter::new(bytes, |_| n_strings += 1) {
+        let mut pairs = Vec::new();
+        while let Ok(Some(_)) = series.next(&mut pairs) {
+            assert!(pairs.len() <= bytes.len(), "more labels than bytes");
+        }
+    }
+    let limits = shard::Limits { min_valid: NO_TIME, chunk_range_ms: 7_200_000 };
+    // An error is an answer too.
+    let _ = Shard::default().restore_saved(3, Vec::new(), bytes, limits);
 }
 
 /// Oldest and newest of some time stamps.

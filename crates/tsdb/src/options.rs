@@ -56,6 +56,8 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
+    /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most.
+    pub head_snapshot: bool,
 }
 
 impl Default for TsdbOptions {
@@ -70,6 +72,7 @@ impl Default for TsdbOptions {
             fsync: FsyncPolicy::Segment,
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
+            head_snapshot: true,
         }
     }
 }

@@ -106,7 +106,7 @@ impl Tsdb {
     ) -> Result<Arc<Self>, OpenError> {
         options.check()?;
         let lock = DirLock::acquire(dir)?;
-        let head = Head::open(disk, dir, options, now_ms, progress)?;
+        let head = Head::open(disk, dir, options, now_ms, lock.was_ours, progress)?;
         progress.finish();
         let was_clean = lock.was_clean;
         Ok(Arc::new(Self {

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use super::replay::{FoundChunks, is_sound, replay};
+use super::replay::{FoundChunks, ReplayError, Sources, is_sound, replay};
+use super::snapshot::{self, SnapshotError, SnapshotReader};
 use super::{Chain, Head};
 use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
@@ -18,12 +19,14 @@ use crate::{OpenError, ReplayProgress, TsdbOptions};
 const GAP_MAX: u64 = 10_000;
 
 impl Head {
-    /// Replays `dir`, which the caller has locked, and opens its log for writing.
+    /// Replays `dir`, which the caller has locked, and opens its log for writing. `is_ours` says that the process that
+    /// had the directory last was one of ours and crashed.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
         now_ms: i64,
+        is_ours: bool,
         progress: &ReplayProgress,
     ) -> Result<Self, OpenError> {
         let started = Instant::now();
@@ -35,19 +38,54 @@ impl Head {
             ..WalOptions::default()
         };
         warn_of_blocks(&**disk, dir);
-        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
-        let head = Self::new(options, chunk_files);
-        head.counters.head_chunk_corruptions.add(found.n_corruptions);
-        let n_samples = replay_log(disk, &wal_dir, &head, found, progress)?;
+        snapshot::remove_unfinished(&**disk, dir);
+        let snapshot = usable_snapshot(&**disk, dir, is_ours);
+        let is_damaged = matches!(snapshot, Err(()));
+        let (head, n_samples) = Self::rebuild(disk, dir, options, snapshot.unwrap_or_default(), progress)?;
+        head.counters.snapshot_replay_errors.add(u64::from(is_damaged));
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
-        info!(n_series, n_samples, elapsed_s = started.elapsed().as_secs_f64(), "log replayed");
+        let n_from_snapshot = head.counters.snapshot_series.get();
+        info!(
+            n_series,
+            n_from_snapshot,
+            n_samples,
+            elapsed_s = started.elapsed().as_secs_f64(),
+            "log replayed"
+        );
         // What was truncated before, but shares a file with what was not, came back: it goes before anybody sees it.
         head.maintain(now_ms);
         Ok(head)
+    }
+
+    /// Rebuilds a head; when the snapshot turns out to be damaged, without it. Returns how many samples the log gave.
+    fn rebuild(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        options: TsdbOptions,
+        snapshot: Option<SnapshotReader>,
+        progress: &ReplayProgress,
+    ) -> Result<(Self, u64), OpenError> {
+        let wal_dir = dir.join("wal");
+        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
+        let head = Self::new(dir, options.clone(), chunk_files);
+        head.counters.head_chunk_corruptions.add(found.n_corruptions);
+        // With head chunks missing the log is needed from its beginning.
+        let snapshot = snapshot.filter(|_| found.n_corruptions == 0);
+        match replay_log(disk, &wal_dir, &head, found, snapshot, progress) {
+            Ok(n_samples) => Ok((head, n_samples)),
+            Err(ReplayFailure::Open(error)) => Err(error),
+            Err(ReplayFailure::Snapshot(error)) => {
+                report_snapshot(dir, &error);
+                drop(head);
+                let (head, n_samples) = Self::rebuild(disk, dir, options, None, progress)?;
+                head.counters.snapshot_replay_errors.add(1);
+                Ok((head, n_samples))
+            }
+        }
     }
 
     /// Refuses batches from now on, writes what is queued and full chunks, and forces both to the disk.
@@ -58,7 +96,11 @@ impl Head {
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
-        synced.and(closed)
+        let closed = synced.and(closed);
+        if closed.is_ok() {
+            self.snapshot_or_report(&|| self.save_last_snapshot(&self.dir));
+        }
+        closed
     }
 }
 
@@ -100,21 +142,62 @@ fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
     }
 }
 
-/// Reads the log into the head, and mends what is damaged. Returns how many samples were taken.
+/// Returns the snapshot that stands for the beginning of the log, if there is one.
+/// # Errors
+/// When it is damaged, which was reported.
+fn usable_snapshot(disk: &dyn Disk, dir: &Path, is_ours: bool) -> Result<Option<SnapshotReader>, ()> {
+    match SnapshotReader::open(disk, dir) {
+        Ok(Some(snapshot)) if !snapshot.binding.holds(disk, &dir.join("wal"), is_ours) => {
+            info!(dir = %dir.display(), "the log is not the one the head snapshot was made of: all of it is replayed");
+            Ok(None)
+        }
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) => {
+            report_snapshot(dir, &error);
+            Err(())
+        }
+    }
+}
+
+fn report_snapshot(dir: &Path, error: &SnapshotError) {
+    warn!(dir = %dir.display(), error = %Chain(error), "cannot use the head snapshot: all of the log is replayed");
+}
+
+/// Why the log was not read.
+enum ReplayFailure {
+    Open(OpenError),
+    Snapshot(SnapshotError),
+}
+
+impl From<OpenError> for ReplayFailure {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+/// Reads snapshot and log into the head, and mends what is damaged. Returns how many samples were taken.
 fn replay_log(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     head: &Head,
     found: FoundChunks,
+    snapshot: Option<SnapshotReader>,
     progress: &ReplayProgress,
-) -> Result<u64, OpenError> {
-    let reader = open_log(disk, dir, head)?;
-    progress.begin(reader.first_segment(), reader.last_segment());
-    let replayed = replay(head, found, reader, progress);
-    let (n_samples, complaints) = replayed.map_err(|error| replay_error(dir, &error))?;
+) -> Result<u64, ReplayFailure> {
+    let log = match &snapshot {
+        None => open_log(disk, dir, head)?,
+        Some(snapshot) => Reader::open_from(Arc::clone(disk), dir, snapshot.binding.next_segment)
+            .map_err(|error| replay_error(dir, &error))?,
+    };
+    progress.begin(log.first_segment(), log.last_segment());
+    let (n_samples, complaints) = match replay(head, Sources { found, snapshot, log }, progress) {
+        Ok(replayed) => replayed,
+        Err(ReplayError::Snapshot(error)) => return Err(ReplayFailure::Snapshot(error)),
+        Err(error @ ReplayError::Thread(_)) => return Err(replay_error(dir, &error).into()),
+    };
     if let Some(error) = complaints.unreadable {
         // The disk may come back; what is on it must not be touched before.
-        return Err(replay_error(dir, &error));
+        return Err(replay_error(dir, &error).into());
     }
     head.counters.wal_corruptions.add(complaints.n_places);
     for (position, reason) in &complaints.damaged {

@@ -4,6 +4,8 @@
 //! and counts. The first sample off the line writes the XOR bits that the line stands for and goes on with them. About
 //! half of the series of a cluster never leave the line.
 
+mod saved;
+
 use wf_model::TimeRange;
 use wf_series::SampleColumns;
 
@@ -30,6 +32,11 @@ pub(crate) struct Bits {
 /// Buffers grow in these steps, bytes: doubling would leave a quarter of a million half-empty kilobytes.
 const BUFFER_BYTES: [usize; 8] = [48, 96, 160, 256, 384, 512, 768, 1024];
 
+/// Returns the size of the buffer for so many bytes.
+fn buffer_len(needed: usize) -> usize {
+    BUFFER_BYTES.into_iter().find(|size| *size >= needed).unwrap_or(needed)
+}
+
 /// A chunk this large takes no further sample; with the largest possible one it stays below 1,024 B.
 const LARGE_BYTES: usize = 1005;
 
@@ -45,8 +52,7 @@ impl Bits {
     fn push(&mut self, time: i64, value: u64) {
         let needed = self.bytes.len() + xor::SAMPLE_BYTES_MAX;
         if needed > self.bytes.capacity() {
-            let capacity = BUFFER_BYTES.into_iter().find(|size| *size >= needed).unwrap_or(needed);
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+            self.bytes.reserve_exact(buffer_len(needed) - self.bytes.len());
         }
         self.state.append(&mut self.bytes, time, f64::from_bits(value));
     }

@@ -1,8 +1,12 @@
 //! The samples of one series: an open chunk, and where the full ones are.
 
+mod saved;
+
 use super::chunk_list::{ChunkList, ChunkSpan};
 use super::open_chunk::{OpenChunk, OpenView};
 use crate::head_chunks::ChunkRef;
+
+pub(crate) use saved::SavedSeries;
 
 /// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
 const SAMPLES_PER_CHUNK: u16 = 120;

@@ -14,6 +14,7 @@ use super::*;
 use crate::disk::faulty::FaultyDisk;
 
 mod repair;
+mod snapshot;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;

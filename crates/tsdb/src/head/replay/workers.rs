@@ -1,6 +1,7 @@
 //! The threads that append replayed samples, each to shards of its own.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -8,8 +9,8 @@ use parking_lot::RwLockWriteGuard;
 
 use crate::FastMap;
 use crate::head::chunk_list::ChunkSpan;
-use crate::head::series::Verdict;
-use crate::head::shard::{SHARDS, Shard, shard_of};
+use crate::head::series::{NO_TIME, Verdict};
+use crate::head::shard::{Limits, SHARDS, Shard, shard_of};
 use crate::head::{Head, Seen};
 use crate::head_chunks::ChunkRef;
 
@@ -17,6 +18,8 @@ use crate::head_chunks::ChunkRef;
 const WORKERS_MAX: usize = 4;
 /// Samples are handed over in batches of this many.
 const BATCH_ITEMS: usize = 4096;
+/// Saved series are handed over in batches of this many bytes.
+const SAVED_BYTES: usize = 128 << 10;
 /// Batches that wait for one worker.
 const BATCHES: usize = 4;
 /// Full chunks that pile up in the shards of all workers go to their files when they are this many bytes.
@@ -37,6 +40,9 @@ pub(super) struct Item {
 struct Batch {
     /// Come before the items.
     found: Vec<(u32, Found)>,
+    /// Series of a snapshot, which come before everything: their chunks in files, and where their bytes end.
+    saved: Vec<(u32, Found, usize)>,
+    saved_bytes: Vec<u8>,
     items: Vec<Item>,
 }
 
@@ -46,6 +52,8 @@ pub(super) struct Outcome {
     pub(super) seen: Seen,
     pub(super) n_samples: u64,
     pub(super) n_chunks_refused: u64,
+    /// A series of the snapshot could not be decoded.
+    pub(super) is_snapshot_damaged: bool,
 }
 
 /// The threads, and a batch being filled for each.
@@ -113,6 +121,18 @@ impl<'scope> Workers<'scope> {
         lane.filling.found.push((id, found));
     }
 
+    /// Hands over a series of a snapshot, and the chunks that were found of it.
+    pub(super) fn push_saved(&mut self, id: u32, found: Found, saved: &[u8]) {
+        let n_lanes = self.lanes.len();
+        let lane = &mut self.lanes[shard_of(id) % n_lanes];
+        lane.filling.saved_bytes.extend_from_slice(saved);
+        let end = lane.filling.saved_bytes.len();
+        lane.filling.saved.push((id, found, end));
+        if end >= SAVED_BYTES {
+            lane.send();
+        }
+    }
+
     /// Waits until everything is in its shard.
     pub(super) fn finish(self) -> Outcome {
         let mut all = Outcome::default();
@@ -127,6 +147,7 @@ impl<'scope> Workers<'scope> {
             all.seen.add_all(outcome.seen);
             all.n_samples += outcome.n_samples;
             all.n_chunks_refused += outcome.n_chunks_refused;
+            all.is_snapshot_damaged |= outcome.is_snapshot_damaged;
         }
         all
     }
@@ -170,6 +191,7 @@ impl Worker<'_> {
 
     fn take(&mut self, batch: &mut Batch) {
         let head = self.head;
+        self.take_saved(batch);
         for (id, found) in batch.found.drain(..) {
             match &mut self.patches {
                 None => self.restore(&mut head.shards[shard_of(id)].write(), id, found),
@@ -194,6 +216,30 @@ impl Worker<'_> {
         if pending_bytes >= FLUSH_BYTES / self.n_workers {
             self.own_shards().for_each(|idx| head.flush_shard_or_report(&head.shards[idx]));
         }
+    }
+
+    fn take_saved(&mut self, batch: &mut Batch) {
+        let head = self.head;
+        let limits = Limits {
+            min_valid: head.min_valid.load(Ordering::Relaxed),
+            chunk_range_ms: head.options.chunk_range_ms,
+        };
+        let mut start = 0;
+        for (id, found, end) in batch.saved.drain(..) {
+            let saved = batch.saved_bytes.get(start..end).unwrap_or_default();
+            start = end;
+            let mut shard = head.shards[shard_of(id)].write();
+            match shard.restore_saved(id, found, saved, limits) {
+                Ok(n_refused) => self.outcome.n_chunks_refused += n_refused as u64,
+                Err(_) => self.outcome.is_snapshot_damaged = true,
+            }
+            let series = shard.series(id);
+            if series.max_time() != NO_TIME {
+                self.outcome.seen.add(series.min_time());
+                self.outcome.seen.add(series.max_time());
+            }
+        }
+        batch.saved_bytes.clear();
     }
 
     #[inline]
