@@ -4,23 +4,28 @@
 //! inventing resolution; then counts combine bucket by bucket.
 //!
 //! # Reading order
-//! `sparse` (spans and indices), `buckets` (bounds), `layout`, `arithmetic`, `accumulate`, `reset`, `trim`, `text`.
+//! `sparse` (spans and indices), `integer`, `validate`, `buckets` (bounds), `layout`, `arithmetic`, `accumulate`, `reset`,
+//! `trim`, `text`.
 //! # Source
 //! `spec/prometheus-core.md` §1.3, `spec/prometheus-query.md` §2.7.
 
 mod accumulate;
 mod arithmetic;
 mod buckets;
+mod integer;
 mod layout;
 mod reset;
-mod sparse;
+pub mod sparse;
 mod text;
 mod trim;
+mod validate;
 
 pub use accumulate::{HistogramMean, HistogramSum};
 pub use arithmetic::Outcome;
 pub use buckets::{Bucket, Interpolation};
+pub use integer::Histogram;
 pub use layout::Incompatible;
+pub use validate::{HistogramError, SCHEMA_STORED_MAX};
 
 /// Schema number of histograms with custom bounds (NHCB).
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
@@ -76,6 +81,16 @@ pub struct FloatHistogram {
 }
 
 impl FloatHistogram {
+    /// Returns the marker of a stale float histogram series.
+    pub fn stale() -> Self {
+        Self { sum: crate::sample::STALE_NAN, ..Self::default() }
+    }
+
+    /// Returns whether this is the marker of a stale series.
+    pub fn is_stale(&self) -> bool {
+        crate::sample::is_stale_nan(self.sum)
+    }
+
     /// Returns whether the bounds are custom (NHCB).
     pub fn is_custom(&self) -> bool {
         self.schema == CUSTOM_BUCKETS_SCHEMA

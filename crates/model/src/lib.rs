@@ -21,7 +21,7 @@ pub mod relabel;
 pub mod sample;
 
 pub use float::FloatError;
-pub use histogram::FloatHistogram;
+pub use histogram::{FloatHistogram, Histogram};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME, NameScheme};
 pub use matcher::{MatchOp, Matcher};
 pub use metadata::{Metadata, MetricType};

@@ -16,6 +16,7 @@
 pub mod annotations;
 pub mod error;
 pub mod options;
+pub mod plan;
 pub mod result;
 pub mod stats;
 
@@ -32,6 +33,7 @@ mod grid;
 pub(crate) mod histogram;
 mod names;
 mod operator;
+mod parallel;
 mod prepare;
 mod quantile;
 mod range_functions;
@@ -46,15 +48,22 @@ mod window;
 
 pub use annotations::Annotations;
 pub use error::{QueryError, Stage};
-pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
+pub use execute::When;
+pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions, ThreadHook};
+pub use plan::{
+    Actual, Estimate, LabelsNeeded, NodeId, Operator, OptimizerRules, Plan, PlanNode, PlanScan, Rule, Steps,
+};
 pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
-pub use stats::{QueryStats, SampleStats, StepCount, Timings};
+pub use stats::{QueryStats, SampleStats, StepCount, Timings, Work};
+
+use std::sync::Arc;
 
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
 use crate::parser::{ParseOptions, parse};
-use execute::{When, execute};
+use execute::execute;
+use parallel::Permits;
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -65,16 +74,18 @@ pub struct PreparedQuery {
     pub expr: Expr,
 }
 
-/// Evaluates queries. Stateless apart from its options; share it between threads.
+/// Evaluates queries. Share it between threads; clones share the threads it may use.
 #[derive(Clone, Debug)]
 pub struct Engine {
     options: EngineOptions,
+    permits: Arc<Permits>,
 }
 
 impl Engine {
     /// Builds an engine.
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        let permits = Arc::new(Permits::new(options.threads));
+        Self { options, permits }
     }
 
     /// Returns the options the engine was built with.
@@ -131,7 +142,7 @@ impl Engine {
         time_ms: i64,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Instant(time_ms), options)
+        execute((&self.options, &self.permits), source, query, When::Instant(time_ms), options)
     }
 
     /// Evaluates a prepared query over a range of time.
@@ -144,7 +155,21 @@ impl Engine {
         span: RangeSpan,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Range(span), options)
+        execute((&self.options, &self.permits), source, query, When::Range(span), options)
+    }
+
+    /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query
+    /// run with [`QueryOptions::trace`] brings the plan with its actual costs in [`QueryStats::plan`].
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn plan(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        when: When,
+        options: &QueryOptions,
+    ) -> Result<Plan, QueryError> {
+        execute::plan((&self.options, &self.permits), source, query, when, options)
     }
 }
 

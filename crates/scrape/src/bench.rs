@@ -23,7 +23,7 @@ impl SampleSink for NullSink {
     }
 
     fn append(&self, batch: &WriteBatch, _: Acknowledge) -> Result<AppendOutcome, AppendError> {
-        Ok(AppendOutcome { n_appended: batch.len(), rejected: Vec::new() })
+        Ok(AppendOutcome { n_appended: batch.len(), ..AppendOutcome::default() })
     }
 }
 

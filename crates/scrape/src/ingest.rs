@@ -202,7 +202,7 @@ impl Ingest<'_> {
         }
         match self.sink.resolve(&labels) {
             Ok(series) => Ok(Some(Meaning::Series(Some(series)))),
-            Err(refusal @ AppendError::SeriesLimit { .. }) => {
+            Err(refusal @ (AppendError::SeriesLimit { .. } | AppendError::MemoryLimit { .. })) => {
                 self.counts.n_refused += 1;
                 self.refusal.get_or_insert(refusal);
                 Ok(None)

@@ -9,13 +9,18 @@
 //! - All timestamps are milliseconds since the Unix epoch.
 //! - A selection is a snapshot: what was appended after `select` returned is not seen through it.
 //! - Decoded samples are in strictly ascending time order.
-//! # Reading order: `write`, `read`, `memory`.
+//! # Reading order: `write`, `read`, `exemplar`, `memory`.
 //! # Not here: where samples live (`wf-tsdb`), how they are queried (`wf-promql`).
 #![warn(missing_docs)]
 
+pub mod exemplar;
 pub mod memory;
 pub mod read;
 pub mod write;
 
+pub use exemplar::{Exemplar, ExemplarQuery, ExemplarSource, SeriesExemplars};
 pub use read::{LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource};
-pub use write::{Acknowledge, AppendError, AppendOutcome, Rejection, SampleSink, SeriesRef, WriteBatch};
+pub use write::{
+    Acknowledge, AppendError, AppendOutcome, ExemplarRejection, HistogramRejection, HistogramSample,
+    HistogramValue, Rejection, SampleSink, SeriesRef, WriteBatch,
+};

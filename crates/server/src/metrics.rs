@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wf_exposition::MetricFamily;
-use wf_httpkit::metrics::{Counter, Gauge, Objective, Registry, SummaryVec};
+use wf_httpkit::metrics::{Counter, Gauge, HistogramVec, Objective, Registry, SummaryVec};
 use wf_model::MetricType;
 use wf_promql::engine::{QueryError, QueryResult};
 use wf_tsdb::{Tsdb, TsdbStats};
@@ -17,13 +17,20 @@ use wf_tsdb::{Tsdb, TsdbStats};
 pub(crate) struct Metrics {
     queries: Gauge,
     samples: Counter,
+    samples_read: Counter,
     durations: SummaryVec<1>,
+    duration_histogram: HistogramVec<1>,
+    log_enabled: Gauge,
+    log_failures: Counter,
     reload_successful: Gauge,
     reload_success_time: Gauge,
     ready: Gauge,
 }
 
 const OBJECTIVES: [Objective; 3] = [Objective(0.5), Objective(0.9), Objective(0.99)];
+
+/// Bounds of the duration histogram, s.
+const DURATION_BOUNDS_S: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry, n_query_slots: usize) -> Self {
@@ -36,8 +43,15 @@ impl Metrics {
             ["slice"],
             &OBJECTIVES,
         );
+        let duration_histogram = registry.histogram_vec(
+            "prometheus_engine_query_duration_histogram_seconds",
+            "The histogram of timings for queries.",
+            ["slice"],
+            &DURATION_BOUNDS_S,
+        );
         for slice in ["inner_eval", "prepare_time", "queue_time", "result_sort"] {
             durations.with(&[slice]);
+            duration_histogram.with(&[slice]);
         }
         Self {
             queries: registry.gauge(
@@ -48,7 +62,15 @@ impl Metrics {
                 "prometheus_engine_query_samples_total",
                 "The total number of samples loaded by all queries.",
             ),
+            samples_read: registry.counter(
+                "prometheus_engine_query_samples_read_total",
+                "The total number of samples read by all queries, each counted once.",
+            ),
             durations,
+            duration_histogram,
+            log_enabled: registry.gauge("prometheus_engine_query_log_enabled", "State of the query log."),
+            log_failures: registry
+                .counter("prometheus_engine_query_log_failures_total", "The number of query log failures."),
             reload_successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
                 "Whether the last configuration reload attempt was successful.",
@@ -70,13 +92,31 @@ impl Metrics {
     }
 
     pub(crate) fn on_query(&self, result: &Result<QueryResult, QueryError>, queued: Duration) {
-        self.durations.with(&["queue_time"]).observe(queued.as_secs_f64());
+        self.observe("queue_time", queued);
         let Ok(result) = result else { return };
         self.samples.add(result.stats.samples.total_queryable);
+        self.samples_read.add(result.stats.samples.read);
         let timings = &result.stats.timings;
-        self.durations.with(&["prepare_time"]).observe(timings.query_preparation.as_secs_f64());
-        self.durations.with(&["inner_eval"]).observe(timings.inner_eval.as_secs_f64());
-        self.durations.with(&["result_sort"]).observe(timings.result_sort.as_secs_f64());
+        self.observe("prepare_time", timings.query_preparation);
+        self.observe("inner_eval", timings.inner_eval);
+        self.observe("result_sort", timings.result_sort);
+    }
+
+    fn observe(&self, slice: &str, duration: Duration) {
+        self.durations.with(&[slice]).observe(duration.as_secs_f64());
+        self.duration_histogram.with(&[slice]).observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn set_query_log_enabled(&self, is_enabled: bool) {
+        self.log_enabled.set_bool(is_enabled);
+    }
+
+    /// Counts a line that could not be logged, and tells the first of them.
+    pub(crate) fn on_query_log_failure(&self, error: &std::io::Error) {
+        if self.log_failures.get() == 0.0 {
+            tracing::error!(%error, "queries cannot be logged; further failures are only counted");
+        }
+        self.log_failures.inc();
     }
 
     pub(crate) fn on_reload(&self, is_successful: bool, now_ms: i64) {
@@ -162,7 +202,49 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
         &float,
         stats.samples_out_of_order as f64,
     );
+    push_late(&mut push, stats);
     push_tsdb_gauges(push, stats);
+}
+
+/// Samples inside the out-of-order window, and the log that holds them.
+fn push_late(
+    push: &mut impl FnMut(&str, &'static str, MetricType, &[(&'static str, &str)], f64),
+    stats: &TsdbStats,
+) {
+    let float = [("type", "float")];
+    let by_type: [(&str, &'static str, u64); 2] = [
+        (
+            "head_out_of_order_samples_appended_total",
+            "Total number of appended out of order samples.",
+            stats.late_samples_appended,
+        ),
+        (
+            "too_old_samples_total",
+            "Total number of out of order samples refused because they are older than the window.",
+            stats.samples_too_old,
+        ),
+    ];
+    for (name, help, value) in by_type {
+        push(name, help, MetricType::Counter, &float, value as f64);
+    }
+    let counters: [(&str, &'static str, u64); 2] = [
+        ("corruptions_total", "Total number of out of order log corruptions.", stats.wbl_corruptions),
+        (
+            "writes_failed_total",
+            "Total number of out of order log writes that failed.",
+            stats.wbl.write_errors,
+        ),
+    ];
+    for (name, help, value) in counters {
+        push(&format!("out_of_order_wbl_{name}"), help, MetricType::Counter, &[], value as f64);
+    }
+    let gauges: [(&str, &'static str, u64); 2] = [
+        ("segment_current", "Out of order log segment that is being written to.", stats.wbl.segment),
+        ("storage_size_bytes", "Size of the out of order log directory.", stats.wbl.bytes),
+    ];
+    for (name, help, value) in gauges {
+        push(&format!("out_of_order_wbl_{name}"), help, MetricType::Gauge, &[], value as f64);
+    }
 }
 
 fn push_tsdb_gauges(

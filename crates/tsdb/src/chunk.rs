@@ -3,15 +3,30 @@
 //! ```text
 //! XOR chunk = n_samples u16 | varint t0 | v0 64 bit | uvarint dt | xor v1 | (dod, xor)*   bits from xor v1 on
 //! ```
-//! [`XorState`] appends, [`xor::decode`] reads back into columns.
-//! # Reading order: `bits`, `xor`.
-//! # Not here: when a chunk is cut (the head decides), the other encodings (they come with native histograms).
+//! [`decode`] reads a chunk of any encoding into columns, [`samples`] into a list that loses nothing, from which
+//! [`Writer`] makes chunks again. [`XorState`] is the appender of the hot path.
+//! # Reading order: `bits`, `xor`, `varbit`, `column`, `histogram`, `xor2`, `start_times`, `sample`, `writer`.
+//! # Not here: when the open chunk of a series is cut (the head decides).
 //! Source: `spec/prometheus-core.md` §7.6.
 
 pub mod bits;
+pub(crate) mod column;
+pub mod histogram;
+mod sample;
+pub(crate) mod start_times;
+pub mod varbit;
+pub(crate) mod writer;
 pub mod xor;
+pub mod xor2;
 
+pub use histogram::ResetFlag;
+pub use sample::{Sample, Value, samples};
+pub use writer::{EncodedChunk, Writer};
 pub use xor::XorState;
+
+use wf_series::SampleColumns;
+
+use self::histogram::{Floats, Integers};
 
 /// How the bytes of a chunk are to be read. The numbers are those of Prometheus's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,26 +86,57 @@ pub enum ChunkError {
     /// A first timestamp or delta is not a varint.
     #[error("chunk header: {0}")]
     Header(#[from] crate::encoding::DecodeError),
-    /// This version cannot read the encoding.
-    #[error("chunk encoding {0} is not supported")]
-    Encoding(u8),
+    /// The part of a histogram chunk that all its samples share makes no sense.
+    #[error("layout of a histogram chunk: {0}")]
+    Layout(&'static str),
+    /// Decoded, the chunk would take more memory than any writer makes it.
+    #[error("chunk claims too much memory when decoded")]
+    TooLarge,
 }
 
-/// Decodes the samples inside `range` of a chunk of any supported encoding and appends them to `out`.
+/// Decodes the samples inside `range` of a chunk of any encoding and appends them to `out`; histograms as float ones.
 /// # Errors
 /// See [`ChunkError`]; samples before the damage may have been appended.
 pub fn decode(
     encoding: Encoding,
     bytes: &[u8],
     range: wf_model::TimeRange,
-    out: &mut wf_series::SampleColumns,
+    out: &mut SampleColumns,
 ) -> Result<(), ChunkError> {
-    match encoding {
+    let decoded = match encoding {
         Encoding::Xor => xor::decode(bytes, range, out),
-        other @ (Encoding::Histogram
-        | Encoding::FloatHistogram
-        | Encoding::Xor2
-        | Encoding::HistogramSt
-        | Encoding::FloatHistogramSt) => Err(ChunkError::Encoding(other.number())),
+        Encoding::Xor2 => xor2::decode(bytes, range, out),
+        Encoding::Histogram => histogram::decode::<Integers>(bytes, false, range, out),
+        Encoding::FloatHistogram => histogram::decode::<Floats>(bytes, false, range, out),
+        Encoding::HistogramSt => histogram::decode::<Integers>(bytes, true, range, out),
+        Encoding::FloatHistogramSt => histogram::decode::<Floats>(bytes, true, range, out),
+    };
+    if !out.start_times_ms.is_empty() {
+        // Chunks without start timestamps follow such with them.
+        out.start_times_ms.resize(out.times_ms.len(), 0);
+    }
+    decoded
+}
+
+/// Returns the number of samples that the header of a chunk promises.
+/// # Errors
+/// [`ChunkError::Header`] when there is no header.
+pub fn n_samples(encoding: Encoding, bytes: &[u8]) -> Result<u16, ChunkError> {
+    match encoding {
+        Encoding::HistogramSt | Encoding::FloatHistogramSt => histogram::n_samples(bytes, true),
+        Encoding::Xor | Encoding::Xor2 | Encoding::Histogram | Encoding::FloatHistogram => {
+            xor::n_samples(bytes)
+        }
+    }
+}
+
+/// Sets the start timestamp of the sample pushed last; the column comes into being with the first one that is known.
+#[inline]
+pub(crate) fn push_start(out: &mut SampleColumns, start: i64) {
+    if start != 0 || !out.start_times_ms.is_empty() {
+        out.start_times_ms.resize(out.times_ms.len(), 0);
+        if let Some(last) = out.start_times_ms.last_mut() {
+            *last = start;
+        }
     }
 }

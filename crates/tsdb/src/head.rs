@@ -7,17 +7,23 @@
 //! 3. `shards`: samples, a sixteenth of the series each. Several only in ascending order.
 //!
 //! Small ones inside (`visibility`, `pins`, the log's own) are never held while taking another.
-//! # Reading order: `series`, `shard`, `append`, `select`, `maintain`, `replay`.
+//! # Reading order: `series`, `shard`, `bounds`, `room`, `append`, `late`, `deletion`, `select`, `maintain`, `replay`.
 
 mod append;
+mod bounds;
 mod chunk_list;
 mod counters;
+mod deletion;
+mod extras;
+mod late;
 mod maintain;
 mod open;
 mod open_chunk;
+mod open_histogram;
 mod pins;
 mod ref_directory;
 mod replay;
+mod room;
 mod select;
 mod series;
 mod shard;
@@ -34,25 +40,27 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use self::append::Commit;
+use self::bounds::Clock;
 use self::counters::Counters;
 use self::maintain::Upkeep;
 use self::pins::Pins;
-use self::series::NO_TIME;
+use self::series::{ChunkRules, NO_TIME};
 use self::shard::{SHARDS, Shard};
 use self::visibility::Visibility;
 use crate::TsdbOptions;
+use crate::exemplars::Exemplars;
 use crate::head_chunks::HeadChunks;
 use crate::index::Index;
+use crate::metadata::MetadataStore;
 use crate::wal::Wal;
-
-/// What a series is expected to cost until the next walk measures it, bytes (`spec/performance-design.md` §0).
-const SERIES_BYTES: u64 = 350;
+use crate::wbl::Wbl;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Head {
     dir: PathBuf,
     options: TsdbOptions,
+    chunk_rules: ChunkRules,
     index: RwLock<Index>,
     commit: Mutex<Commit>,
     shards: Box<[RwLock<Shard>]>,
@@ -61,6 +69,13 @@ pub(crate) struct Head {
     /// Opened once the replay is over: a repair may remove segments until then.
     log: OnceLock<Wal>,
     chunk_files: HeadChunks,
+    /// Late samples are in this log too.
+    wbl: Wbl,
+    /// How late a sample may be, ms; 0: not at all.
+    late_window_ms: AtomicI64,
+    exemplars: Exemplars,
+    metadata: MetadataStore,
+    clock: Clock,
     upkeep: Mutex<Upkeep>,
     /// Newest sample of any series, ms; [`NO_TIME`] while empty.
     max_time: AtomicI64,
@@ -73,9 +88,14 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(dir: &Path, options: TsdbOptions, chunk_files: HeadChunks) -> Self {
+    fn new(dir: &Path, options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
+        let (chunk_rules, exemplars_max) = (ChunkRules::new(&options), options.exemplars_max);
         Self {
             dir: dir.to_owned(),
+            clock: Clock::new(now_ms),
+            late_window_ms: AtomicI64::new(0),
+            wbl,
+            chunk_rules,
             options,
             index: RwLock::new(Index::new()),
             commit: Mutex::new(Commit::new()),
@@ -84,6 +104,8 @@ impl Head {
             pins: Pins::new(NO_TIME),
             log: OnceLock::new(),
             chunk_files,
+            exemplars: Exemplars::new(exemplars_max),
+            metadata: MetadataStore::default(),
             upkeep: Mutex::default(),
             max_time: AtomicI64::new(NO_TIME),
             min_time: AtomicI64::new(NO_TIME),
@@ -104,22 +126,6 @@ impl Head {
         self.min_time.load(Ordering::Relaxed)
     }
 
-    /// Returns the oldest time stamp a sample may have now: half a chunk range behind the newest of all.
-    fn oldest_acceptable(&self) -> i64 {
-        let behind = match self.max_time() {
-            NO_TIME => NO_TIME,
-            newest => newest.saturating_sub(self.options.chunk_range_ms / 2),
-        };
-        behind.max(self.min_valid.load(Ordering::Relaxed))
-    }
-
-    /// Estimates the memory of the head with this many series: what the last walk found, and a budget for each series
-    /// that came since.
-    fn estimated_bytes(&self, n_series: u64) -> u64 {
-        let n_new = n_series.saturating_sub(self.counters.n_series_walked.get());
-        self.counters.memory_bytes.get() + n_new * SERIES_BYTES
-    }
-
     /// Widens the time range of the head; only under the commit lock, or before the head is shared.
     fn saw_times(&self, seen: Seen) {
         let Some((oldest, newest)) = seen.0 else { return };
@@ -131,7 +137,7 @@ impl Head {
 
     /// Returns the newest batch that readers may see.
     fn visible_seq(&self) -> u64 {
-        self.visibility.visible_seq(self.log().written_up_to())
+        self.visibility.visible_seq(self.log().written_up_to(), self.wbl.written_up_to())
     }
 }
 
@@ -144,7 +150,8 @@ pub(crate) fn fuzz_snapshot(bytes: &[u8]) {
             assert!(pairs.len() <= bytes.len(), "more labels than bytes");
         }
     }
-    let limits = shard::Limits { min_valid: NO_TIME, chunk_range_ms: 7_200_000 };
+    let rules = ChunkRules::new(&TsdbOptions::default());
+    let limits = shard::Limits { min_valid: NO_TIME, rules };
     // An error is an answer too.
     let _ = Shard::default().restore_saved(3, Vec::new(), bytes, limits);
 }
@@ -170,7 +177,7 @@ impl Seen {
 }
 
 /// Writes an error and its causes, `a: b: c`.
-struct Chain<'a>(&'a dyn Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -245,6 +245,31 @@ impl HeadChunks {
         encoding: Encoding,
         data: &[u8],
     ) -> Result<ChunkRef, HeadChunksError> {
+        self.append_entry(series, (min_time_ms, max_time_ms), encoding, false, data)
+    }
+
+    /// As [`HeadChunks::append`], for a chunk of out-of-order samples.
+    /// # Errors
+    /// As [`HeadChunks::append`].
+    pub fn append_late(
+        &self,
+        series: u64,
+        min_time_ms: i64,
+        max_time_ms: i64,
+        encoding: Encoding,
+        data: &[u8],
+    ) -> Result<ChunkRef, HeadChunksError> {
+        self.append_entry(series, (min_time_ms, max_time_ms), encoding, true, data)
+    }
+
+    fn append_entry(
+        &self,
+        series: u64,
+        (min_time_ms, max_time_ms): (i64, i64),
+        encoding: Encoding,
+        is_out_of_order: bool,
+        data: &[u8],
+    ) -> Result<ChunkRef, HeadChunksError> {
         let mut files = self.files.upgradable_read();
         let n_bytes = entry::encoded_len(data.len());
         let is_full = |current: &CurrentFile| {
@@ -262,7 +287,8 @@ impl HeadChunks {
         let taken = files.with_upgraded(|files| {
             let current = files.current.as_mut()?;
             let offset = current.mapped.len() + current.unwritten.len();
-            entry::push(&mut current.unwritten, series, min_time_ms, max_time_ms, encoding, data);
+            let out = &mut current.unwritten;
+            entry::push(out, series, min_time_ms, max_time_ms, encoding, is_out_of_order, data);
             if let Some((_, newest_ms)) = files.mapped.get_mut(&current.number) {
                 *newest_ms = (*newest_ms).max(max_time_ms);
             }
@@ -332,14 +358,15 @@ impl HeadChunks {
     }
 
     /// Removes the files whose chunks all end before `min_time_ms`, oldest first, up to the first that has to stay.
-    /// Chunks that readers hold stay readable. Returns how many files went.
+    /// Files from `keep_from` on stay whatever they hold. Chunks that readers hold stay readable. Returns how many files
+    /// went.
     /// # Errors
     /// When a file cannot be removed.
-    pub fn truncate_before(&self, min_time_ms: i64) -> Result<usize, HeadChunksError> {
+    pub fn truncate_before(&self, min_time_ms: i64, keep_from: u32) -> Result<usize, HeadChunksError> {
         let mut files = self.files.upgradable_read();
         let mut n_removed = 0;
         while let Some((&number, (_, newest_ms))) = files.mapped.first_key_value() {
-            if *newest_ms >= min_time_ms {
+            if *newest_ms >= min_time_ms || number >= keep_from {
                 break;
             }
             let path = file_path(&self.dir, number);

@@ -15,25 +15,34 @@
 //! - Memory is bounded: see [`TsdbOptions::head_window_ms`] and [`TsdbOptions::series_max`].
 //! - A running selection keeps reading what it selected; truncation waits for it.
 //! # Reading order: `options`, `tsdb`, then `head` and `index`; below them `wal`, `record`, `chunk`, `head_chunks`.
-//! # Not here: blocks, compaction, out-of-order samples, deletion. The clock: every call that needs it is told the time.
+//! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
 #![warn(missing_docs)]
 
+pub mod block;
+pub mod budget;
 pub mod chunk;
+pub mod compact;
 mod dirlock;
 pub mod disk;
 pub mod encoding;
+mod exemplars;
 #[doc(hidden)]
 pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod metadata;
 mod mmap;
 pub mod options;
 pub mod record;
+pub mod retention;
 pub mod stats;
 pub mod tsdb;
 pub mod wal;
+mod wbl;
 
+pub use budget::{Budget, HeadMemory};
+pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};

@@ -33,7 +33,7 @@ pub enum WalCompression {
 /// Until blocks exist, the head is all there is, and it bounds itself in two ways. *Time*: data older than
 /// `head_window_ms` before the newest sample is dropped, whole chunks at a time, and series without a sample left go
 /// with it. *Series*: at `series_max` series, or `memory_bytes_max` of estimated memory, a **new** series is refused
-/// with [`wf_series::AppendError::SeriesLimit`], which names the setting; series that exist go on, their samples are
+/// with [`wf_series::AppendError::SeriesLimit`] or [`wf_series::AppendError::MemoryLimit`], which name the setting; series that exist go on, their samples are
 /// never refused. When old series leave the window, new ones are accepted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TsdbOptions {
@@ -41,6 +41,12 @@ pub struct TsdbOptions {
     pub chunk_range_ms: i64,
     /// How far back the head reaches from its newest sample, ms. Default: 24 h. At least 1.5 × `chunk_range_ms`.
     pub head_window_ms: i64,
+    /// How far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none. Default: 0. It can be
+    /// changed later: [`crate::Tsdb::set_out_of_order_window`].
+    pub out_of_order_window_ms: i64,
+    /// How far ahead of the clock a sample may be, ms; those beyond are out of bounds, or one of them would move the window
+    /// of all. `None`, the default, takes any. The clock is that of [`crate::Tsdb::maintain`].
+    pub max_future_ms: Option<i64>,
     /// Series in memory at most (`--storage.head.series-max`). Default: 2 million.
     pub series_max: u64,
     /// Estimated memory of the head at most, bytes (`--storage.head.memory-max`). Default: 4 GiB; who knows the machine
@@ -58,6 +64,13 @@ pub struct TsdbOptions {
     pub wal_compression: WalCompression,
     /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most.
     pub head_snapshot: bool,
+    /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
+    /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.
+    pub xor2: bool,
+    /// Whether start timestamps are kept with their samples (feature `st-storage`); needs `xor2`. Default: no.
+    pub start_timestamps: bool,
+    /// Exemplars kept in memory at most, over all series (`storage.exemplars.max_exemplars`); 0 keeps none. Default: 0.
+    pub exemplars_max: usize,
 }
 
 impl Default for TsdbOptions {
@@ -65,6 +78,8 @@ impl Default for TsdbOptions {
         Self {
             chunk_range_ms: 2 * 3_600_000,
             head_window_ms: 24 * 3_600_000,
+            out_of_order_window_ms: 0,
+            max_future_ms: None,
             series_max: 2_000_000,
             memory_bytes_max: 4 << 30,
             series_max_setting: "--storage.head.series-max",
@@ -73,6 +88,9 @@ impl Default for TsdbOptions {
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
             head_snapshot: true,
+            xor2: false,
+            start_timestamps: false,
+            exemplars_max: 0,
         }
     }
 }
@@ -91,6 +109,12 @@ impl TsdbOptions {
             let reason =
                 format!("{} is less than 1.5 times chunk_range_ms: {window_min}", self.head_window_ms);
             return refuse("head_window_ms", reason);
+        }
+        if self.start_timestamps && !self.xor2 {
+            return refuse(
+                "start_timestamps",
+                "only xor2 chunks hold start timestamps: set xor2 too".to_owned(),
+            );
         }
         let segment_range = 10 << 20..=256 << 20;
         if !segment_range.contains(&self.wal_segment_bytes) {

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::budget::HeadMemory;
+use crate::wal::WalStats;
+
 /// A snapshot of the database's gauges and counters. Counters start at zero when the database is opened. The name in
 /// each description is the metric Prometheus exposes the figure under (prefix `prometheus_tsdb_`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,16 +35,24 @@ pub struct TsdbStats {
     pub samples_appended: u64,
     /// Samples refused as out of order: `out_of_order_samples_total`.
     pub samples_out_of_order: u64,
+    /// Out-of-order samples stored: `head_out_of_order_samples_appended_total`.
+    pub late_samples_appended: u64,
+    /// Samples refused as older than the out-of-order window: `too_old_samples_total`.
+    pub samples_too_old: u64,
     /// Samples refused as duplicates with another value.
     pub samples_duplicate: u64,
     /// Samples refused as out of bounds: `out_of_bound_samples_total`.
     pub samples_out_of_bounds: u64,
     /// Samples for series that are no longer in the head.
     pub samples_unknown_series: u64,
-    /// Native histogram samples refused: this version stores float samples only.
+    /// Native histograms stored: `samples_appended_total{type="histogram"}`.
+    pub histograms_appended: u64,
+    /// Native histograms refused, for any reason.
     pub histograms_refused: u64,
     /// Batches or series refused because the log could not be written.
     pub append_errors: u64,
+    /// Deleted intervals of series in the head that readers pass over.
+    pub n_deleted_intervals: u64,
     /// Batches appended but not yet visible: `head_active_appenders`.
     pub batches_in_flight: u64,
     /// Distinct label names and values: `symbol_table_items`.
@@ -52,6 +63,12 @@ pub struct TsdbStats {
     pub n_label_pairs: u64,
     /// Estimate of the memory of the head, bytes; what `memory_bytes_max` is compared with.
     pub memory_bytes: u64,
+    /// What it consists of.
+    pub memory: HeadMemory,
+    /// [`crate::TsdbOptions::memory_bytes_max`].
+    pub memory_bytes_max: u64,
+    /// Whether the head is crowded and many of its series are stale.
+    pub is_stale_cut_due: bool,
     /// Bytes of the write-ahead log: `wal_storage_size_bytes`.
     pub wal_bytes: u64,
     /// Number of the current segment: `wal_segment_current`.
@@ -62,6 +79,10 @@ pub struct TsdbStats {
     pub wal_fsync_seconds: f64,
     /// Writes of the log that failed; they are repeated: `wal_writes_failed_total`.
     pub wal_write_errors: u64,
+    /// The log of out-of-order samples: `out_of_order_wbl_*`, as `wal_*`.
+    pub wbl: WalStats,
+    /// Corruptions found in it at start.
+    pub wbl_corruptions: u64,
     /// Corruptions found in the log at start: `wal_corruptions_total`.
     pub wal_corruptions: u64,
     /// Corruptions found in head-chunk files: `mmap_chunk_corruptions_total`.

@@ -1,20 +1,22 @@
 //! The database as its owner sees it: a directory, opened and locked, with a head in it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wf_model::Labels;
+use wf_model::{Labels, Metadata};
 use wf_series::{
-    Acknowledge, AppendError, AppendOutcome, LabelQuery, SampleSink, SelectError, SelectRequest, Selection,
-    SeriesRef, SeriesSource, WriteBatch,
+    Acknowledge, AppendError, AppendOutcome, ExemplarQuery, ExemplarSource, LabelQuery, SampleSink,
+    SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
 };
 
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
-use crate::{Cardinality, ReplayProgress, TsdbOptions, TsdbStats};
+use crate::wal::WalIoError;
+use crate::{Cardinality, ExemplarStats, ReplayProgress, TsdbOptions, TsdbStats};
 
 /// Why a data directory could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -134,9 +136,37 @@ impl Tsdb {
         closed.map_err(|message| CloseError { dir: self.dir.clone(), message })
     }
 
+    /// Sets how far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none from now on, those
+    /// that were taken stay.
+    /// # Errors
+    /// When the log for out-of-order samples cannot be opened: the window stays as it was.
+    pub fn set_out_of_order_window(&self, window_ms: i64) -> Result<(), WalIoError> {
+        self.head.set_late_window(window_ms)
+    }
+
     /// Returns gauges and counters.
     pub fn stats(&self) -> TsdbStats {
         TsdbStats { clean_start: self.was_clean, ..self.head.stats() }
+    }
+
+    /// Changes how many exemplars are kept, see [`TsdbOptions::exemplars_max`]; the oldest go if it is fewer.
+    pub fn resize_exemplars(&self, max: usize) {
+        self.head.resize_exemplars(max);
+    }
+
+    /// Returns gauges and counters of the exemplar storage.
+    pub fn exemplar_stats(&self) -> ExemplarStats {
+        self.head.exemplar_stats()
+    }
+
+    /// Returns the metadata that was sent for a series in the head, if any.
+    pub fn series_metadata(&self, series: SeriesRef) -> Option<Arc<Metadata>> {
+        self.head.series_metadata(series)
+    }
+
+    /// Returns the distinct metadata of `metric`, or of all metrics, as it was sent for series in the head.
+    pub fn metadata(&self, metric: Option<&str>) -> BTreeMap<String, Vec<Arc<Metadata>>> {
+        self.head.metadata(metric)
     }
 
     /// Returns the largest contributors to cardinality, at most `limit` in each list.
@@ -150,8 +180,8 @@ impl SampleSink for Tsdb {
         self.head.resolve(labels)
     }
 
-    /// Native histograms and metadata are not stored by this version; the former are counted in
-    /// [`TsdbStats::histograms_refused`].
+    /// Exemplars are stored if [`TsdbOptions::exemplars_max`] makes room for them, start timestamps if
+    /// [`TsdbOptions::start_timestamps`] says so; both are passed over silently otherwise.
     fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
         self.head.append(batch, acknowledge)
     }
@@ -168,6 +198,12 @@ impl SeriesSource for Tsdb {
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
         Ok(self.head.label_values(name, query))
+    }
+}
+
+impl ExemplarSource for Tsdb {
+    fn exemplars(&self, query: &ExemplarQuery<'_>) -> Result<Vec<SeriesExemplars>, SelectError> {
+        Ok(self.head.exemplars(query))
     }
 }
 

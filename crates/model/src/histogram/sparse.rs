@@ -7,27 +7,37 @@ pub(super) type Entries = Vec<(i32, f64)>;
 
 /// Iterates over index and count of every bucket. Spans that promise more buckets than there are counts end early.
 pub(super) fn indexed<'a>(spans: &'a [Span], counts: &'a [f64]) -> impl Iterator<Item = (i32, f64)> + 'a {
+    indices(spans).zip(counts.iter().copied())
+}
+
+/// Iterates over the index of every bucket that spans cover.
+pub fn indices(spans: &[Span]) -> impl Iterator<Item = i32> + '_ {
     let runs = spans.iter().scan(0_i64, |next, span| {
         let start = *next + i64::from(span.offset);
         *next = start + i64::from(span.length);
         Some(start..*next)
     });
     // Indices beyond 32 bits mean bounds beyond all floats: they may share the last one.
-    let narrow = |index: i64| i32::try_from(index).unwrap_or(if index < 0 { i32::MIN } else { i32::MAX });
-    runs.flatten().map(narrow).zip(counts.iter().copied())
+    runs.flatten().map(|index| i32::try_from(index).unwrap_or(if index < 0 { i32::MIN } else { i32::MAX }))
 }
 
-/// Builds spans and counts from ascending, distinct indices.
-pub(super) fn spans_of(entries: &[(i32, f64)]) -> (Vec<Span>, Vec<f64>) {
+/// Builds spans that cover ascending, distinct indices.
+pub fn spans_of_indices(indices: impl Iterator<Item = i32>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut next = 0_i32;
-    for (index, _) in entries {
+    for index in indices {
         match spans.last_mut() {
-            Some(span) if *index == next => span.length += 1,
+            Some(span) if index == next => span.length += 1,
             _ => spans.push(Span { offset: index.saturating_sub(next), length: 1 }),
         }
         next = index.saturating_add(1);
     }
+    spans
+}
+
+/// Builds spans and counts from ascending, distinct indices.
+pub(super) fn spans_of(entries: &[(i32, f64)]) -> (Vec<Span>, Vec<f64>) {
+    let spans = spans_of_indices(entries.iter().map(|(index, _)| *index));
     (spans, entries.iter().map(|(_, count)| *count).collect())
 }
 

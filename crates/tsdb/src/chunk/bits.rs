@@ -31,6 +31,32 @@ pub fn push_bit(out: &mut Vec<u8>, free: &mut u8, bit: bool) {
     push_bits(out, free, u64::from(bit), 1);
 }
 
+/// Bytes under construction, and how many low bits of the last one are still free.
+#[derive(Clone, Debug, Default)]
+pub struct BitWriter {
+    /// What was written; free bits are zero.
+    pub bytes: Vec<u8>,
+    free: u8,
+}
+
+impl BitWriter {
+    /// Goes on after `bytes`, all of whose bits are taken.
+    pub fn after(bytes: Vec<u8>) -> Self {
+        Self { bytes, free: 0 }
+    }
+
+    /// Appends the low `n_bits` of `value`, 1 to 64.
+    #[inline]
+    pub fn push(&mut self, value: u64, n_bits: u32) {
+        push_bits(&mut self.bytes, &mut self.free, value, n_bits);
+    }
+
+    /// Appends whole bytes, which need not start at a byte's border.
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.push(u64::from(*byte), 8));
+    }
+}
+
 /// Reads bits from the front of a byte slice. Past the end it yields zeros, and [`BitReader::take`] yields `None`.
 #[derive(Clone, Debug)]
 pub struct BitReader<'a> {
@@ -80,6 +106,11 @@ impl<'a> BitReader<'a> {
     #[inline]
     pub fn peek(&self) -> u64 {
         self.window
+    }
+
+    /// Returns how many bits are left: what a count read from damaged bytes can be held against.
+    pub fn n_left(&self) -> usize {
+        self.rest.len().saturating_mul(8).saturating_add(self.n_valid as usize)
     }
 
     /// Returns how many bits of [`BitReader::peek`] are real.

@@ -4,15 +4,21 @@
 //! keep it busy for less than a hundredth of the time, and the order of the log is the order of memory by construction.
 //! Readers are kept out of one shard at a time only.
 
-use wf_model::Labels;
-use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SeriesRef, WriteBatch};
+pub(super) mod others;
 
+use wf_model::Labels;
+use wf_series::{
+    Acknowledge, AppendError, AppendOutcome, HistogramRejection, Rejection, SeriesRef, WriteBatch,
+};
+
+use self::others::Others;
 use super::Head;
 use super::Seen;
+use super::bounds::Judgement;
+use super::late::commit::LateCommit;
 use super::ref_directory::RefDirectory;
-use super::series::Verdict;
 use super::shard::{SHARDS, shard_of};
-use crate::record::{SamplesWriter, SeriesWriter};
+use crate::record::{SamplesWriter, SeriesWriter, StartedSamplesWriter};
 use crate::wal::{CommitSeq, WalError};
 
 /// What only one writer at a time may touch.
@@ -24,9 +30,29 @@ pub(crate) struct Commit {
     pub(crate) next_ref: u64,
     /// The next batch gets this number.
     next_seq: u64,
-    /// A batch that was applied and then refused by the log: its number and its record.
-    leftover: Option<(u64, Vec<u8>)>,
+    /// A batch that was applied and then refused by a log.
+    leftover: Option<Leftover>,
+    pub(super) late: LateCommit,
     buffers: Buffers,
+}
+
+/// A batch that is in memory, and not in both logs yet.
+#[derive(Debug)]
+struct Leftover {
+    seq: u64,
+    record: Vec<u8>,
+    others: Others,
+    late: Vec<u8>,
+    markers: Vec<u8>,
+    /// Where its record is in the write-ahead log, once it is.
+    position: Option<CommitSeq>,
+}
+
+/// Where a batch is in the logs.
+#[derive(Clone, Copy, Debug)]
+struct Logged {
+    position: CommitSeq,
+    late_position: CommitSeq,
 }
 
 /// Kept from batch to batch: appending allocates nothing.
@@ -39,12 +65,16 @@ struct Buffers {
     fates: Vec<Fate>,
     /// The record of the batch, as it goes to the log; empty when no sample was stored.
     record: Vec<u8>,
+    /// The record of its late samples, as it goes to the write-behind log; empty when there is none.
+    late_record: Vec<u8>,
 }
 
 /// What became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Stored,
+    /// Stored, among the late samples.
+    Late,
     Repeated,
     Rejected(Rejection),
 }
@@ -62,6 +92,7 @@ impl Commit {
             next_ref: 1,
             next_seq: 1,
             leftover: None,
+            late: LateCommit::default(),
             buffers: Buffers::default(),
         }
     }
@@ -100,7 +131,8 @@ impl Head {
         let record = &mut commit.buffers.record;
         record.clear();
         SeriesWriter::new(record).push(series_ref, labels.iter());
-        self.log().log(&[record], Acknowledge::Queued).map_err(|error| self.log_error(&error))?;
+        let logged = self.log().log(&[record], Acknowledge::Queued);
+        commit.late.series_position = logged.map_err(|error| self.log_error(&error))?;
         commit.next_ref += 1;
         let mut index = self.index.write();
         let id = index.insert(labels, series_ref);
@@ -108,21 +140,6 @@ impl Head {
         self.shards[shard_of(id)].write().add(id);
         self.counters.series_created.add(1);
         Ok(series_ref)
-    }
-
-    /// Refuses a new series at the bound; see [`crate::TsdbOptions`].
-    fn check_room(&self, n_series: u64) -> Result<(), AppendError> {
-        let refuse = |limit, setting| {
-            self.counters.series_refused.add(1);
-            Err(AppendError::SeriesLimit { n_series, limit, setting })
-        };
-        if n_series >= self.options.series_max {
-            return refuse(self.options.series_max, self.options.series_max_setting);
-        }
-        if self.estimated_bytes(n_series) >= self.options.memory_bytes_max {
-            return refuse(n_series, self.options.memory_bytes_max_setting);
-        }
-        Ok(())
     }
 
     pub(crate) fn append(
@@ -144,17 +161,27 @@ impl Head {
             self.log_leftover(&mut commit)?;
             let mut buffers = std::mem::take(&mut commit.buffers);
             let shard_ends = buffers.group_by_shard(&commit.refs, batch);
-            let result = self.make_predecessors_visible(&buffers, &shard_ends).and_then(|()| {
-                self.apply(commit.next_seq, batch, &mut buffers, &shard_ends);
-                buffers.conclude(batch, &mut outcome);
-                self.log_batch(&mut commit, &buffers.record)
-            });
+            let result = self
+                .make_predecessors_visible(&buffers, &shard_ends)
+                .and_then(|()| self.make_histogram_predecessors_visible(&commit, batch))
+                .and_then(|()| {
+                    let markers = self.close_full_late(&mut commit.late);
+                    let is_started = self.chunk_rules.keeps_starts && !batch.start_times_ms.is_empty();
+                    if is_started {
+                        self.apply::<true>(&mut commit, batch, &mut buffers, &shard_ends);
+                    } else {
+                        self.apply::<false>(&mut commit, batch, &mut buffers, &shard_ends);
+                    }
+                    self.counters.late_samples.add(buffers.conclude(batch, is_started, &mut outcome));
+                    let others = self.apply_others(&commit, batch, &mut outcome);
+                    self.log_batch(&mut commit, &buffers, others, markers)
+                });
             commit.buffers = buffers;
             result?
         };
-        self.count(batch, &outcome);
-        if let (Some(position), Acknowledge::Written) = (logged, acknowledge) {
-            self.log().wait_written(position).map_err(|error| self.log_error(&error))?;
+        self.count(&outcome);
+        if let (Some(logged), Acknowledge::Written) = (logged, acknowledge) {
+            self.wait_logged(logged)?;
         }
         Ok(outcome)
     }
@@ -187,20 +214,35 @@ impl Head {
         for (shard, end) in self.shards.iter().zip(ends) {
             let shard = shard.read();
             let positions = buffers.by_shard[start..*end].iter();
-            let newest = positions.map(|at| shard.series(buffers.ids[*at as usize]).commit_seq()).max();
+            let newest = positions.map(|at| shard.commit_seq(buffers.ids[*at as usize])).max();
             if newest.is_some_and(|seq| seq > visible_seq) {
                 drop(shard);
                 // All that is queued is older than this batch: one write settles the other shards too.
-                return self.log().wait_written(CommitSeq::MAX).map_err(|error| self.log_error(&error));
+                let all = Logged { position: CommitSeq::MAX, late_position: CommitSeq::MAX };
+                return self.wait_logged(all);
             }
             start = *end;
         }
         Ok(())
     }
 
-    /// Judges and applies the samples of batch `seq`, shard by shard.
-    fn apply(&self, seq: u64, batch: &WriteBatch, buffers: &mut Buffers, shard_ends: &[usize; SHARDS]) {
-        let bound = self.oldest_acceptable();
+    fn wait_logged(&self, logged: Logged) -> Result<(), AppendError> {
+        let written = self.log().wait_written(logged.position);
+        written
+            .and_then(|()| self.wbl.wait_written(logged.late_position))
+            .map_err(|error| self.log_error(&error))
+    }
+
+    /// Judges and applies the samples of the next batch, shard by shard; `STARTED`: with start timestamps.
+    fn apply<const STARTED: bool>(
+        &self,
+        commit: &mut Commit,
+        batch: &WriteBatch,
+        buffers: &mut Buffers,
+        shard_ends: &[usize; SHARDS],
+    ) {
+        let (seq, late) = (commit.next_seq, &mut commit.late);
+        let bounds = self.bounds();
         let mut seen = Seen::default();
         let mut start = 0;
         for (shard, end) in self.shards.iter().zip(shard_ends) {
@@ -211,47 +253,88 @@ impl Head {
             for position in &buffers.by_shard[start..*end] {
                 let at = *position as usize;
                 let (id, time, value) = (buffers.ids[at], batch.times_ms[at], batch.values[at]);
-                buffers.fates[at] = if time < bound {
-                    Fate::Rejected(Rejection::OutOfBounds)
-                } else {
-                    judged(shard.series(id).judge(time, value))
+                buffers.fates[at] = match bounds.judge(shard.series(id), time, value) {
+                    Judgement::InOrder => {
+                        if STARTED {
+                            let start = batch.start_times_ms.get(at).copied().unwrap_or(0);
+                            shard.append_started(id, (time, start), value, seq, self.chunk_rules);
+                        } else {
+                            shard.append(id, time, value, seq, self.chunk_rules);
+                        }
+                        seen.add(time);
+                        Fate::Stored
+                    }
+                    Judgement::Late if Self::store_late(late, &mut shard, id, (time, value), seq) => {
+                        Fate::Late
+                    }
+                    Judgement::Late | Judgement::Repeated => Fate::Repeated,
+                    Judgement::Rejected(reason) => Fate::Rejected(reason),
                 };
-                if buffers.fates[at] == Fate::Stored {
-                    shard.append(id, time, value, seq, self.options.chunk_range_ms);
-                    seen.add(time);
-                }
             }
             start = *end;
         }
         self.saw_times(seen);
     }
 
-    /// Queues the record of the batch that was just applied; returns its position, `None` if nothing was stored.
-    fn log_batch(&self, commit: &mut Commit, record: &[u8]) -> Result<Option<CommitSeq>, AppendError> {
-        if record.is_empty() {
+    /// Queues the records of the batch that was just applied; returns their positions, `None` if nothing was stored.
+    fn log_batch(
+        &self,
+        commit: &mut Commit,
+        buffers: &Buffers,
+        others: Others,
+        markers: Vec<u8>,
+    ) -> Result<Option<Logged>, AppendError> {
+        if buffers.record.is_empty() && others.is_empty() {
+            // What the markers say is true all the same; a log that fails now is told by the next batch.
+            let _ = self.log_late(commit.late.series_position, &markers, &[]);
             return Ok(None);
         }
         let seq = commit.next_seq;
         commit.next_seq += 1;
-        match self.log().log(&[record], Acknowledge::Queued) {
-            Ok(position) => {
-                self.visibility.complete(seq, position);
-                Ok(Some(position))
+        let mut position = None;
+        let series_position = commit.late.series_position;
+        let late_records = (markers.as_slice(), buffers.late_record.as_slice());
+        let records = others.around(&buffers.record);
+        match self.queue(series_position, &records, late_records, &mut position) {
+            Ok(logged) => {
+                self.visibility.complete(seq, logged.position, logged.late_position);
+                Ok(Some(logged))
             }
             Err(error) => {
-                commit.leftover = Some((seq, record.to_owned()));
+                let (record, late) = (buffers.record.clone(), buffers.late_record.clone());
+                commit.leftover = Some(Leftover { seq, record, others, late, markers, position });
                 Err(self.log_error(&error))
             }
         }
     }
 
-    /// Queues the batch that the log refused after it had been applied, if there is one. Nobody sees that batch, and
-    /// nothing is accepted after it, until it is in the log.
+    /// Queues records for both logs; what is in the write-ahead log already has a `position`.
+    fn queue(
+        &self,
+        series_position: CommitSeq,
+        records: &[&[u8]],
+        (markers, late): (&[u8], &[u8]),
+        position: &mut Option<CommitSeq>,
+    ) -> Result<Logged, WalError> {
+        let in_log = match *position {
+            Some(known) => known,
+            None => self.log().log(records, Acknowledge::Queued)?,
+        };
+        *position = Some(in_log);
+        let late_position = self.log_late(series_position, markers, late)?;
+        Ok(Logged { position: in_log, late_position })
+    }
+
+    /// Queues the batch that a log refused after it had been applied, if there is one. Nobody sees that batch, and
+    /// nothing is accepted after it, until it is in the logs.
     fn log_leftover(&self, commit: &mut Commit) -> Result<(), AppendError> {
-        if let Some((seq, record)) = &commit.leftover {
-            let position =
-                self.log().log(&[record], Acknowledge::Queued).map_err(|error| self.log_error(&error))?;
-            self.visibility.complete(*seq, position);
+        let series_position = commit.late.series_position;
+        if let Some(left) = &mut commit.leftover {
+            let late_records = (left.markers.as_slice(), left.late.as_slice());
+            let records = left.others.around(&left.record);
+            let queued = self.queue(series_position, &records, late_records, &mut left.position);
+            let logged = queued.map_err(|error| self.log_error(&error))?;
+            self.visibility.complete(left.seq, logged.position, logged.late_position);
             commit.leftover = None;
         } else if let Some(message) = self.log().stats().error {
             // Better refused before anything was applied.
@@ -261,7 +344,7 @@ impl Head {
         Ok(())
     }
 
-    fn log_error(&self, error: &WalError) -> AppendError {
+    pub(super) fn log_error(&self, error: &WalError) -> AppendError {
         self.counters.append_errors.add(1);
         match error {
             WalError::Closed => AppendError::Closed,
@@ -269,18 +352,24 @@ impl Head {
         }
     }
 
-    fn count(&self, batch: &WriteBatch, outcome: &AppendOutcome) {
-        self.counters.histograms_refused.add(batch.histograms.len() as u64);
+    fn count(&self, outcome: &AppendOutcome) {
+        self.counters.histograms_refused.add(outcome.rejected_histograms.len() as u64);
+        self.counters.histograms_appended.add(outcome.n_histograms as u64);
         self.counters.samples_appended.add(outcome.n_appended as u64);
         self.count_rejections(outcome);
     }
 
     fn count_rejections(&self, outcome: &AppendOutcome) {
-        for (_, rejection) in &outcome.rejected {
+        let of_histograms = outcome.rejected_histograms.iter().filter_map(|(_, rejection)| match rejection {
+            HistogramRejection::Sample(rejection) => Some(rejection),
+            HistogramRejection::Invalid(_) => None,
+        });
+        for rejection in outcome.rejected.iter().map(|(_, rejection)| rejection).chain(of_histograms) {
             let counter = match rejection {
                 Rejection::OutOfOrder => &self.counters.out_of_order,
                 Rejection::Duplicate => &self.counters.duplicate,
-                Rejection::OutOfBounds | Rejection::TooOld => &self.counters.out_of_bounds,
+                Rejection::OutOfBounds => &self.counters.out_of_bounds,
+                Rejection::TooOld => &self.counters.too_old,
                 Rejection::UnknownSeries => &self.counters.unknown_series,
             };
             counter.add(1);
@@ -313,32 +402,52 @@ impl Buffers {
         ends
     }
 
-    fn conclude(&mut self, batch: &WriteBatch, outcome: &mut AppendOutcome) {
+    /// Writes the records and the outcome; returns how many late samples were stored.
+    fn conclude(&mut self, batch: &WriteBatch, is_started: bool, outcome: &mut AppendOutcome) -> u64 {
         self.record.clear();
-        let mut n_stored = 0;
+        self.late_record.clear();
+        let (mut n_stored, mut n_late) = (0, 0);
         let mut writer = SamplesWriter::new(&mut self.record);
+        let mut late_writer = SamplesWriter::new(&mut self.late_record);
         for (at, fate) in self.fates.iter().enumerate() {
             match fate {
                 Fate::Rejected(rejection) => outcome.rejected.push((at, *rejection)),
                 Fate::Repeated => outcome.n_appended += 1,
-                Fate::Stored => {
+                Fate::Stored | Fate::Late => {
+                    let (series, time_ms, value) =
+                        (batch.refs[at].get(), batch.times_ms[at], batch.values[at]);
                     n_stored += 1;
-                    writer.push(batch.refs[at].get(), batch.times_ms[at], batch.values[at]);
+                    writer.push(series, time_ms, value);
+                    if *fate == Fate::Late {
+                        n_late += 1;
+                        late_writer.push(series, time_ms, value);
+                    }
                 }
             }
         }
         outcome.n_appended += n_stored;
         if n_stored == 0 {
             self.record.clear();
+        } else if is_started {
+            self.record_started(batch);
         }
+        if n_late == 0 {
+            self.late_record.clear();
+        }
+        n_late
     }
 }
 
-fn judged(verdict: Verdict) -> Fate {
-    match verdict {
-        Verdict::InOrder => Fate::Stored,
-        Verdict::Repeated => Fate::Repeated,
-        Verdict::Duplicate => Fate::Rejected(Rejection::Duplicate),
-        Verdict::OutOfOrder => Fate::Rejected(Rejection::OutOfOrder),
+impl Buffers {
+    /// Writes the record of the batch anew, with start timestamps.
+    fn record_started(&mut self, batch: &WriteBatch) {
+        self.record.clear();
+        let mut writer = StartedSamplesWriter::new(&mut self.record);
+        for (at, fate) in self.fates.iter().enumerate() {
+            if matches!(fate, Fate::Stored | Fate::Late) {
+                let start_time_ms = batch.start_times_ms.get(at).copied().unwrap_or(0);
+                writer.push(batch.refs[at].get(), batch.times_ms[at], start_time_ms, batch.values[at]);
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 use tracing::{debug, info, warn};
+use wf_series::AppendError;
 
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
@@ -24,7 +25,6 @@ use super::shard::{Shard, shard_of};
 use super::snapshot::{self, SnapshotError};
 use super::{Chain, Head};
 use crate::FastMap;
-use crate::chunk::Encoding;
 use crate::head_chunks::HeadChunksError;
 use crate::wal::checkpoint::CheckpointError;
 
@@ -77,10 +77,13 @@ enum UpkeepError {
     Chunks(#[source] HeadChunksError),
     #[error("checkpoint the write-ahead log")]
     Log(#[source] CheckpointError),
+    #[error("write deletions to the log once more")]
+    Deletions(#[source] AppendError),
 }
 
 impl Head {
     pub(crate) fn maintain(&self, now_ms: i64) {
+        self.clock.set(now_ms);
         // A second caller would do the same work.
         let Some(mut upkeep) = self.upkeep.try_lock() else { return };
         // Once closed the directory may belong to another process.
@@ -128,7 +131,7 @@ impl Head {
         for chunk in pending {
             let series_ref = self.index.read().series_ref(chunk.id);
             let ChunkSpan { min_time, max_time } = chunk.span;
-            match self.chunk_files.append(series_ref, min_time, max_time, Encoding::Xor, &chunk.data) {
+            match self.chunk_files.append(series_ref, min_time, max_time, chunk.encoding, &chunk.data) {
                 Ok(file_ref) => taken.push((chunk, file_ref)),
                 Err(error) => {
                     result = Err(UpkeepError::Chunks(error));
@@ -190,11 +193,12 @@ impl Head {
             }
         }
         let index = self.index.read();
-        let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
+        let bytes = heap_bytes + self.metadata.heap_bytes() + index.bytes() + index.n_series() * REF_BYTES;
         self.counters.n_series_walked.set(index.n_series() as u64);
         drop(index);
         self.counters.n_stale_series.set(n_stale);
         self.counters.memory_bytes.set(bytes as u64);
+        self.measure_side_tables();
         let _no_batch_under_way = self.commit.lock();
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }
@@ -269,7 +273,11 @@ impl Head {
         // A file per truncation: it can go as a whole when its turn comes.
         self.chunk_files.close().map_err(UpkeepError::Chunks)?;
         let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files.truncate_before(truncation.keep_from).map_err(UpkeepError::Chunks)?;
+        self.chunk_files
+            .truncate_before(truncation.keep_from, self.oldest_late_file())
+            .map_err(UpkeepError::Chunks)?;
+        // Before the checkpoint: what is written now is in a segment that it does not cover.
+        self.forget_deletions(truncation.frozen_before).map_err(UpkeepError::Deletions)?;
         self.shorten_log(upkeep, truncation.frozen_before)?;
         self.walk();
         Ok(n_dropped)
@@ -281,7 +289,7 @@ impl Head {
             let mut shard = shard.write();
             for id in shard.ids(shard_idx) {
                 if shard.series(id).open_start().is_some_and(|start| start < time_ms) {
-                    shard.cut(id);
+                    shard.cut(id, self.chunk_rules);
                 }
             }
         }
@@ -295,11 +303,13 @@ impl Head {
         let mut without_samples = RoaringBitmap::new();
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
         for id in index.postings.all() {
-            let series = shards[shard_of(id)].series_mut(id);
+            let shard = &mut shards[shard_of(id)];
+            let has_late = shard.late.get(id).is_some();
+            let series = shard.series_mut(id);
             self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(keep_from) as u64);
-            if series.max_time() == NO_TIME {
+            if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
-            } else if series.n_chunks() == 0 {
+            } else if series.n_chunks() == 0 && !has_late {
                 dead.insert(id);
             }
         }
@@ -321,6 +331,7 @@ impl Head {
             },
         );
         index.remove_all(&dead);
+        self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
         self.counters.series_removed.add(dead.len());
         dead.len()
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::counters::Counter;
 use super::replay::{FoundChunks, ReplayError, Sources, is_sound, replay};
 use super::snapshot::{self, SnapshotError, SnapshotReader};
 use super::{Chain, Head};
@@ -13,6 +14,7 @@ use crate::disk::{Disk, list_if_present};
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Mended, bridge_gap, mend};
 use crate::wal::{Position, ReadError, Reader, Wal, WalOptions};
+use crate::wbl::Wbl;
 use crate::{OpenError, ReplayProgress, TsdbOptions};
 
 /// More missing segments than this were not lost one by one: somebody should look.
@@ -41,11 +43,19 @@ impl Head {
         snapshot::remove_unfinished(&**disk, dir);
         let snapshot = usable_snapshot(&**disk, dir, is_ours);
         let is_damaged = matches!(snapshot, Err(()));
-        let (head, n_samples) = Self::rebuild(disk, dir, options, snapshot.unwrap_or_default(), progress)?;
+        let window_ms = options.out_of_order_window_ms;
+        let (head, n_samples) = Self::rebuild(
+            disk,
+            dir,
+            (options, &wal_options, now_ms),
+            snapshot.unwrap_or_default(),
+            progress,
+        )?;
         head.counters.snapshot_replay_errors.add(u64::from(is_damaged));
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
+        head.open_late(window_ms)?;
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
         let n_from_snapshot = head.counters.snapshot_series.get();
@@ -65,13 +75,14 @@ impl Head {
     fn rebuild(
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        options: TsdbOptions,
+        (options, wal_options, now_ms): (TsdbOptions, &WalOptions, i64),
         snapshot: Option<SnapshotReader>,
         progress: &ReplayProgress,
     ) -> Result<(Self, u64), OpenError> {
         let wal_dir = dir.join("wal");
         let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
-        let head = Self::new(dir, options.clone(), chunk_files);
+        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        let head = Self::new(dir, options.clone(), chunk_files, wbl, now_ms);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         // With head chunks missing the log is needed from its beginning.
         let snapshot = snapshot.filter(|_| found.n_corruptions == 0);
@@ -81,7 +92,8 @@ impl Head {
             Err(ReplayFailure::Snapshot(error)) => {
                 report_snapshot(dir, &error);
                 drop(head);
-                let (head, n_samples) = Self::rebuild(disk, dir, options, None, progress)?;
+                let (head, n_samples) =
+                    Self::rebuild(disk, dir, (options, wal_options, now_ms), None, progress)?;
                 head.counters.snapshot_replay_errors.add(1);
                 Ok((head, n_samples))
             }
@@ -96,7 +108,8 @@ impl Head {
         self.flush_or_report();
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
-        let closed = synced.and(closed);
+        let late_closed = self.wbl.close().map_err(|error| Chain(&error).to_string());
+        let closed = synced.and(closed).and(late_closed);
         if closed.is_ok() {
             self.snapshot_or_report(&|| self.save_last_snapshot(&self.dir));
         }
@@ -126,18 +139,16 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
     Ok((chunk_files, found))
 }
 
-/// Says so if the directory holds what this version does not read: blocks and the out-of-order log of Prometheus.
+/// Says so if the directory holds what this version does not read: blocks.
 fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
     let entries = list_if_present(disk, dir).unwrap_or_default();
-    let has_wbl = entries.iter().any(|entry| entry.name == "wbl");
     let is_block = |path: &Path| disk.info(&path.join("meta.json")).is_ok();
     let n_blocks = entries.iter().filter(|entry| entry.info.is_dir && is_block(&entry.path)).count();
-    if n_blocks > 0 || has_wbl {
+    if n_blocks > 0 {
         warn!(
             dir = %dir.display(),
             n_blocks,
-            has_wbl,
-            "blocks and the out-of-order log are left in place, but this version does not read them"
+            "blocks are left in place, but this version does not read them"
         );
     }
 }
@@ -185,7 +196,7 @@ fn replay_log(
     progress: &ReplayProgress,
 ) -> Result<u64, ReplayFailure> {
     let log = match &snapshot {
-        None => open_log(disk, dir, head)?,
+        None => open_log(disk, dir, &head.counters.wal_corruptions)?,
         Some(snapshot) => Reader::open_from(Arc::clone(disk), dir, snapshot.binding.next_segment)
             .map_err(|error| replay_error(dir, &error))?,
     };
@@ -207,18 +218,18 @@ fn replay_log(
 }
 
 /// Opens the log for reading, over gaps.
-fn open_log(disk: &Arc<dyn Disk>, dir: &Path, head: &Head) -> Result<Reader, OpenError> {
+pub(super) fn open_log(disk: &Arc<dyn Disk>, dir: &Path, corruptions: &Counter) -> Result<Reader, OpenError> {
     loop {
         match Reader::open_on(Arc::clone(disk), dir) {
             Ok(reader) => return Ok(reader),
             Err(ReadError::Gap { dir: place, missing, next }) if next - missing <= GAP_MAX => {
-                head.counters.wal_corruptions.add(1);
+                corruptions.add(1);
                 bridge_gap(&**disk, &place, missing, next).map_err(|error| replay_error(dir, &error))?;
                 warn!(
                     dir = %place.display(),
                     first_missing = missing,
                     n_missing = next - missing,
-                    "segments of the write-ahead log are missing: what they held is lost; empty ones take their place"
+                    "segments of the log are missing: what they held is lost; empty ones take their place"
                 );
             }
             Err(error) => return Err(replay_error(dir, &error)),
@@ -227,7 +238,7 @@ fn open_log(disk: &Arc<dyn Disk>, dir: &Path, head: &Head) -> Result<Reader, Ope
 }
 
 /// Mends a damaged segment, and says what it cost. Without room for that the start goes on: what is whole was read.
-fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str) {
+pub(super) fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str) {
     let Position { checkpoint, segment, offset } = position;
     let place =
         checkpoint.map_or_else(|| dir.to_owned(), |number| dir.join(format!("checkpoint.{number:08}")));
@@ -240,7 +251,7 @@ fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str
             bytes_lost,
             n_records_saved_behind_it = n_saved,
             is_set_aside,
-            "write-ahead log was damaged: what cannot be read is lost, the rest is kept"
+            "log was damaged: what cannot be read is lost, the rest is kept"
         ),
         Err(error) => warn!(
             dir = %place.display(),
@@ -248,11 +259,11 @@ fn mend_and_report(disk: &dyn Disk, dir: &Path, position: Position, reason: &str
             offset,
             reason,
             error = %Chain(&error),
-            "write-ahead log is damaged: what cannot be read is lost; mending failed and is tried at the next start"
+            "log is damaged: what cannot be read is lost; mending failed and is tried at the next start"
         ),
     }
 }
 
-fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
+pub(super) fn replay_error(dir: &Path, error: &dyn std::error::Error) -> OpenError {
     OpenError::Replay { path: dir.to_owned(), message: Chain(error).to_string() }
 }

@@ -6,10 +6,11 @@
 //! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Batches are
 //! not rebuilt: what is on disk was complete when it got there, but for damage, which is passed over and then mended.
 //! Everything on the way is bounded: replay takes a few megabytes more than what it rebuilds.
-//! # Reading order: `feed`, this file, `workers`.
+//! # Reading order: `feed`, this file, `others`, `workers`.
 
 mod feed;
 mod load;
+mod others;
 mod workers;
 
 use std::cell::RefCell;
@@ -19,9 +20,12 @@ use tracing::info;
 use wf_model::Labels;
 
 use self::feed::Block;
-use self::workers::{Found, Item, Workers};
+use self::others::kind_of;
+use self::workers::{Found, Item, RichItem, RichValue, Workers};
 use super::Head;
 use super::chunk_list::ChunkSpan;
+use super::late::LateChunk;
+use super::series::SampleKind;
 use super::shard::shard_of;
 use super::snapshot::{SnapshotError, SnapshotReader};
 use crate::FastMap;
@@ -35,7 +39,7 @@ use crate::wal::{Position, ReadError, Reader};
 /// them would overflow, and 0 names no series.
 const REF_MAX: u64 = 1 << 62;
 
-fn is_ref(series_ref: u64) -> bool {
+pub(super) fn is_ref(series_ref: u64) -> bool {
     (1..=REF_MAX).contains(&series_ref)
 }
 
@@ -43,9 +47,12 @@ fn is_ref(series_ref: u64) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
     by_series: FastMap<u64, Found>,
+    late: FastMap<u64, Vec<LateChunk>>,
+    /// End and kind of the newest chunk of series that have had histograms.
+    newest_kinds: FastMap<u64, (i64, SampleKind)>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: native histograms, out-of-order ones, those of no series.
+    /// Chunks of another kind than this version writes: late histograms, those of no series.
     n_foreign: u64,
 }
 
@@ -56,11 +63,20 @@ impl FoundChunks {
             return;
         }
         self.max_ref = self.max_ref.max(chunk.series);
-        if chunk.is_out_of_order || chunk.encoding != Encoding::Xor {
+        if chunk.is_out_of_order && chunk.encoding != Encoding::Xor {
             self.n_foreign += 1;
             return;
         }
         let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
+        if chunk.is_out_of_order {
+            self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
+            return;
+        }
+        let newest = self.newest_kinds.get(&chunk.series).map_or(i64::MIN, |(newest, _)| *newest);
+        let kind = kind_of(chunk.encoding);
+        if span.max_time >= newest && (kind != SampleKind::Float || newest != i64::MIN) {
+            self.newest_kinds.insert(chunk.series, (span.max_time, kind));
+        }
         self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
     }
 }
@@ -77,7 +93,7 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    fn add(&mut self, position: Position, reason: String) {
+    pub(super) fn add(&mut self, position: Position, reason: String) {
         self.n_places += 1;
         let is_same = |(known, _): &(Position, String)| {
             (known.checkpoint, known.segment) == (position.checkpoint, position.segment)
@@ -146,7 +162,8 @@ pub(crate) fn is_sound(bytes: &[u8]) -> bool {
         Ok(Record::Exemplars(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
         Ok(Record::MmapMarkers(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
         Ok(Record::Metadata(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
-        Ok(Record::Histograms(_) | Record::Unknown(_)) => true,
+        Ok(Record::Histograms(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Unknown(_)) => true,
     }
 }
 
@@ -157,14 +174,14 @@ struct Replay<'scope, 'env> {
     workers: Workers<'scope>,
     max_ref: u64,
     n_unknown: u64,
-    n_histograms: u64,
+    n_bad_histograms: u64,
     n_tombstones: u64,
 }
 
 impl<'scope, 'env> Replay<'scope, 'env> {
     fn new(head: &'env Head, found: FoundChunks, workers: Workers<'scope>) -> Self {
         let max_ref = found.max_ref;
-        Self { head, found, workers, max_ref, n_unknown: 0, n_histograms: 0, n_tombstones: 0 }
+        Self { head, found, workers, max_ref, n_unknown: 0, n_bad_histograms: 0, n_tombstones: 0 }
     }
 
     /// Takes what was read at once.
@@ -201,16 +218,21 @@ impl<'scope, 'env> Replay<'scope, 'env> {
             Record::Samples(entries) => self.samples(entries)?,
             Record::Tombstones(entries) => {
                 for entry in entries {
-                    let series_ref = entry?.series;
-                    if is_ref(series_ref) {
-                        self.max_ref = self.max_ref.max(series_ref);
+                    let entry = entry?;
+                    if is_ref(entry.series) {
+                        self.max_ref = self.max_ref.max(entry.series);
                     }
-                    self.n_tombstones += 1;
+                    // All of time means that the series was dropped here, not that samples were deleted.
+                    if entry.is_series_drop() || !self.head.restore_tombstone(&entry) {
+                        self.n_tombstones += 1;
+                    }
                 }
             }
-            Record::Histograms(_) => self.n_histograms += 1,
-            // Metadata and exemplars are not kept; markers belong to the out-of-order log.
-            Record::Metadata(_) | Record::Exemplars(_) | Record::MmapMarkers(_) | Record::Unknown(_) => {}
+            Record::Histograms(entries) => self.histograms(entries)?,
+            Record::Exemplars(entries) => self.exemplars(entries)?,
+            Record::Metadata(entries) => self.metadata(entries)?,
+            // Markers belong to the out-of-order log.
+            Record::MmapMarkers(_) | Record::Unknown(_) => {}
         }
         Ok(())
     }
@@ -244,7 +266,17 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         }
         // Two references of one series hold chunks of different times, in any order.
         if let Some(found) = self.found.by_series.remove(&entry.series) {
-            self.workers.push_found(id, found);
+            let newest = self.found.newest_kinds.remove(&entry.series);
+            self.workers.push_found(id, found, newest);
+        }
+        self.late(id, entry.series);
+    }
+
+    /// Restores the late chunks of a series that were found in files.
+    fn late(&mut self, id: u32, series_ref: u64) {
+        if let Some(late) = self.found.late.remove(&series_ref) {
+            let mut shard = self.head.shards[shard_of(id)].write();
+            late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
         }
     }
 
@@ -258,7 +290,14 @@ impl<'scope, 'env> Replay<'scope, 'env> {
                 continue;
             }
             match finder.find(sample.series) {
-                Some(id) => self.workers.push(Item { id, time_ms: sample.time_ms, value: sample.value }),
+                Some(id) if sample.start_time_ms == 0 => {
+                    self.workers.push(Item { id, time_ms: sample.time_ms, value: sample.value });
+                }
+                Some(id) => {
+                    let (times, value) =
+                        ((sample.time_ms, sample.start_time_ms), RichValue::Float(sample.value));
+                    self.workers.push_rich(RichItem { id, times, value });
+                }
                 None => self.n_unknown += 1,
             }
         }
@@ -280,12 +319,14 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
         head.counters.replay_unknown_refs.set(self.n_unknown);
-        let n_orphans: usize = self.found.by_series.values().map(Vec::len).sum();
-        if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
+        let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
+        let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
+        if self.n_unknown + self.n_bad_histograms + self.n_tombstones + self.found.n_foreign > 0
+            || n_orphans > 0
         {
             info!(
                 n_samples_of_unknown_series = self.n_unknown,
-                n_histogram_records = self.n_histograms,
+                n_bad_histograms = self.n_bad_histograms,
                 n_tombstones = self.n_tombstones,
                 n_chunks_of_other_kinds = self.found.n_foreign,
                 n_chunks_of_unknown_series = n_orphans,

@@ -9,6 +9,8 @@ use wf_series::{LabelColumn, LabelQuery, SampleColumns, SelectError, SelectReque
 
 use super::Head;
 use super::chunk_list::ChunkPlace;
+use super::deletion::Intervals;
+use super::late::LateSeries;
 use super::pins::Pin;
 use super::series::NO_TIME;
 use super::shard::shard_of;
@@ -25,6 +27,23 @@ struct HeadSelection {
     /// Keeps what was selected from being truncated.
     pin: Arc<Pin>,
     series: Vec<Selected>,
+    /// By position: what few series have.
+    extras: FastMap<u32, Extras>,
+    /// The newest batch that was visible when the selection was made.
+    visible_seq: u64,
+}
+
+/// Late samples and deletions of a series, as they were when it was selected.
+struct Extras {
+    late: Option<Arc<LateSeries>>,
+    deleted: Option<Arc<Intervals>>,
+}
+
+/// What a look at the series found.
+struct Visible {
+    series: Vec<Selected>,
+    extras: FastMap<u32, Extras>,
+    visible_seq: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +56,7 @@ struct Selected {
 /// A full chunk to decode.
 enum FullChunk {
     File(ChunkRef),
-    Memory(Arc<[u8]>),
+    Memory(Encoding, Arc<[u8]>),
 }
 
 impl Head {
@@ -46,27 +65,38 @@ impl Head {
         let pin = self.pins.pin();
         let index = self.index.read();
         let ids = select_ids(&index, request.matchers);
-        let series = self.visible(&ids, request.range, &pin);
+        let Visible { series, extras, visible_seq } = self.visible(&ids, request.range, &pin);
         drop(index);
-        Arc::new(HeadSelection { head: Arc::clone(self), pin, series })
+        Arc::new(HeadSelection { head: Arc::clone(self), pin, series, extras, visible_seq })
     }
 
     /// Returns the series that have a visible sample inside `range`, or chunks around it.
-    fn visible(&self, ids: &RoaringBitmap, range: TimeRange, pin: &Pin) -> Vec<Selected> {
+    fn visible(&self, ids: &RoaringBitmap, range: TimeRange, pin: &Pin) -> Visible {
         // All shards at once: as long as they are held no batch can touch a series twice, so each series still knows
         // what it was before the batches that are not visible now.
         let shards: Vec<_> = self.shards.iter().map(|shard| shard.read()).collect();
         let visible_seq = self.visible_seq();
         let start_ms = range.start_ms.max(pin.min_time);
         let mut selected = Vec::with_capacity(usize::try_from(ids.len()).unwrap_or(0));
+        let mut extras = FastMap::default();
         for id in ids {
-            let series = shards[shard_of(id)].series(id);
+            let shard = &shards[shard_of(id)];
+            let series = shard.series(id);
             let visible_max = series.visible_max_time(visible_seq);
-            if visible_max != NO_TIME && visible_max >= start_ms && series.min_time() <= range.end_ms {
-                selected.push(Selected { id, visible_max });
+            let is_in_order =
+                visible_max != NO_TIME && visible_max >= start_ms && series.min_time() <= range.end_ms;
+            let late = shard.late.get(id).filter(|late| late.span().is_some_and(|span| span.overlaps(range)));
+            if !is_in_order && late.is_none() {
+                continue;
             }
+            let deleted = shard.deleted.get(id);
+            if late.is_some() || deleted.is_some() {
+                let position = u32::try_from(selected.len()).expect("ids of series have 32 bits");
+                extras.insert(position, Extras { late: late.cloned(), deleted: deleted.cloned() });
+            }
+            selected.push(Selected { id, visible_max });
         }
-        selected
+        Visible { series: selected, extras, visible_seq }
     }
 
     pub(crate) fn label_names(&self, query: &LabelQuery<'_>) -> Vec<String> {
@@ -110,7 +140,9 @@ impl Head {
 
     /// Returns the series that a label query is about; `None` stands for all of them.
     fn queried_ids(&self, index: &Index, query: &LabelQuery<'_>) -> Option<RoaringBitmap> {
-        let covers_head = query.range.start_ms <= self.min_time() && query.range.end_ms >= self.max_time();
+        let covers_head = !self.has_late_samples()
+            && query.range.start_ms <= self.min_time()
+            && query.range.end_ms >= self.max_time();
         if query.matcher_sets.is_empty() && covers_head {
             return None;
         }
@@ -120,7 +152,7 @@ impl Head {
             ids = index.postings.all().clone();
         }
         let pin = self.pins.pin();
-        Some(self.visible(&ids, query.range, &pin).into_iter().map(|selected| selected.id).collect())
+        Some(self.visible(&ids, query.range, &pin).series.into_iter().map(|selected| selected.id).collect())
     }
 }
 
@@ -140,41 +172,18 @@ impl Selection for HeadSelection {
     fn read(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
         out.clear();
         let Some(selected) = self.series.get(idx) else { return Ok(()) };
-        let range = TimeRange {
-            start_ms: range.start_ms.max(self.pin.min_time),
-            end_ms: range.end_ms.min(selected.visible_max),
-        };
-        if range.start_ms > range.end_ms {
+        self.read_in_order(*selected, range, out)?;
+        let Some(extras) = u32::try_from(idx).ok().and_then(|idx| self.extras.get(&idx)) else {
             return Ok(());
-        }
-        let (full, open) = {
-            let shard = self.head.shards[shard_of(selected.id)].read();
-            if !self.head.pins.is_readable(&self.pin) {
-                let reason = "the query ran longer than old data is kept for it; repeat it";
-                return Err(SelectError::Storage(reason.to_owned()));
-            }
-            let series = shard.series(selected.id);
-            let wanted = series.full_chunks().iter().filter(|(span, _)| span.overlaps(range));
-            let located = wanted.filter_map(|(_, place)| match place {
-                ChunkPlace::File(chunk) => Some(FullChunk::File(chunk)),
-                ChunkPlace::Pending(slot) => shard.pending_chunk(slot).map(FullChunk::Memory),
-            });
-            let full: Vec<FullChunk> = located.collect();
-            let is_wanted = series.open_start().is_some_and(|start| start <= range.end_ms);
-            (full, is_wanted.then(|| series.open_view()))
         };
-        for chunk in full {
-            match chunk {
-                FullChunk::File(chunk) => {
-                    let bytes = self.head.chunk_files.chunk(chunk).map_err(storage_error)?;
-                    chunk::decode(bytes.encoding, &bytes, range, out).map_err(storage_error)?;
-                }
-                FullChunk::Memory(bytes) => {
-                    chunk::decode(Encoding::Xor, &bytes, range, out).map_err(storage_error)?;
-                }
-            }
+        if let Some(late) = &extras.late {
+            let in_order = std::mem::take(out);
+            *out = self.head.with_late(in_order, late, range, self.visible_seq)?;
         }
-        open.map_or(Ok(()), |open| open.decode(range, out)).map_err(storage_error)
+        if let Some(deleted) = &extras.deleted {
+            deleted.apply(out);
+        }
+        Ok(())
     }
 
     fn label_column(&self, name: &str) -> LabelColumn {
@@ -197,6 +206,54 @@ impl Selection for HeadSelection {
             column.codes.push(code);
         }
         column
+    }
+}
+
+impl HeadSelection {
+    /// Adds the samples in order of a series to `out`.
+    fn read_in_order(
+        &self,
+        selected: Selected,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<(), SelectError> {
+        let range = TimeRange {
+            start_ms: range.start_ms.max(self.pin.min_time),
+            end_ms: range.end_ms.min(selected.visible_max),
+        };
+        if range.start_ms > range.end_ms {
+            return Ok(());
+        }
+        let (full, open) = {
+            let shard = self.head.shards[shard_of(selected.id)].read();
+            if !self.head.pins.is_readable(&self.pin) {
+                let reason = "the query ran longer than old data is kept for it; repeat it";
+                return Err(SelectError::Storage(reason.to_owned()));
+            }
+            let series = shard.series(selected.id);
+            let wanted = series.full_chunks().iter().filter(|(span, _)| span.overlaps(range));
+            let located = wanted.filter_map(|(_, place)| match place {
+                ChunkPlace::File(chunk) => Some(FullChunk::File(chunk)),
+                ChunkPlace::Pending(slot) => {
+                    shard.pending_chunk(slot).map(|(encoding, bytes)| FullChunk::Memory(encoding, bytes))
+                }
+            });
+            let full: Vec<FullChunk> = located.collect();
+            let is_wanted = series.open_start().is_some_and(|start| start <= range.end_ms);
+            (full, is_wanted.then(|| series.open_view()))
+        };
+        for chunk in full {
+            match chunk {
+                FullChunk::File(chunk) => {
+                    let bytes = self.head.chunk_files.chunk(chunk).map_err(storage_error)?;
+                    chunk::decode(bytes.encoding, &bytes, range, out).map_err(storage_error)?;
+                }
+                FullChunk::Memory(encoding, bytes) => {
+                    chunk::decode(encoding, &bytes, range, out).map_err(storage_error)?;
+                }
+            }
+        }
+        open.map_or(Ok(()), |open| open.decode(range, out)).map_err(storage_error)
     }
 }
 

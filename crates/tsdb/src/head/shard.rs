@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use wf_model::TimeRange;
-use wf_series::SampleColumns;
+use wf_series::{HistogramValue, SampleColumns};
 
 use super::chunk_list::{ChunkPlace, ChunkSpan};
-use super::series::{CutChunk, SavedSeries, Series};
+use super::deletion::DeletedTable;
+use super::late::LateTable;
+use super::series::{ChunkRules, CutChunk, SavedChunk, SavedSeries, Series};
+use crate::chunk::{self, Encoding};
 use crate::encoding::{Cursor, DecodeError, put_uvarint, put_varint};
 use crate::head_chunks::ChunkRef;
 use crate::index::slabs::Slabs;
@@ -20,7 +23,7 @@ const SHARDS_LOG2: u32 = 4;
 pub(crate) struct Limits {
     /// Samples before are in blocks, ms.
     pub(crate) min_valid: i64,
-    pub(crate) chunk_range_ms: i64,
+    pub(crate) rules: ChunkRules,
 }
 
 /// A full chunk on its way to a file.
@@ -29,6 +32,7 @@ pub(crate) struct PendingChunk {
     pub(crate) id: u32,
     pub(crate) slot: u32,
     pub(crate) span: ChunkSpan,
+    pub(crate) encoding: Encoding,
     pub(crate) data: Arc<[u8]>,
 }
 
@@ -39,6 +43,8 @@ pub(crate) struct Shard {
     pending: Vec<Option<PendingChunk>>,
     free_slots: Vec<u32>,
     pending_bytes: usize,
+    pub(crate) late: LateTable,
+    pub(crate) deleted: DeletedTable,
     /// Chunks begun, those found in files included.
     pub(crate) chunks_created: u64,
     /// Chunks whose span the list of their series cannot hold. Their samples stay in the log.
@@ -62,6 +68,12 @@ impl Shard {
         self.series.entry(id >> SHARDS_LOG2)
     }
 
+    /// Returns the batch that last appended to a series, in order or late.
+    pub(crate) fn commit_seq(&self, id: u32) -> u64 {
+        let late = self.late.get(id).map_or(0, |late| late.commit_seq());
+        self.series(id).commit_seq().max(late)
+    }
+
     /// Makes room for a series.
     pub(crate) fn add(&mut self, id: u32) {
         self.series_mut(id);
@@ -74,10 +86,40 @@ impl Shard {
     }
 
     /// Appends a sample judged in order; a chunk it makes full waits for its file.
-    pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, chunk_range_ms: i64) {
-        let series = self.series_mut(id);
-        let cut = series.append(time_ms, value, seq, chunk_range_ms);
-        let is_new_chunk = series.open_start() == Some(time_ms);
+    pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, rules: ChunkRules) {
+        let cut = self.series_mut(id).append(time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    /// As [`Shard::append`], with a start timestamp.
+    pub(crate) fn append_started(
+        &mut self,
+        id: u32,
+        (time_ms, start_time_ms): (i64, i64),
+        value: f64,
+        seq: u64,
+        rules: ChunkRules,
+    ) {
+        let cut = self.series_mut(id).append_started(time_ms, start_time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    /// As [`Shard::append`], for a valid native histogram.
+    pub(crate) fn append_histogram(
+        &mut self,
+        id: u32,
+        (time_ms, start_time_ms): (i64, i64),
+        value: &HistogramValue,
+        seq: u64,
+        rules: ChunkRules,
+    ) {
+        let cut = self.series_mut(id).append_histogram(time_ms, start_time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    #[inline]
+    fn appended(&mut self, id: u32, time_ms: i64, cut: Option<CutChunk>) {
+        let is_new_chunk = self.series(id).open_start() == Some(time_ms);
         self.chunks_created += u64::from(is_new_chunk);
         if let Some(chunk) = cut {
             self.keep(id, chunk);
@@ -85,20 +127,20 @@ impl Shard {
     }
 
     /// Closes the open chunk of a series; it waits for its file. Returns whether there was one.
-    pub(crate) fn cut(&mut self, id: u32) -> bool {
-        let cut = self.series_mut(id).cut();
+    pub(crate) fn cut(&mut self, id: u32, rules: ChunkRules) -> bool {
+        let cut = self.series_mut(id).cut(rules);
         let was_open = cut.is_some();
         cut.into_iter().for_each(|chunk| self.keep(id, chunk));
         was_open
     }
 
     /// Adds chunks of a series that were found in files at start. Returns how many of them overlap others.
-    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>, rules: ChunkRules) -> usize {
         if found.is_empty() {
             return 0;
         }
         // Samples of an earlier series with these labels, which came from the log, may be older than the chunks.
-        self.cut(id);
+        self.cut(id, rules);
         let n_found = found.len();
         let n_refused = self.series_mut(id).restore_chunks(found);
         self.chunks_created += (n_found - n_refused) as u64;
@@ -118,6 +160,7 @@ impl Shard {
         for (span, chunk) in pending() {
             put_varint(out, span.min_time);
             put_varint(out, span.max_time);
+            out.push(chunk.encoding.number());
             put_uvarint(out, chunk.data.len() as u64);
             out.extend_from_slice(&chunk.data);
         }
@@ -127,7 +170,7 @@ impl Shard {
     /// Restores a series that has no samples yet from the chunks found in files and what [`Shard::save`] wrote; what
     /// ends before `min_valid` is left out. Returns how many chunks were refused.
     /// # Errors
-    /// When the bytes are not what it wrote.
+    /// When the bytes are not what it wrote, or the chunks in files are of other histograms than the saved ones.
     pub(crate) fn restore_saved(
         &mut self,
         id: u32,
@@ -136,41 +179,57 @@ impl Shard {
         limits: Limits,
     ) -> Result<usize, DecodeError> {
         self.add(id);
-        let n_refused = self.restore(id, found);
+        let n_refused = self.restore(id, found, limits.rules);
         let mut cursor = Cursor::new(saved);
         for _ in 0..cursor.uvarint()? {
             let span = ChunkSpan { min_time: cursor.varint()?, max_time: cursor.varint()? };
+            let encoding = Encoding::from_number(cursor.u8()?).ok_or(DecodeError::OutOfRange)?;
             let data = cursor.uvarint_bytes()?;
-            let newest = self.series(id).full_chunks().last_time();
-            if span.max_time < limits.min_valid || newest.is_some_and(|newest| span.max_time <= newest) {
-                continue;
+            if span.max_time >= limits.min_valid {
+                self.restore_closed(id, CutChunk { span, encoding, data: data.to_vec() }, limits)?;
             }
-            if newest.is_none_or(|newest| newest < span.min_time) {
-                self.chunks_created += 1;
-                self.keep(id, CutChunk { span, data: data.to_vec() });
-                continue;
-            }
-            // In files it was cut in another way.
-            let mut samples = SampleColumns::default();
-            // Our own encoder wrote it, and its checksum holds.
-            let _ = crate::chunk::xor::decode(data, TimeRange::ALL, &mut samples);
-            self.append_newer(id, &samples, limits);
-            self.cut(id);
         }
-        if let Some(saved) =
-            SavedSeries::load(&mut cursor)?.filter(|saved| saved.max_time() >= limits.min_valid)
-        {
-            let missing = self.series_mut(id).restore_saved(saved);
-            self.chunks_created += u64::from(self.series(id).open_start().is_some());
-            self.append_newer(id, &missing, limits);
+        let Some(saved) = SavedSeries::load(&mut cursor)? else { return Ok(n_refused) };
+        if saved.max_time() < limits.min_valid {
+            return Ok(n_refused);
         }
+        if let SavedChunk::Closed(encoding, data) = saved.chunk() {
+            let span = ChunkSpan { min_time: saved.open_start(), max_time: saved.max_time() };
+            self.restore_closed(id, CutChunk { span, encoding: *encoding, data: data.clone() }, limits)?;
+        }
+        let missing = self.series_mut(id).restore_saved(saved);
+        self.chunks_created += u64::from(self.series(id).open_start().is_some());
+        self.append_newer(id, &missing, limits);
         Ok(n_refused)
+    }
+
+    /// Adds a closed chunk, or what the chunks in files lack of it.
+    fn restore_closed(&mut self, id: u32, chunk: CutChunk, limits: Limits) -> Result<(), DecodeError> {
+        let newest = self.series(id).full_chunks().last_time();
+        if newest.is_some_and(|newest| chunk.span.max_time <= newest) {
+            return Ok(());
+        }
+        if newest.is_none_or(|newest| newest < chunk.span.min_time) {
+            self.chunks_created += 1;
+            self.keep(id, chunk);
+            return Ok(());
+        }
+        // In files it was cut in another way.
+        if chunk.encoding != Encoding::Xor {
+            return Err(DecodeError::OutOfRange);
+        }
+        let mut samples = SampleColumns::default();
+        chunk::decode(chunk.encoding, &chunk.data, TimeRange::ALL, &mut samples)
+            .map_err(|_| DecodeError::OutOfRange)?;
+        self.append_newer(id, &samples, limits);
+        self.cut(id, limits.rules);
+        Ok(())
     }
 
     fn append_newer(&mut self, id: u32, samples: &SampleColumns, limits: Limits) {
         for (time, value) in samples.times_ms.iter().zip(&samples.values) {
             if *time > self.series(id).max_time() {
-                self.append(id, *time, *value, 0, limits.chunk_range_ms);
+                self.append(id, *time, *value, 0, limits.rules);
             }
         }
     }
@@ -186,8 +245,8 @@ impl Shard {
             return;
         }
         self.pending_bytes += chunk.data.len();
-        self.pending[slot as usize] =
-            Some(PendingChunk { id, slot, span: chunk.span, data: chunk.data.into() });
+        let CutChunk { span, encoding, data } = chunk;
+        self.pending[slot as usize] = Some(PendingChunk { id, slot, span, encoding, data: data.into() });
     }
 
     /// Returns the chunks that wait for their file; the bytes are shared, not copied.
@@ -199,8 +258,8 @@ impl Shard {
         self.pending_bytes
     }
 
-    pub(crate) fn pending_chunk(&self, slot: u32) -> Option<Arc<[u8]>> {
-        self.pending.get(slot as usize)?.as_ref().map(|chunk| Arc::clone(&chunk.data))
+    pub(crate) fn pending_chunk(&self, slot: u32) -> Option<(Encoding, Arc<[u8]>)> {
+        self.pending.get(slot as usize)?.as_ref().map(|chunk| (chunk.encoding, Arc::clone(&chunk.data)))
     }
 
     /// Records that a waiting chunk is in its file now.
@@ -211,6 +270,8 @@ impl Shard {
 
     /// Forgets a series; its id may name another one from now on.
     pub(crate) fn remove(&mut self, id: u32) {
+        self.late.remove(id);
+        self.deleted.remove(id);
         let removed = std::mem::take(self.series_mut(id));
         for (_, place) in removed.full_chunks().iter() {
             if let ChunkPlace::Pending(slot) = place {
@@ -233,6 +294,12 @@ impl Shard {
 
     /// Returns bytes of memory that do not hang on a single series.
     pub(crate) fn own_bytes(&self) -> usize {
-        self.series.bytes() + self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>()
+        self.series.bytes()
+    }
+
+    /// Returns bytes of full chunks on their way to files, late samples and deleted intervals.
+    pub(crate) fn side_tables_bytes(&self) -> usize {
+        let pending_bytes = self.pending_bytes + self.pending.capacity() * size_of::<Option<PendingChunk>>();
+        pending_bytes + self.late.heap_bytes() + self.deleted.heap_bytes()
     }
 }

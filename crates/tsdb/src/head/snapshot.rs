@@ -8,7 +8,7 @@
 //! head_snapshot.wf = magic "WFHEADS1" | frame*        frame = length u32 | crc32c u32 | kind u8 | body
 //! binding  the segment replay goes on with; length, time and last checksum of the one before
 //! series   strings that are new | for each series: reference, label ids, closed chunks not in a file yet, open chunk
-//! records  records of the log, as it writes them: what the head holds besides series
+//! records  records of the log, as it writes them: further references of series, deletions, metadata, exemplars
 //! end      the next reference, the number of series
 //! ```
 //! # Why it may be taken while samples come in

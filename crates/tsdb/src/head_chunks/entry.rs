@@ -76,13 +76,14 @@ pub(super) fn push(
     min_time_ms: i64,
     max_time_ms: i64,
     encoding: Encoding,
+    is_out_of_order: bool,
     data: &[u8],
 ) {
     let start = out.len();
     put_u64(out, series);
     put_i64(out, min_time_ms);
     put_i64(out, max_time_ms);
-    out.push(encoding.number());
+    out.push(encoding.number() | if is_out_of_order { OUT_OF_ORDER } else { 0 });
     put_uvarint(out, data.len() as u64);
     out.extend_from_slice(data);
     let crc = crc32c::crc32c(out.get(start..).unwrap_or_default());

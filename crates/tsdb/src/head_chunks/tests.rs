@@ -193,12 +193,12 @@ fn files_before_a_time_go_and_what_readers_hold_stays() {
     let refs: Vec<_> = (0..2_000).map(|idx| append(&chunks, idx)).collect();
     let held = chunks.chunk(refs[0]).unwrap();
     let n_first = refs.iter().filter(|chunk| chunk.file() == 1).count() as i64;
-    assert_eq!(chunks.truncate_before(n_first * 1_000 - 1).unwrap(), 0);
-    assert_eq!(chunks.truncate_before(n_first * 1_000).unwrap(), 1);
+    assert_eq!(chunks.truncate_before(n_first * 1_000 - 1, u32::MAX).unwrap(), 0);
+    assert_eq!(chunks.truncate_before(n_first * 1_000, u32::MAX).unwrap(), 1);
     assert!(matches!(chunks.chunk(refs[0]), Err(HeadChunksError::NotFound { .. })));
     assert_eq!(&held[..], &data(0)[..]);
     let n_left = refs.last().unwrap().file() as usize - 1;
-    assert_eq!(chunks.truncate_before(i64::MAX).unwrap(), n_left);
+    assert_eq!(chunks.truncate_before(i64::MAX, u32::MAX).unwrap(), n_left);
     assert_eq!((chunks.bytes(), fs::read_dir(dir.path()).unwrap().count()), (0, 0));
     assert_eq!(append(&chunks, 0).file() as usize, n_left + 2, "references are not reused");
 }

@@ -13,8 +13,12 @@ use wf_series::{Rejection, SampleColumns};
 use super::*;
 use crate::disk::faulty::FaultyDisk;
 
+mod deletion;
+mod late;
 mod repair;
+mod samples;
 mod snapshot;
+mod takeover;
 mod upkeep;
 
 const MINUTE: i64 = 60_000;
@@ -498,7 +502,7 @@ fn a_series_costs_less_than_its_budget() {
         tsdb.append(&batch, Acknowledge::Queued).unwrap();
     }
     tsdb.maintain(START + HOUR);
-    let bytes = tsdb.stats().memory_bytes / n_series as u64;
+    let bytes = tsdb.stats().memory.series_bytes / n_series as u64;
     assert!((100..350).contains(&bytes), "{bytes} bytes a series");
 }
 

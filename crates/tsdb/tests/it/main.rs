@@ -4,4 +4,6 @@
 mod faults;
 mod kill;
 mod kill_database;
+mod kill_late;
 mod peers;
+mod peers_late;

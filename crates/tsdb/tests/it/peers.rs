@@ -21,7 +21,7 @@ use wf_tsdb::wal::{Reader, Wal, WalOptions};
 type Dump = BTreeMap<String, Vec<(i64, String)>>;
 
 /// Returns the path of one of Debian's programs, or says that it is not there.
-fn peer(program: &str) -> Option<PathBuf> {
+pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers");
     let folder = std::env::var_os("WF_PEERS").map_or_else(|| PathBuf::from(unpacked), PathBuf::from);
     let path = folder.join("usr/bin").join(program);
@@ -38,7 +38,7 @@ fn peer(program: &str) -> Option<PathBuf> {
     None
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
 }
@@ -161,7 +161,7 @@ fn promtool_reads_head_chunks_of_ours() {
 }
 
 /// A Prometheus of Debian's, ended with the test.
-struct Prometheus {
+pub(crate) struct Prometheus {
     child: Child,
     port: u16,
 }
@@ -173,18 +173,47 @@ impl Drop for Prometheus {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl Prometheus {
     fn start(program: &Path, data: &Path, scrape_itself: bool) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = data.join("prometheus.yml");
+        let port = free_port();
         let jobs = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: self, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
         );
-        fs::write(&config, if scrape_itself { jobs } else { String::new() }).unwrap();
+        Self::start_on(port, program, data, if scrape_itself { &jobs } else { "" })
+    }
+
+    /// Starts with this configuration; takes remote writes.
+    pub(crate) fn start_with(program: &Path, data: &Path, config: &str) -> Self {
+        Self::start_on(free_port(), program, data, config)
+    }
+
+    /// Returns whether it ends by itself with an error, as it does on a directory in use.
+    pub(crate) fn refuses(program: &Path, data: &Path) -> bool {
+        let mut server = Self::start_with(program, data, "");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match server.child.try_wait().unwrap() {
+                Some(status) => return !status.success(),
+                None if Instant::now() > deadline => return false,
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    fn start_on(port: u16, program: &Path, data: &Path, config_text: &str) -> Self {
+        let config = data.join("prometheus.yml");
+        fs::write(&config, config_text).unwrap();
         let child = Command::new(program)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--web.enable-remote-write-receiver")
+            // Debian's does without, unless told; the original locks.
+            .arg("--storage.tsdb.use-lockfile")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -192,8 +221,30 @@ impl Prometheus {
         Self { child, port }
     }
 
+    /// Ends it as a power-off would, without a chance to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a body; returns the status line and what follows.
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n"
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     /// Asks for a path; `None` while nobody answers with 200.
-    fn get(&self, path: &str) -> Option<String> {
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
@@ -204,7 +255,7 @@ impl Prometheus {
     }
 
     /// Repeats a query until its answer contains `want`.
-    fn eventually(&self, path: &str, want: &str) -> String {
+    pub(crate) fn eventually(&self, path: &str, want: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match self.get(path) {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
-use super::{Kernel, Notes, Output, Prospect};
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
+use crate::engine::column::Column;
 use crate::engine::result::SampleValue;
-use crate::engine::window::{SampleSlice, Samples, Window};
+use crate::engine::window::{SampleSlice, Window};
 
 /// The three functions differ in two respects.
 #[derive(Clone, Copy, Debug)]
@@ -22,24 +24,41 @@ pub(crate) struct Rate {
 }
 
 impl Kernel for Rate {
-    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
                 notes.mixed_types();
                 None
             }
-            (false, true) => self.floats(window, prospect, notes).map(SampleValue::Float),
+            (false, true) => self.floats(window, notes).map(SampleValue::Float),
             (true, false) => self.histograms(window, notes).map(SampleValue::Histogram),
         }
     }
 
-    fn prepare(&self, samples: &Samples) -> Prospect {
-        // One pass over the series saves a pass per window: most counters are never reset.
-        let values = &samples.floats.values;
-        Prospect {
-            never_drops: values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before),
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        let resets = if self.is_counter { resets(sweep.values) } else { Vec::new() };
+        let mut rest = resets.as_slice();
+        for (step, from, to) in sweep.windows() {
+            if to - from < 2 {
+                continue;
+            }
+            let mut change = sweep.values[to - 1] - sweep.values[from];
+            // A reset at the first sample of a window happened before it.
+            while let [(at, _), later @ ..] = rest
+                && *at <= from
+            {
+                rest = later;
+            }
+            change = rest.iter().take_while(|(at, _)| *at < to).fold(change, |sum, (_, lost)| sum + lost);
+            let end_ms = sweep.spec.end_ms(step);
+            let span = (end_ms.saturating_sub(sweep.spec.range_ms), end_ms);
+            let first = sweep.values[from];
+            if let Some(factor) = self.extrapolate(&sweep.times_ms[from..to], span, None, first, change) {
+                out.set_float(step, change * factor);
+            }
         }
+        true
     }
 
     fn expects_counter(&self) -> bool {
@@ -48,7 +67,7 @@ impl Kernel for Rate {
 }
 
 impl Rate {
-    fn floats(self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Option<f64> {
+    fn floats(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Option<f64> {
         let samples = &window.floats;
         let start = self.usable_start(samples, window);
         let (first, last) = (*samples.values.first()?, *samples.values.last()?);
@@ -57,7 +76,7 @@ impl Rate {
         }
         let mut change = last - first;
         let has_starts = !samples.starts_ms.is_empty();
-        if self.is_counter && (has_starts || !prospect.never_drops) {
+        if self.is_counter {
             for idx in 1..samples.len() {
                 let (previous, value) = (samples.values[idx - 1], samples.values[idx]);
                 if value < previous || has_starts && starts_anew(samples, idx) {
@@ -71,7 +90,8 @@ impl Rate {
         if start.is_some() {
             change += first;
         }
-        let extrapolation = self.extrapolate(samples.times_ms, window, start, first, change)?;
+        let span = (window.start_ms, window.end_ms);
+        let extrapolation = self.extrapolate(samples.times_ms, span, start, first, change)?;
         Some(change * extrapolation)
     }
 
@@ -100,7 +120,13 @@ impl Rate {
             }
             change
         };
-        let extrapolation = self.extrapolate(samples.times_ms, window, start, first.count, change.count)?;
+        let extrapolation = self.extrapolate(
+            samples.times_ms,
+            (window.start_ms, window.end_ms),
+            start,
+            first.count,
+            change.count,
+        )?;
         change.scale(extrapolation);
         Some(Arc::new(change))
     }
@@ -114,10 +140,11 @@ impl Rate {
     }
 
     /// Returns the factor from the change between the samples to the change (per second) over the window.
+    #[inline]
     fn extrapolate(
         self,
         times_ms: &[i64],
-        window: &Window<'_>,
+        (start_ms, end_ms): (i64, i64),
         start: Option<i64>,
         first: f64,
         change: f64,
@@ -127,8 +154,8 @@ impl Rate {
         let between = seconds(first_ms, last_ms) / (times_ms.len() - 1) as f64;
         let sampled = seconds(start.unwrap_or(first_ms), last_ms);
         let threshold = between * 1.1;
-        let mut to_start = if start.is_some() { 0.0 } else { seconds(window.start_ms, first_ms) };
-        let mut to_end = if times_ms.len() == 1 { 0.0 } else { seconds(last_ms, window.end_ms) };
+        let mut to_start = if start.is_some() { 0.0 } else { seconds(start_ms, first_ms) };
+        let mut to_end = if times_ms.len() == 1 { 0.0 } else { seconds(last_ms, end_ms) };
         if to_start >= threshold {
             to_start = between / 2.0;
         }
@@ -140,8 +167,18 @@ impl Rate {
             to_end = between / 2.0;
         }
         let factor = (sampled + to_start + to_end) / sampled;
-        Some(if self.is_rate { factor / seconds(window.start_ms, window.end_ms) } else { factor })
+        Some(if self.is_rate { factor / seconds(start_ms, end_ms) } else { factor })
     }
+}
+
+/// Returns where values drop: the index of the lower sample and the value before it, which the drop lost.
+fn resets(values: &[f64]) -> Vec<(usize, f64)> {
+    let never_drops = values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before);
+    if never_drops {
+        return Vec::new();
+    }
+    let pairs = values.iter().zip(values.iter().skip(1)).enumerate();
+    pairs.filter(|(_, (before, value))| value < before).map(|(idx, (before, _))| (idx + 1, *before)).collect()
 }
 
 /// Returns whether the start timestamps of a sample and the one before say that the counter began anew in between.

@@ -95,7 +95,9 @@ impl Replay<'_, '_> {
         for (id, entry) in &loaded {
             self.max_ref = self.max_ref.max(entry.series_ref);
             let found = self.found.by_series.remove(&entry.series_ref).unwrap_or_default();
-            self.workers.push_saved(*id, found, entry.state);
+            let newest = self.found.newest_kinds.remove(&entry.series_ref);
+            self.workers.push_saved(*id, found, newest, entry.state);
+            self.late(*id, entry.series_ref);
         }
         Ok(loaded.len() as u64)
     }

@@ -3,7 +3,8 @@
 use wf_model::TimeRange;
 use wf_series::SampleColumns;
 
-use super::{NO_TIME, Series};
+use super::{NO_TIME, SampleKind, Series};
+use crate::chunk::Encoding;
 use crate::encoding::{Cursor, DecodeError, put_u64, put_varint};
 use crate::head::open_chunk::OpenChunk;
 
@@ -14,7 +15,17 @@ pub(crate) struct SavedSeries {
     last_value: u64,
     open_start: i64,
     next_cut: i64,
-    open: OpenChunk,
+    kind: SampleKind,
+    chunk: SavedChunk,
+}
+
+/// An open chunk that was saved.
+#[derive(Debug)]
+pub(crate) enum SavedChunk {
+    /// It goes on.
+    Open(OpenChunk),
+    /// Of a sort whose encoder is not saved: it ends here, the next sample begins another.
+    Closed(Encoding, Vec<u8>),
 }
 
 impl Series {
@@ -27,22 +38,34 @@ impl Series {
         put_u64(out, self.last_value);
         put_varint(out, self.max_time.wrapping_sub(self.open_start));
         put_varint(out, self.next_cut.wrapping_sub(self.max_time));
+        out.push(match self.open.newest_kind() {
+            SampleKind::Float => 0,
+            SampleKind::Histogram => 1,
+            SampleKind::FloatHistogram => 2,
+        });
         self.open.save(out);
     }
 
-    /// Takes over a saved series whose full chunks are there already. When these reach into the saved open chunk, it was
-    /// closed since, perhaps in another form: returned is what of it they lack, to be appended.
+    /// Takes over a saved series whose closed chunks are there already. When these reach into the saved open chunk, it
+    /// was closed since, perhaps in another form: returned is what of it they lack, to be appended.
     pub(crate) fn restore_saved(&mut self, saved: SavedSeries) -> SampleColumns {
-        let SavedSeries { max_time, last_value, open_start, next_cut, open } = saved;
+        let SavedSeries { max_time, last_value, open_start, next_cut, kind, chunk } = saved;
         let mut missing = SampleColumns::default();
-        if max_time <= self.max_time {
-            if max_time == self.max_time {
-                self.last_value = last_value;
-            }
+        if max_time < self.max_time {
             return missing;
         }
-        if self.max_time != NO_TIME && self.max_time >= open_start {
-            let range = TimeRange { start_ms: self.max_time.saturating_add(1), end_ms: max_time };
+        let newest_in_files = self.max_time;
+        if max_time == newest_in_files {
+            self.last_value = last_value;
+            self.open = OpenChunk::Empty(kind);
+            return missing;
+        }
+        let open = match chunk {
+            SavedChunk::Open(open) => open,
+            SavedChunk::Closed(..) => OpenChunk::Empty(kind),
+        };
+        if newest_in_files != NO_TIME && newest_in_files >= open_start && open.n_samples() > 0 {
+            let range = TimeRange { start_ms: newest_in_files.saturating_add(1), end_ms: max_time };
             // Our own encoder wrote it, and its checksum holds; a chunk that cannot be read has no samples to offer.
             let _ = open.view(open_start, last_value).decode(range, &mut missing);
             return missing;
@@ -67,12 +90,27 @@ impl SavedSeries {
         let last_value = cursor.u64()?;
         let open_start = max_time.wrapping_sub(cursor.varint()?);
         let next_cut = max_time.wrapping_add(cursor.varint()?);
-        let open = OpenChunk::load(cursor, max_time, last_value)?;
-        Ok(Some(Self { max_time, last_value, open_start, next_cut, open }))
+        let kind = match cursor.u8()? {
+            0 => SampleKind::Float,
+            1 => SampleKind::Histogram,
+            2 => SampleKind::FloatHistogram,
+            _ => return Err(DecodeError::OutOfRange),
+        };
+        let chunk = OpenChunk::load(cursor, kind, max_time, last_value)?;
+        Ok(Some(Self { max_time, last_value, open_start, next_cut, kind, chunk }))
     }
 
     /// Returns the newest sample's time, ms.
     pub(crate) fn max_time(&self) -> i64 {
         self.max_time
+    }
+
+    /// Returns the start of the open chunk, ms; without one it means nothing.
+    pub(crate) fn open_start(&self) -> i64 {
+        self.open_start
+    }
+
+    pub(crate) fn chunk(&self) -> &SavedChunk {
+        &self.chunk
     }
 }

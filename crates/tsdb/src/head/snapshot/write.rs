@@ -10,6 +10,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::encoding::{put_u64, put_uvarint, put_uvarint_str};
 use crate::head::Head;
 use crate::head::shard::shard_of;
+use crate::record::{ExemplarsWriter, MetadataWriter, SeriesWriter};
 use crate::wal::CommitSeq;
 
 /// Series that are copied at once: a batch waits for so many at most.
@@ -18,6 +19,9 @@ const SLICE: usize = 512;
 const FRAME_BYTES: usize = 1 << 20;
 /// What was written is forced to the disk in steps, so that the log never waits for all of it.
 const SYNC_BYTES: u64 = 8 << 20;
+
+/// Entries of a record.
+const RECORD_ENTRIES: usize = 1000;
 
 /// Not written yet.
 const NO_STRING: u32 = u32::MAX;
@@ -59,10 +63,15 @@ impl Head {
         frame.finish(&mut body);
         out.push(KIND_SERIES, &body)?;
         body.clear();
-        for record in self.side_records() {
+        self.side_records(&mut |record| {
             put_uvarint(&mut body, record.len() as u64);
-            body.extend_from_slice(&record);
-        }
+            body.extend_from_slice(record);
+            if body.len() >= FRAME_BYTES {
+                out.push(KIND_RECORDS, &body)?;
+                body.clear();
+            }
+            Ok(())
+        })?;
         out.push(KIND_RECORDS, &body)?;
         body.clear();
         put_u64(&mut body, self.commit.lock().next_ref);
@@ -73,8 +82,41 @@ impl Head {
 
     /// What the head holds besides series, their chunks and what other files keep, as records of the log. Whoever adds
     /// such a thing (deletions, metadata, exemplars) adds it here: a start from a snapshot does not read the log before.
-    fn side_records(&self) -> Vec<Vec<u8>> {
-        Vec::new()
+    fn side_records(
+        &self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), SnapshotError>,
+    ) -> Result<(), SnapshotError> {
+        self.alias_records().iter().try_for_each(|record| take(record))?;
+        self.deletion_records().iter().try_for_each(|record| take(record))?;
+        let mut record = Vec::new();
+        for entries in self.metadata.all().chunks(RECORD_ENTRIES) {
+            record.clear();
+            let mut writer = MetadataWriter::new(&mut record);
+            entries.iter().for_each(|(series, metadata)| writer.push(*series, metadata));
+            take(&record)?;
+        }
+        for entries in self.exemplars.all().chunks(RECORD_ENTRIES) {
+            record.clear();
+            let mut writer = ExemplarsWriter::new(&mut record);
+            for (series, exemplar) in entries {
+                writer.push(*series, exemplar.time_ms, exemplar.value, exemplar.labels.iter());
+            }
+            take(&record)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the series that have more than one reference once more, under those that the index does not know.
+    fn alias_records(&self) -> Vec<Vec<u8>> {
+        let commit = self.commit.lock();
+        let index = self.index.read();
+        let aliases = commit.refs.iter().filter(|(series_ref, id)| index.series_ref(*id) != *series_ref);
+        let record = |(series_ref, id)| {
+            let mut record = Vec::new();
+            SeriesWriter::new(&mut record).push(series_ref, index.labels(id).iter());
+            record
+        };
+        aliases.map(record).collect()
     }
 
     fn copy_slice(&self, ids: &[u32], frame: &mut SeriesFrame) -> u64 {

@@ -141,3 +141,18 @@ proptest! {
         crate::fuzz::head_snapshot(&bytes);
     }
 }
+
+#[test]
+fn deletions_are_in_the_snapshot_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    fill(&tsdb, 0..30);
+    let matchers = [Matcher::equal("n", "3")];
+    let range = TimeRange { start_ms: START + 5 * MINUTE, end_ms: START + 9 * MINUTE };
+    assert_eq!(tsdb.head.delete(&matchers, range).unwrap(), 1);
+    let want = dump(&*tsdb, &[], TimeRange::ALL);
+    assert_eq!(want[&labels(3)].len(), 25);
+    tsdb.close().unwrap();
+    let (tsdb, n_series) = reopened(dir.path());
+    assert_eq!((n_series, dump(&*tsdb, &[], TimeRange::ALL)), (12, want));
+}

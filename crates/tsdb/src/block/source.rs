@@ -1,0 +1,242 @@
+//! A block as queries see it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wf_model::{Labels, TimeRange};
+use wf_series::{
+    LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource,
+};
+
+use super::matching::select_ids;
+use super::series_entry::{ChunkMeta, SeriesEntry};
+use super::tombstones::{Interval, Tombstones};
+use super::{Block, BlockError};
+use crate::FastMap;
+use crate::chunk;
+
+/// Answers queries from one block.
+#[derive(Clone, Debug)]
+pub struct BlockSource(pub Arc<Block>);
+
+/// What a request selected from a block.
+struct BlockSelection {
+    block: Arc<Block>,
+    tombstones: Arc<Tombstones>,
+    ids: Vec<u32>,
+}
+
+impl BlockSource {
+    /// Returns the ids of the series that satisfy the matchers and may have a sample in the range.
+    fn ids(&self, request: &SelectRequest<'_>, tombstones: &Tombstones) -> Result<Vec<u32>, BlockError> {
+        let block = &self.0;
+        if !block.span().overlaps(&request.range) {
+            return Ok(Vec::new());
+        }
+        let mut ids = select_ids(block.index(), request.matchers)?;
+        let symbols = block.symbols()?;
+        let mut entry = SeriesEntry::default();
+        // Reading the entry compares its checksum, too: from here on the labels are known to be good.
+        let mut failed = None;
+        ids.retain(|id| {
+            if failed.is_some() {
+                return false;
+            }
+            match block.index().read_series_with(&symbols, u64::from(*id), &mut entry) {
+                Ok(_) => {
+                    let deleted = tombstones.of(u64::from(*id));
+                    entry.chunks.iter().any(|chunk| may_have_samples(chunk, request.range, deleted))
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        });
+        failed.map_or(Ok(ids), Err)
+    }
+
+    /// Returns the series that a label query is about; `None` stands for all of them.
+    fn queried_ids(&self, query: &LabelQuery<'_>) -> Result<Option<Vec<u32>>, BlockError> {
+        if !self.0.span().overlaps(&query.range) {
+            return Ok(Some(Vec::new()));
+        }
+        if query.matcher_sets.is_empty() {
+            return Ok(None);
+        }
+        let tombstones = self.0.tombstones();
+        let mut ids = Vec::new();
+        for matchers in query.matcher_sets {
+            ids.extend(self.ids(&SelectRequest { matchers, range: query.range }, &tombstones)?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Some(ids))
+    }
+
+    fn names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, BlockError> {
+        let index = self.0.index();
+        let Some(ids) = self.queried_ids(query)? else {
+            let (table, bytes) = index.postings_table()?;
+            return Ok(table.names(bytes).map(|(name, _)| name.to_owned()).collect());
+        };
+        let symbols = index.symbols()?;
+        let mut names = BTreeSet::new();
+        let mut entry = SeriesEntry::default();
+        for id in ids {
+            index.read_series_with(&symbols, u64::from(id), &mut entry)?;
+            names.extend(entry.labels.iter().map(|(name, _)| *name));
+        }
+        // Ordinals ascend as the names do.
+        names.into_iter().map(|name| symbols.get(name).map(str::to_owned)).collect()
+    }
+
+    fn values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, BlockError> {
+        let index = self.0.index();
+        let Some(ids) = self.queried_ids(query)? else {
+            let (table, bytes) = index.postings_table()?;
+            let Some(name) = table.name(bytes, name) else { return Ok(Vec::new()) };
+            return Ok(table.values_from(bytes, name, "").map(|entry| entry.value.to_owned()).collect());
+        };
+        let symbols = index.symbols()?;
+        let Some(name) = symbols.find(name) else { return Ok(Vec::new()) };
+        let mut values = BTreeSet::new();
+        let mut entry = SeriesEntry::default();
+        for id in ids {
+            index.read_series_with(&symbols, u64::from(id), &mut entry)?;
+            values.extend(entry.value_of(name));
+        }
+        values.into_iter().map(|value| symbols.get(value).map(str::to_owned)).collect()
+    }
+}
+
+impl SeriesSource for BlockSource {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
+        let tombstones = self.0.tombstones();
+        let ids = self.ids(request, &tombstones).map_err(|error| storage_error(&error))?;
+        Ok(Arc::new(BlockSelection { block: Arc::clone(&self.0), tombstones, ids }))
+    }
+
+    fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
+        self.names(query).map_err(|error| storage_error(&error))
+    }
+
+    fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
+        self.values(name, query).map_err(|error| storage_error(&error))
+    }
+}
+
+impl BlockSelection {
+    fn entry(&self, idx: usize) -> Result<Option<SeriesEntry>, BlockError> {
+        let Some(id) = self.ids.get(idx) else { return Ok(None) };
+        let mut entry = SeriesEntry::default();
+        self.block.read_series(u64::from(*id), &mut entry)?;
+        Ok(Some(entry))
+    }
+
+    fn value_codes(&self, name: &str) -> Result<LabelColumn, BlockError> {
+        let symbols = self.block.symbols()?;
+        let name = symbols.find(name);
+        let mut column = LabelColumn { codes: Vec::with_capacity(self.ids.len()), values: Vec::new() };
+        let mut code_of: FastMap<Option<u32>, u32> = FastMap::default();
+        let mut entry = SeriesEntry::default();
+        for id in &self.ids {
+            self.block.index().read_series_with(&symbols, u64::from(*id), &mut entry)?;
+            let value = name.and_then(|name| entry.value_of(name));
+            let code = match code_of.get(&value) {
+                Some(code) => *code,
+                None => {
+                    column.values.push(value.map_or(Ok(""), |value| symbols.get(value))?.into());
+                    let code = u32::try_from(column.values.len() - 1).unwrap_or(u32::MAX);
+                    code_of.insert(value, code);
+                    code
+                }
+            };
+            column.codes.push(code);
+        }
+        Ok(column)
+    }
+}
+
+impl Selection for BlockSelection {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn labels(&self, idx: usize) -> Labels {
+        // The entry was read before, when it was selected: only a disk that changes its mind can fail here.
+        let labels =
+            self.entry(idx).and_then(|entry| entry.map(|entry| self.block.labels(&entry)).transpose());
+        labels.ok().flatten().unwrap_or_default()
+    }
+
+    fn read(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
+        out.clear();
+        let entry = self.entry(idx).map_err(|error| storage_error(&error))?;
+        let Some(entry) = entry else { return Ok(()) };
+        let deleted = self.tombstones.of(entry.series_ref);
+        read_samples(&self.block, &entry, range, deleted, out).map_err(|error| storage_error(&error))
+    }
+
+    fn label_column(&self, name: &str) -> LabelColumn {
+        let all_absent = || LabelColumn { codes: vec![0; self.ids.len()], values: vec!["".into()] };
+        self.value_codes(name).unwrap_or_else(|_| all_absent())
+    }
+}
+
+/// Decodes the samples of a series inside `range` that are not deleted, and appends them to `out`.
+/// # Errors
+/// [`BlockError::Damaged`]; what was decoded before stays.
+pub fn read_samples(
+    block: &Block,
+    entry: &SeriesEntry,
+    range: TimeRange,
+    deleted: &[Interval],
+    out: &mut SampleColumns,
+) -> Result<(), BlockError> {
+    for meta in entry.chunks.iter().filter(|chunk| may_have_samples(chunk, range, deleted)) {
+        let (encoding, data) = block.chunk(meta.chunk_ref)?;
+        let n_before = out.len();
+        chunk::decode(encoding, data, range, out)
+            .map_err(|error| block.chunk_files().damaged(meta.chunk_ref, &error.to_string()))?;
+        let is_behind = n_before == 0 || out.times_ms.get(n_before - 1) < out.times_ms.get(n_before);
+        if out.len() > n_before && !is_behind {
+            return Err(block.chunk_files().damaged(meta.chunk_ref, "the chunk overlaps the one before"));
+        }
+    }
+    if deleted.iter().any(|span| span.overlaps(&range)) {
+        remove(out, deleted);
+    }
+    Ok(())
+}
+
+fn may_have_samples(chunk: &ChunkMeta, range: TimeRange, deleted: &[Interval]) -> bool {
+    let is_gone = |span: &Interval| span.start_ms <= chunk.min_time && chunk.max_time <= span.end_ms;
+    chunk.span().overlaps(&range) && !deleted.iter().any(is_gone)
+}
+
+/// Drops samples inside `deleted`, which is ascending.
+fn remove(columns: &mut SampleColumns, deleted: &[Interval]) {
+    let mut kept = SampleColumns::default();
+    let mut histograms = std::mem::take(&mut columns.histograms).into_iter().peekable();
+    for (idx, (time_ms, value)) in columns.times_ms.iter().zip(&columns.values).enumerate() {
+        let histogram = histograms.next_if(|(position, _)| *position == idx);
+        let next = deleted.partition_point(|span| span.end_ms < *time_ms);
+        if deleted.get(next).is_some_and(|span| span.start_ms <= *time_ms) {
+            continue;
+        }
+        if let Some((_, histogram)) = histogram {
+            kept.histograms.push((kept.len(), histogram));
+        }
+        kept.push(*time_ms, *value);
+        kept.start_times_ms.extend(columns.start_times_ms.get(idx));
+    }
+    *columns = kept;
+}
+
+fn storage_error(error: &BlockError) -> SelectError {
+    SelectError::Storage(crate::head::Chain(error).to_string())
+}
+
+#[cfg(test)]
+mod tests;

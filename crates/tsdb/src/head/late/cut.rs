@@ -1,0 +1,134 @@
+//! Late samples on their way to blocks.
+//!
+//! 1. [`Head::begin_late_cut`] begins a new segment of the write-behind log and moves all late samples to chunks.
+//! 2. The caller writes them to blocks of aligned ranges, reading them with [`Head::read_late`].
+//! 3. [`Head::finish_late_cut`] forgets the chunks and drops the older segments.
+//!
+//! Ended in between, by a crash or an error, the samples are still here: they become blocks another time, and who reads
+//! both sees each once.
+
+use std::sync::Arc;
+
+use tracing::warn;
+use wf_model::TimeRange;
+use wf_series::SampleColumns;
+
+use super::columns::merge_all;
+use super::{LateChunk, LateSeries};
+use crate::chunk;
+use crate::head::shard::shard_of;
+use crate::head::{Chain, Head};
+use crate::head_chunks::{ChunkBytes, HeadChunksError};
+use crate::wal::{CommitSeq, WalError, WalIoError};
+
+/// Series that are moved to chunks before batches may go on.
+const SERIES_PER_LOCK: usize = 256;
+
+/// All late samples there were at some instant.
+#[derive(Debug)]
+pub(crate) struct LateCut {
+    series: Vec<(u32, Arc<LateSeries>)>,
+    /// From the oldest to the newest of them, ms.
+    pub(crate) range: TimeRange,
+    /// Older segments of the log hold nothing else.
+    segment: u64,
+}
+
+/// Why late samples could not be moved; nothing is lost, try again later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LateCutError {
+    #[error("write late chunks")]
+    Chunks(#[from] HeadChunksError),
+    #[error("write the write-behind log")]
+    Log(#[from] WalError),
+    #[error("truncate the write-behind log")]
+    Truncate(#[from] WalIoError),
+}
+
+impl LateCut {
+    /// Returns the series, ascending; their position is what [`Head::read_late`] wants.
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.series.iter().map(|(id, _)| *id)
+    }
+}
+
+impl Head {
+    /// Moves all late samples to chunks. `None` when there are none. Only one cut at a time.
+    pub(crate) fn begin_late_cut(&self) -> Result<Option<LateCut>, LateCutError> {
+        if !self.has_late_samples() {
+            return Ok(None);
+        }
+        let segment = self.wbl.open()?.cut_segment()?;
+        let mut series = Vec::new();
+        for shard in &self.shards {
+            let ids = shard.read().late.ids();
+            for ids in ids.chunks(SERIES_PER_LOCK) {
+                self.close_all_late(ids)?;
+            }
+            let shard = shard.read();
+            series.extend(ids.iter().filter_map(|id| Some((*id, Arc::clone(shard.late.get(*id)?)))));
+        }
+        series.sort_unstable_by_key(|(id, _)| *id);
+        let chunks = series.iter().flat_map(|(_, late)| late.full_chunks());
+        let spans =
+            chunks.map(|chunk| TimeRange { start_ms: chunk.span.min_time, end_ms: chunk.span.max_time });
+        let range = spans.reduce(|a, b| TimeRange {
+            start_ms: a.start_ms.min(b.start_ms),
+            end_ms: a.end_ms.max(b.end_ms),
+        });
+        Ok(range.map(|range| LateCut { series, range, segment }))
+    }
+
+    /// Moves the samples in memory of some series to chunks, those of a batch that is under way too.
+    fn close_all_late(&self, ids: &[u32]) -> Result<(), LateCutError> {
+        let commit = self.commit.lock();
+        // What was applied becomes visible, unless a log fails.
+        self.log().wait_written(CommitSeq::MAX)?;
+        self.wbl.wait_written(CommitSeq::MAX)?;
+        let visible_seq = self.visible_seq();
+        let mut closed: Vec<(u32, LateChunk)> = Vec::new();
+        for id in ids {
+            closed.extend(self.close_late(*id, visible_seq)?.map(|chunk| (*id, chunk)));
+        }
+        let markers = self.markers_of(&closed);
+        self.log_late(commit.late.series_position, &markers, &[])?;
+        Ok(())
+    }
+
+    /// Replaces `out` by the late samples inside `range` of the series at position `at`, without deleted ones. Damaged
+    /// chunks are passed over, reported and counted: the blocks are written without them.
+    pub(crate) fn read_late(&self, cut: &LateCut, at: usize, range: TimeRange, out: &mut SampleColumns) {
+        out.clear();
+        let Some((id, late)) = cut.series.get(at) else { return };
+        let mut all = Vec::new();
+        for chunk in late.full_chunks().iter().filter(|chunk| chunk.span.overlaps(range)) {
+            let mut columns = SampleColumns::default();
+            let decoded = self.chunk_files.chunk(chunk.chunk).map_err(|error| Chain(&error).to_string());
+            let decode = |bytes: ChunkBytes| {
+                chunk::decode(bytes.encoding, &bytes, range, &mut columns).map_err(|error| error.to_string())
+            };
+            if let Err(error) = decoded.and_then(decode) {
+                self.counters.head_chunk_corruptions.add(1);
+                warn!(error, "a chunk of late samples is damaged: they are lost");
+            }
+            all.push(columns);
+        }
+        *out = merge_all(all);
+        let deleted = self.shards[shard_of(*id)].read().deleted.get(*id).cloned();
+        if let Some(deleted) = deleted {
+            deleted.apply(out);
+        }
+    }
+
+    /// Forgets what is in blocks now, which readers see already. Returns how many chunks that were.
+    pub(crate) fn finish_late_cut(&self, cut: LateCut) -> Result<usize, LateCutError> {
+        let mut n_forgotten = 0;
+        for (id, late) in cut.series {
+            let Some(last) = late.full_chunks().last() else { continue };
+            n_forgotten += self.shards[shard_of(id)].write().late.forget_through(id, last.chunk);
+        }
+        self.counters.chunks_removed.add(n_forgotten as u64);
+        self.wbl.open()?.truncate_before(cut.segment)?;
+        Ok(n_forgotten)
+    }
+}

@@ -1,0 +1,129 @@
+//! Late samples as the last process left them: chunks in head-chunk files, the rest in the write-behind log.
+
+use std::sync::atomic::Ordering;
+
+use tracing::info;
+
+use crate::OpenError;
+use crate::head::open::{mend_and_report, open_log, replay_error};
+use crate::head::replay::{Complaints, is_ref};
+use crate::head::shard::shard_of;
+use crate::head::{Chain, Head};
+use crate::head_chunks::ChunkRef;
+use crate::record::{self, MmapMarker, MmapMarkers, Record, RecordError, Samples};
+use crate::wal::ReadError;
+
+/// What the log held.
+#[derive(Debug, Default)]
+struct Found {
+    max_ref: u64,
+    n_samples: u64,
+    n_unknown: u64,
+    n_markers_ignored: u64,
+}
+
+impl Head {
+    /// Takes late samples from the write-behind log, if there are any, and opens it if it is needed from now on: for new
+    /// late samples, or to truncate it when the old ones are in blocks. The write-ahead log was replayed before.
+    pub(crate) fn open_late(&self, window_ms: i64) -> Result<(), OpenError> {
+        let has_leftovers = self.wbl.has_leftovers();
+        if has_leftovers {
+            self.replay_late()?;
+        }
+        self.late_window_ms.store(window_ms.max(0), Ordering::Relaxed);
+        if has_leftovers || window_ms > 0 {
+            self.wbl.open().map_err(|error| replay_error(self.wbl.dir(), &error))?;
+        }
+        Ok(())
+    }
+
+    fn replay_late(&self) -> Result<(), OpenError> {
+        let (disk, dir) = (self.wbl.disk(), self.wbl.dir());
+        let mut found = Found::default();
+        let mut complaints = Complaints::default();
+        let mut reader = open_log(disk, dir, &self.counters.wbl_corruptions)?;
+        loop {
+            match reader.next_record() {
+                Ok(None) => break,
+                Ok(Some((position, bytes))) => {
+                    if let Err(error) = self.restore_record(bytes, &mut found) {
+                        complaints.add(position, Chain(&error).to_string());
+                    }
+                }
+                Err(ReadError::Corrupt { position, reason, .. }) => {
+                    complaints.add(position, reason.to_owned());
+                }
+                // The disk may come back; what is on it must not be touched before.
+                Err(error) => return Err(replay_error(dir, &error)),
+            }
+        }
+        self.counters.wbl_corruptions.add(complaints.n_places);
+        for (position, reason) in &complaints.damaged {
+            mend_and_report(&**disk, dir, *position, reason);
+        }
+        let mut commit = self.commit.lock();
+        commit.late.restore_full(&self.shards);
+        commit.next_ref = commit.next_ref.max(found.max_ref.saturating_add(1));
+        let Found { n_samples, n_unknown, n_markers_ignored, .. } = found;
+        info!(n_samples, n_unknown, n_markers_ignored, "write-behind log replayed");
+        Ok(())
+    }
+
+    fn restore_record(&self, bytes: &[u8], found: &mut Found) -> Result<(), RecordError> {
+        match record::decode(bytes)? {
+            Record::Samples(entries) => self.restore_late(entries, found),
+            Record::MmapMarkers(entries) => self.restore_markers(entries, found),
+            // Nothing else belongs here.
+            _ => Ok(()),
+        }
+    }
+
+    fn restore_late(&self, entries: Samples<'_>, found: &mut Found) -> Result<(), RecordError> {
+        let commit = self.commit.lock();
+        let mut finder = commit.refs.finder();
+        for entry in entries {
+            let sample = entry?;
+            if is_ref(sample.series) {
+                found.max_ref = found.max_ref.max(sample.series);
+            }
+            let Some(id) = finder.find(sample.series) else {
+                found.n_unknown += 1;
+                continue;
+            };
+            let mut shard = self.shards[shard_of(id)].write();
+            shard.late.entry(id).insert(sample.time_ms, sample.value.to_bits(), 0);
+            found.n_samples += 1;
+        }
+        Ok(())
+    }
+
+    /// A marker counts only if its chunk was found: it may have been lost in a crash, or be damaged.
+    fn restore_markers(&self, entries: MmapMarkers<'_>, found: &mut Found) -> Result<(), RecordError> {
+        let commit = self.commit.lock();
+        for entry in entries {
+            let MmapMarker { series, chunk } = entry?;
+            let Some(id) = commit.refs.find(series) else { continue };
+            let mut shard = self.shards[shard_of(id)].write();
+            let chunks = shard.late.get(id).map_or(&[][..], |late| late.full_chunks());
+            if chunks.iter().any(|known| known.chunk == ChunkRef(chunk)) {
+                shard.late.entry(id).clear_open();
+            } else {
+                found.n_markers_ignored += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of the oldest head-chunk file with late chunks that are not in blocks; the largest number when
+    /// there are none.
+    pub(crate) fn oldest_late_file(&self) -> u32 {
+        let mut oldest = u32::MAX;
+        for shard in &self.shards {
+            for (_, series) in shard.read().late.iter() {
+                let first = series.full_chunks().first();
+                oldest = first.map_or(oldest, |chunk| oldest.min(chunk.chunk.file()));
+            }
+        }
+        oldest
+    }
+}

@@ -1,0 +1,263 @@
+//! Single claims about out-of-order samples and their log.
+
+use super::*;
+use crate::record::{Record, decode};
+use crate::wal::Reader;
+
+const WINDOW_MS: i64 = 6 * HOUR;
+
+fn open(dir: &Path) -> Arc<Tsdb> {
+    Tsdb::open(dir, late_options(WINDOW_MS), START).unwrap()
+}
+
+fn samples(tsdb: &Tsdb, n: usize) -> Vec<(i64, u64)> {
+    let matchers = [Matcher::equal("n", &n.to_string())];
+    dump(tsdb, &matchers, TimeRange::ALL).remove(&labels(n)).unwrap_or_default()
+}
+
+/// One sample in order five hours after the start, then `n` late ones, newest first, each in a batch of its own.
+fn append_late(tsdb: &Tsdb, series: usize, n: i64) {
+    append_one(tsdb, &labels(series), START + 5 * HOUR, 5.0);
+    for at in (0..n).rev() {
+        let outcome = append_one(tsdb, &labels(series), START + at * MINUTE, at as f64);
+        assert_eq!((outcome.n_appended, outcome.rejected.len()), (1, 0));
+    }
+}
+
+fn want(n: i64) -> Vec<(i64, u64)> {
+    let late = (0..n).map(|at| (START + at * MINUTE, (at as f64).to_bits()));
+    late.chain([(START + 5 * HOUR, 5f64.to_bits())]).collect()
+}
+
+/// Returns how many samples and markers the write-behind log holds.
+fn wbl_content(dir: &Path) -> (usize, usize) {
+    let mut reader = Reader::open(&dir.join("wbl")).unwrap();
+    let (mut n_samples, mut n_markers) = (0, 0);
+    while let Some((_, record)) = reader.next_record().unwrap() {
+        match decode(record).unwrap() {
+            Record::Samples(entries) => n_samples += entries.count(),
+            Record::MmapMarkers(entries) => n_markers += entries.count(),
+            other => panic!("{other:?}"),
+        }
+    }
+    (n_samples, n_markers)
+}
+
+#[test]
+fn the_rules_of_appending_are_those_of_prometheus() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();
+    let check = |window_ms: i64, time: i64, value: f64, want: Option<Rejection>| {
+        tsdb.set_out_of_order_window(window_ms).unwrap();
+        let outcome = append_one(&tsdb, &labels(1), time, value);
+        assert_eq!(outcome.rejected.first().map(|(_, why)| *why), want, "{window_ms} {time} {value}");
+    };
+    let newest = START + 5 * HOUR;
+    check(0, newest, 1.0, None);
+    check(0, newest, 1.0, None);
+    check(0, newest, 2.0, Some(Rejection::Duplicate));
+    check(WINDOW_MS, newest, 2.0, Some(Rejection::Duplicate));
+    check(0, newest - 1, 1.0, Some(Rejection::OutOfOrder));
+    check(0, newest - HOUR, 1.0, Some(Rejection::OutOfOrder));
+    check(0, newest - HOUR - 1, 1.0, Some(Rejection::OutOfBounds));
+    check(WINDOW_MS, newest - 1, 1.0, None);
+    check(WINDOW_MS, newest - 1, 2.0, None);
+    check(WINDOW_MS, newest - WINDOW_MS, 1.0, None);
+    check(WINDOW_MS, newest - WINDOW_MS - 1, 1.0, Some(Rejection::TooOld));
+    check(HOUR / 2, newest - HOUR / 2 - 1, 1.0, Some(Rejection::TooOld));
+    let stats = tsdb.stats();
+    assert_eq!((stats.samples_too_old, stats.samples_out_of_bounds, stats.samples_out_of_order), (2, 1, 2));
+    assert_eq!((stats.late_samples_appended, stats.samples_duplicate), (2, 2));
+    assert_eq!(samples(&tsdb, 1).len(), 3);
+    // A series that has no sample yet is in order only as far back as all are.
+    let outcome = append_one(&tsdb, &labels(2), newest - HOUR - 1, 1.0);
+    assert_eq!(outcome.rejected, [(0, Rejection::TooOld)]);
+    tsdb.set_out_of_order_window(2 * HOUR).unwrap();
+    append_one(&tsdb, &labels(2), newest - HOUR - 1, 1.0);
+    assert_eq!((samples(&tsdb, 2).len(), tsdb.stats().late_samples_appended), (1, 3));
+}
+
+#[test]
+fn one_sample_from_the_far_future_does_not_move_the_window() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { max_future_ms: Some(10 * MINUTE), ..late_options(HOUR) };
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    let rejected = |time: i64| append_one(&tsdb, &labels(1), time, 1.0).rejected;
+    assert_eq!(rejected(START + 9 * MINUTE), []);
+    assert_eq!(rejected(START + 365 * 24 * HOUR), [(0, Rejection::OutOfBounds)]);
+    assert_eq!(rejected(START + 12 * MINUTE), [(0, Rejection::OutOfBounds)]);
+    tsdb.maintain(START + 5 * MINUTE);
+    assert_eq!(rejected(START + 12 * MINUTE), []);
+    assert_eq!(
+        (tsdb.stats().max_time_ms, tsdb.stats().samples_out_of_bounds),
+        (Some(START + 12 * MINUTE), 2)
+    );
+}
+
+#[test]
+fn without_late_samples_there_is_no_log_and_no_memory_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();
+    append_one(&tsdb, &labels(1), START, 1.0);
+    assert!(!tsdb.head.has_late_samples() && !dir.path().join("wbl").exists());
+    tsdb.set_out_of_order_window(HOUR).unwrap();
+    assert!(dir.path().join("wbl").exists());
+}
+
+#[test]
+fn thirty_two_late_samples_become_a_chunk_and_a_marker() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_late(&tsdb, 1, 100);
+    assert_eq!(samples(&tsdb, 1), want(100));
+    assert_eq!(wbl_content(dir.path()), (100, 3));
+    tsdb.close().unwrap();
+    assert_eq!(samples(&open(dir.path()), 1), want(100));
+    // Without the chunks their markers count for nothing: the log has the samples.
+    fs::remove_dir_all(dir.path().join("chunks_head")).unwrap();
+    assert_eq!(samples(&open(dir.path()), 1), want(100));
+}
+
+#[test]
+fn a_torn_log_loses_its_end_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_late(&tsdb, 1, 20);
+    tsdb.close().unwrap();
+    let segment = dir.path().join("wbl/00000000");
+    let bytes = fs::read(&segment).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::write(&segment, &bytes[..written - 3]).unwrap();
+    let tsdb = open(dir.path());
+    assert_eq!((samples(&tsdb, 1), tsdb.stats().wbl_corruptions), (want(20)[1..].to_vec(), 1));
+    append_one(&tsdb, &labels(1), START, 0.0);
+    tsdb.close().unwrap();
+    let tsdb = open(dir.path());
+    assert_eq!((samples(&tsdb, 1), tsdb.stats().wbl_corruptions), (want(20), 0));
+}
+
+#[test]
+fn leftovers_are_read_although_the_window_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_late(&tsdb, 1, 50);
+    tsdb.close().unwrap();
+    let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();
+    assert_eq!(samples(&tsdb, 1), want(50));
+    let outcome = append_one(&tsdb, &labels(1), START - MINUTE, 1.0);
+    assert_eq!(outcome.rejected, [(0, Rejection::OutOfBounds)]);
+}
+
+#[test]
+fn a_cut_takes_all_late_samples_and_shortens_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_late(&tsdb, 1, 100);
+    append_late(&tsdb, 2, 10);
+    let deleted = TimeRange { start_ms: START + 5 * MINUTE, end_ms: START + 9 * MINUTE };
+    tsdb.head.delete(&[Matcher::equal("n", "2")], deleted).unwrap();
+    let selection = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
+    let cut = tsdb.head.begin_late_cut().unwrap().unwrap();
+    assert_eq!((cut.ids().len(), cut.range.start_ms, cut.range.end_ms), (2, START, START + 99 * MINUTE));
+    // What comes now is for the next cut.
+    append_one(&tsdb, &labels(1), START + 3 * HOUR, 3.0);
+    let mut out = SampleColumns::default();
+    tsdb.head.read_late(&cut, 0, TimeRange::ALL, &mut out);
+    assert!(out.times_ms.iter().copied().eq((0..100).map(|at| START + at * MINUTE)));
+    tsdb.head.read_late(&cut, 1, TimeRange { start_ms: START + 2 * MINUTE, end_ms: i64::MAX }, &mut out);
+    assert_eq!(out.times_ms, [2, 3, 4].map(|at| START + at * MINUTE));
+    assert_eq!((samples(&tsdb, 1).len(), wbl_content(dir.path()).0), (102, 111), "nothing is gone yet");
+    assert_eq!(tsdb.head.finish_late_cut(cut).unwrap(), 5);
+    let rest = [(START + 3 * HOUR, 3f64.to_bits()), (START + 5 * HOUR, 5f64.to_bits())];
+    assert_eq!((samples(&tsdb, 1), samples(&tsdb, 2).len()), (rest.to_vec(), 1));
+    assert_eq!(wbl_content(dir.path()).0, 1);
+    selection.read(0, TimeRange::ALL, &mut out).unwrap();
+    assert_eq!(out.len(), 101, "a selection keeps what it took along");
+    assert_eq!(tsdb.head.begin_late_cut().unwrap().map(|cut| cut.range.start_ms), Some(START + 3 * HOUR));
+}
+
+#[test]
+fn a_cut_that_a_crash_ended_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_late(&tsdb, 1, 70);
+    let cut = tsdb.head.begin_late_cut().unwrap().unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), crashed.path());
+    let after = open(crashed.path());
+    assert_eq!(samples(&after, 1), want(70));
+    let again = after.head.begin_late_cut().unwrap().unwrap();
+    let (mut first, mut second) = (SampleColumns::default(), SampleColumns::default());
+    tsdb.head.read_late(&cut, 0, TimeRange::ALL, &mut first);
+    after.head.read_late(&again, 0, TimeRange::ALL, &mut second);
+    assert_eq!((first.times_ms, first.values), (second.times_ms, second.values));
+}
+
+#[test]
+fn late_samples_survive_truncations_of_what_is_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { head_window_ms: 4 * HOUR, ..late_options(WINDOW_MS) };
+    let tsdb = Tsdb::open(dir.path(), options.clone(), START).unwrap();
+    append_late(&tsdb, 1, 40);
+    for hour in 6..30 {
+        append_one(&tsdb, &labels(2), START + hour * HOUR, 1.0);
+        tsdb.maintain(START + hour * HOUR);
+    }
+    assert!(tsdb.stats().truncations > 5 && tsdb.stats().checkpoints > 2, "{:?}", tsdb.stats());
+    assert_eq!(samples(&tsdb, 1), want(40)[..40], "until they are in blocks");
+    tsdb.close().unwrap();
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    assert_eq!(samples(&tsdb, 1)[..40], want(40)[..40]);
+}
+
+#[test]
+fn a_full_disk_refuses_late_batches_and_loses_none_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = FaultyDisk::default();
+    let disk: Arc<dyn Disk> = Arc::new(faults.clone());
+    let options = late_options(WINDOW_MS);
+    let tsdb = Tsdb::open_on(&disk, dir.path(), options, START, &ReplayProgress::default()).unwrap();
+    append_late(&tsdb, 1, 40);
+    let mut batch = WriteBatch::default();
+    batch.push(tsdb.resolve(&labels(1)).unwrap(), START + 3 * HOUR, 3.0);
+    faults.room.store(0, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert!(tsdb.append(&batch, Acknowledge::Written).is_err());
+        assert_eq!(samples(&tsdb, 1), want(40), "what is not written is not seen");
+    }
+    faults.room.store(u64::MAX, Ordering::SeqCst);
+    eventually(|| tsdb.append(&batch, Acknowledge::Written).is_ok());
+    assert_eq!(samples(&tsdb, 1).len(), 42);
+    tsdb.close().unwrap();
+    assert_eq!(samples(&open(dir.path()), 1).len(), 42);
+}
+
+#[test]
+fn a_reader_never_sees_half_a_late_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    let refs: Vec<SeriesRef> = (0..200).map(|n| tsdb.resolve(&labels(n)).unwrap()).collect();
+    append_one(&tsdb, &labels(999), START + 5 * HOUR, 1.0);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..150 {
+                let mut batch = WriteBatch::default();
+                let time = START + (round * 7919 % 10_000) * 1000;
+                refs.iter().for_each(|series| batch.push(*series, time, 1.0));
+                let acknowledge = if round % 3 == 0 { Acknowledge::Written } else { Acknowledge::Queued };
+                tsdb.append(&batch, acknowledge).unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) {
+            let all = dump(&*tsdb, &[Matcher::equal("job", "test")], TimeRange::ALL);
+            let lens: Vec<usize> = all
+                .iter()
+                .filter(|(l, _)| l.get("n") != Some("999"))
+                .map(|(_, samples)| samples.len())
+                .collect();
+            assert!(lens.iter().all(|len| *len == lens[0]), "half a batch: {lens:?}");
+        }
+    });
+}
