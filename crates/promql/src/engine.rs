@@ -35,7 +35,9 @@ mod names;
 mod operator;
 mod parallel;
 mod prepare;
+mod prepared;
 mod quantile;
+pub mod range_cache;
 mod range_functions;
 mod remarks;
 mod scalar;
@@ -64,6 +66,8 @@ use crate::ast::Expr;
 use crate::parser::{ParseOptions, parse};
 use execute::execute;
 use parallel::Permits;
+use prepared::PreparedQueries;
+use range_cache::RangeCache;
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -79,13 +83,14 @@ pub struct PreparedQuery {
 pub struct Engine {
     options: EngineOptions,
     permits: Arc<Permits>,
+    prepared: Arc<PreparedQueries>,
 }
 
 impl Engine {
     /// Builds an engine.
     pub fn new(options: EngineOptions) -> Self {
         let permits = Arc::new(Permits::new(options.threads));
-        Self { options, permits }
+        Self { options, permits, prepared: Arc::default() }
     }
 
     /// Returns the options the engine was built with.
@@ -97,13 +102,18 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Parse`].
     pub fn prepare(&self, query: &str) -> Result<PreparedQuery, QueryError> {
+        if let Some(known) = self.prepared.get(query) {
+            return Ok(known);
+        }
         let features = self.options.features;
         let options = ParseOptions {
             experimental_functions: features.experimental_functions,
             extended_range_selectors: features.extended_range_selectors,
             binop_fill_modifiers: features.binop_fill_modifiers,
         };
-        Ok(PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? })
+        let prepared = PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? };
+        self.prepared.put(&prepared);
+        Ok(prepared)
     }
 
     /// Evaluates `query` at one instant.
@@ -156,6 +166,41 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
         execute((&self.options, &self.permits), source, query, When::Range(span), options)
+    }
+
+    /// Evaluates a prepared query over a range of time, with what a cache knows of it. The cache comes with the time up
+    /// to which storage is settled: no step after it is kept. Without a cache this is [`range_prepared`](Self::range_prepared).
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn range_cached(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        span: RangeSpan,
+        options: &QueryOptions,
+        cache: Option<(&RangeCache, i64)>,
+    ) -> Result<QueryResult, QueryError> {
+        let lookback_ms = options.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms);
+        let keyed = cache.and_then(|cache| Some((cache, range_cache::key(query, span, lookback_ms)?)));
+        let Some(((cache, settled_ms), (key, reach_ms))) = keyed.filter(|_| !options.trace) else {
+            return self.range_prepared(source, query, span, options);
+        };
+        let mut found = cache.find(&key, span);
+        let rest = RangeSpan {
+            start_ms: found.until_ms.map_or(span.start_ms, |until_ms| until_ms.saturating_add(span.step_ms)),
+            ..span
+        };
+        let mut result = self.range_prepared(source, query, rest, options)?;
+        if let QueryValue::Matrix(computed) = &mut result.value {
+            let known = std::mem::take(&mut found.series);
+            if found.until_ms.is_some() {
+                *computed = range_cache::join(known, std::mem::take(computed));
+            }
+            if result.annotations.is_empty() {
+                cache.keep(key, span, settled_ms, &found, computed, reach_ms);
+            }
+        }
+        Ok(result)
     }
 
     /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query

@@ -28,6 +28,7 @@ pub(crate) struct Env<'q> {
     pub(crate) lookback_ms: i64,
     pub(crate) default_subquery_step_ms: i64,
     pub(crate) max_samples: u64,
+    pub(crate) memory_bytes_max: u64,
     pub(crate) cancel: CancelFlag,
     pub(crate) clock: Option<Clock>,
     /// On the clock; `None` without one.
@@ -88,7 +89,12 @@ struct Budget {
     held: AtomicU64,
     peak: AtomicU64,
     limit: u64,
+    /// The same in bytes.
+    bytes_max: u64,
 }
+
+/// Time and value.
+pub(crate) const SAMPLE_BYTES: u64 = 16;
 
 /// Samples in memory, counted until dropped.
 #[derive(Debug)]
@@ -105,7 +111,17 @@ impl Held {
         self.weight += weight;
         let held = self.budget.held.fetch_add(weight, Ordering::Relaxed) + weight;
         self.budget.peak.fetch_max(held, Ordering::Relaxed);
-        if held > self.budget.limit { Err(QueryError::TooManySamples) } else { Ok(()) }
+        if held > self.budget.limit {
+            return Err(QueryError::TooManySamples);
+        }
+        if held.saturating_mul(SAMPLE_BYTES) > self.budget.bytes_max {
+            let limit = self.budget.bytes_max;
+            let text = format!(
+                "query would hold more than {limit} bytes of samples: select less, or raise the memory a query may hold"
+            );
+            return Err(QueryError::Execution(text));
+        }
+        Ok(())
     }
 }
 
@@ -147,7 +163,11 @@ impl<'q> Cx<'q> {
             counter,
             work: Work::default(),
             trace: Trace::default(),
-            budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
+            budget: Arc::new(Budget {
+                limit: env.max_samples,
+                bytes_max: env.memory_bytes_max,
+                ..Budget::default()
+            }),
             is_fork: false,
             columns: Vec::new(),
             samples: Vec::new(),

@@ -142,6 +142,7 @@ fn prepare<'q>(
         lookback_ms,
         default_subquery_step_ms: engine.default_subquery_step_ms,
         max_samples: engine.max_samples,
+        memory_bytes_max: engine.memory_bytes_max,
         cancel: options.cancel.clone(),
         clock: options.clock.clone(),
         deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),

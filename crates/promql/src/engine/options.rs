@@ -12,6 +12,9 @@ use super::plan::OptimizerRules;
 pub struct EngineOptions {
     /// Samples a query may hold in memory at once. Default 50 000 000.
     pub max_samples: u64,
+    /// Bytes of samples a query may hold in memory at once: the samples of `max_samples` at their size in columns.
+    /// Default no bound of its own.
+    pub memory_bytes_max: u64,
     /// How long a query may run; only honoured when the query brings a clock. Default 2 min.
     pub timeout: Duration,
     /// How far an instant selector looks back, ms. Default 5 min.
@@ -33,6 +36,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            memory_bytes_max: u64::MAX,
             timeout: Duration::from_secs(120),
             lookback_delta_ms: 300_000,
             default_subquery_step_ms: 60_000,

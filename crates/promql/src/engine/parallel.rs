@@ -325,7 +325,7 @@ mod tests {
         storage
     }
 
-    const SPAN: RangeSpan = RangeSpan { start_ms: 0, end_ms: 6_000_000, step_ms: 10_000 };
+    const SPAN: RangeSpan = RangeSpan { start_ms: 0, end_ms: 6_000_000, step_ms: 20_000 };
 
     #[test]
     fn answers_and_remarks_do_not_depend_on_threads() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tracing::{info, warn};
@@ -10,7 +11,7 @@ use super::counters::Counter;
 use super::replay::{FoundChunks, ReplayError, Sources, is_sound, replay};
 use super::snapshot::{self, SnapshotError, SnapshotReader};
 use super::{Chain, Head};
-use crate::disk::{Disk, list_if_present};
+use crate::disk::Disk;
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Mended, bridge_gap, mend};
 use crate::wal::{Position, ReadError, Reader, Wal, WalOptions};
@@ -22,13 +23,15 @@ const GAP_MAX: u64 = 10_000;
 
 impl Head {
     /// Replays `dir`, which the caller has locked, and opens its log for writing. `is_ours` says that the process that
-    /// had the directory last was one of ours and crashed.
+    /// had the directory last was one of ours and crashed; what is older than `min_valid`, ms, is in blocks and passed
+    /// over.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
         now_ms: i64,
         is_ours: bool,
+        min_valid: i64,
         progress: &ReplayProgress,
     ) -> Result<Self, OpenError> {
         let started = Instant::now();
@@ -39,18 +42,12 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        warn_of_blocks(&**disk, dir);
         snapshot::remove_unfinished(&**disk, dir);
-        let snapshot = usable_snapshot(&**disk, dir, is_ours);
+        let snapshot = if options.head_snapshot { usable_snapshot(&**disk, dir, is_ours) } else { Ok(None) };
         let is_damaged = matches!(snapshot, Err(()));
+        let start = Start { disk, dir, wal_options: &wal_options, now_ms, min_valid };
         let window_ms = options.out_of_order_window_ms;
-        let (head, n_samples) = Self::rebuild(
-            disk,
-            dir,
-            (options, &wal_options, now_ms),
-            snapshot.unwrap_or_default(),
-            progress,
-        )?;
+        let (head, n_samples) = start.rebuild(options, snapshot.unwrap_or_default(), progress)?;
         head.counters.snapshot_replay_errors.add(u64::from(is_damaged));
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
@@ -66,38 +63,7 @@ impl Head {
             elapsed_s = started.elapsed().as_secs_f64(),
             "log replayed"
         );
-        // What was truncated before, but shares a file with what was not, came back: it goes before anybody sees it.
-        head.maintain(now_ms);
         Ok(head)
-    }
-
-    /// Rebuilds a head; when the snapshot turns out to be damaged, without it. Returns how many samples the log gave.
-    fn rebuild(
-        disk: &Arc<dyn Disk>,
-        dir: &Path,
-        (options, wal_options, now_ms): (TsdbOptions, &WalOptions, i64),
-        snapshot: Option<SnapshotReader>,
-        progress: &ReplayProgress,
-    ) -> Result<(Self, u64), OpenError> {
-        let wal_dir = dir.join("wal");
-        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
-        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
-        let head = Self::new(dir, options.clone(), chunk_files, wbl, now_ms);
-        head.counters.head_chunk_corruptions.add(found.n_corruptions);
-        // With head chunks missing the log is needed from its beginning.
-        let snapshot = snapshot.filter(|_| found.n_corruptions == 0);
-        match replay_log(disk, &wal_dir, &head, found, snapshot, progress) {
-            Ok(n_samples) => Ok((head, n_samples)),
-            Err(ReplayFailure::Open(error)) => Err(error),
-            Err(ReplayFailure::Snapshot(error)) => {
-                report_snapshot(dir, &error);
-                drop(head);
-                let (head, n_samples) =
-                    Self::rebuild(disk, dir, (options, wal_options, now_ms), None, progress)?;
-                head.counters.snapshot_replay_errors.add(1);
-                Ok((head, n_samples))
-            }
-        }
     }
 
     /// Refuses batches from now on, writes what is queued and full chunks, and forces both to the disk.
@@ -117,9 +83,53 @@ impl Head {
     }
 }
 
+/// What a head is opened with.
+struct Start<'a> {
+    disk: &'a Arc<dyn Disk>,
+    dir: &'a Path,
+    wal_options: &'a WalOptions,
+    now_ms: i64,
+    min_valid: i64,
+}
+
+impl Start<'_> {
+    /// Rebuilds a head; when the snapshot turns out to be damaged, without it. Returns how many samples the log gave.
+    fn rebuild(
+        &self,
+        options: TsdbOptions,
+        snapshot: Option<SnapshotReader>,
+        progress: &ReplayProgress,
+    ) -> Result<(Head, u64), OpenError> {
+        let Self { disk, dir, wal_options, now_ms, min_valid } = *self;
+        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"), min_valid)?;
+        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        let head = Head::new(dir, options.clone(), chunk_files, wbl, now_ms);
+        head.min_valid.store(min_valid, Ordering::Relaxed);
+        head.pins.advance(min_valid);
+        head.counters.head_chunk_corruptions.add(found.n_corruptions);
+        // With head chunks missing the log is needed from its beginning.
+        let snapshot = snapshot.filter(|_| found.n_corruptions == 0);
+        match replay_log(disk, &dir.join("wal"), &head, found, snapshot, progress) {
+            Ok(n_samples) => Ok((head, n_samples)),
+            Err(ReplayFailure::Open(error)) => Err(error),
+            Err(ReplayFailure::Snapshot(error)) => {
+                report_snapshot(dir, &error);
+                drop(head);
+                let (head, n_samples) = self.rebuild(options, None, progress)?;
+                head.counters.snapshot_replay_errors.add(1);
+                Ok((head, n_samples))
+            }
+        }
+    }
+}
+
 /// Opens the head-chunk files and lists what is in them by series.
-fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> {
-    let mut found = FoundChunks::default();
+fn open_chunk_files(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    min_valid: i64,
+) -> Result<(HeadChunks, FoundChunks), OpenError> {
+    let mut found = FoundChunks::new(min_valid);
     let file_bytes_max = HeadChunks::FILE_BYTES_MAX;
     let opened = HeadChunks::open_on(Arc::clone(disk), dir, file_bytes_max, &mut |chunk| found.add(chunk));
     let (chunk_files, report) = opened.map_err(|error| replay_error(dir, &error))?;
@@ -137,20 +147,6 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
         );
     }
     Ok((chunk_files, found))
-}
-
-/// Says so if the directory holds what this version does not read: blocks.
-fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
-    let entries = list_if_present(disk, dir).unwrap_or_default();
-    let is_block = |path: &Path| disk.info(&path.join("meta.json")).is_ok();
-    let n_blocks = entries.iter().filter(|entry| entry.info.is_dir && is_block(&entry.path)).count();
-    if n_blocks > 0 {
-        warn!(
-            dir = %dir.display(),
-            n_blocks,
-            "blocks are left in place, but this version does not read them"
-        );
-    }
 }
 
 /// Returns the snapshot that stands for the beginning of the log, if there is one.

@@ -2,7 +2,7 @@
 
 use super::Head;
 use super::series::NO_TIME;
-use crate::{Cardinality, TsdbStats};
+use crate::{Cardinality, CompactionStats, TsdbStats};
 
 const MICROS: f64 = 1e6;
 
@@ -68,6 +68,7 @@ impl Head {
             snapshot_replay_errors: counters.snapshot_replay_errors.get(),
             snapshot_series: counters.snapshot_series.get(),
             clean_start: false,
+            compaction: CompactionStats::default(),
         }
     }
 
