@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! wf-macrobench list
-//! wf-macrobench run NAME [--key value …]   table to stdout, JSON to target/bench/NAME.json
+//! wf-macrobench run NAME [--key value …]   table to stdout, JSON to target/bench/NAME.json; --record PAGE: table there too
 //! wf-macrobench simulate SPEC              targets alone: prints its port, ends when stdin closes
 //! ```
 //! # The same load for all

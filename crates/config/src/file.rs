@@ -14,13 +14,36 @@ yaml_struct! {
         pub global: GlobalFile,
         /// What to scrape.
         pub scrape_configs: Vec<At<ScrapeConfigFile>>,
+        /// Settings of the database that a reload can change.
+        pub storage: StorageFile,
     }
     flatten {}
     not_yet {
-        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "storage", "tracing", "otlp",
-        "runtime",
+        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "tracing", "otlp", "runtime",
     }
     null("configuration")
+}
+
+yaml_struct! {
+    /// `storage`: settings of the database that a reload can change.
+    pub struct StorageFile("config.StorageConfig") {
+        /// Settings of the time series database.
+        pub tsdb: TsdbFile,
+    }
+    flatten {}
+    not_yet { "exemplars", }
+    null("storage section")
+}
+
+yaml_struct! {
+    /// `storage.tsdb`.
+    pub struct TsdbFile("config.plain") {
+        /// How far behind the newest sample an out-of-order one may be. Default: 0s, none is taken.
+        pub out_of_order_time_window: Option<Duration>,
+    }
+    flatten {}
+    not_yet { "retention", "stale_series_compaction_threshold", "chunk_encoding", }
+    null("tsdb section")
 }
 
 yaml_struct! {

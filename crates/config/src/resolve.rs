@@ -22,6 +22,15 @@ pub struct Config {
     pub global: GlobalConfig,
     /// What to scrape, in file order; job names are unique.
     pub scrape_configs: Vec<ScrapeConfig>,
+    /// Settings of the database.
+    pub storage: StorageConfig,
+}
+
+/// Settings of the database that a reload can change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// How far behind the newest sample an out-of-order one may be; zero: none is taken.
+    pub out_of_order_window: Duration,
 }
 
 /// Settings of the whole server, and what scrape configurations inherit.
@@ -215,7 +224,8 @@ pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) 
         });
         scrape_configs.push(config);
     }
-    Config { global, scrape_configs }
+    let out_of_order_window = file.storage.tsdb.out_of_order_time_window.unwrap_or_default();
+    Config { global, scrape_configs, storage: StorageConfig { out_of_order_window } }
 }
 
 fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> GlobalConfig {

@@ -3,6 +3,8 @@
 //! # Source
 //! `spec/prometheus-core.md` §10.
 
+mod blocks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +151,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
             families.push(family);
         };
     let float = [("type", "float")];
-    let counters: [(&str, &'static str, u64); 17] = [
+    let counters: [(&str, &'static str, u64); 13] = [
         ("head_series_created_total", "Total number of series created in the head.", stats.series_created),
         ("head_series_removed_total", "Total number of series removed in the head.", stats.series_removed),
         ("head_chunks_created_total", "Total number of chunks created in the head.", stats.chunks_created),
@@ -179,11 +181,6 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
             "Total number of checkpoint creations that failed.",
             stats.checkpoints_failed,
         ),
-        // There are no blocks yet, so there is nothing that could fail; alerts ask all the same.
-        ("compactions_total", "Total number of compactions that were executed.", 0),
-        ("compactions_failed_total", "Total number of compactions that failed.", 0),
-        ("reloads_total", "Number of times the database reloaded block data from disk.", 0),
-        ("reloads_failures_total", "Number of times the database failed to reload block data from disk.", 0),
     ];
     for (name, help, value) in counters {
         push(name, help, MetricType::Counter, &[], value as f64);
@@ -204,6 +201,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
     );
     push_late(&mut push, stats);
     push_tsdb_gauges(push, stats);
+    blocks::push(families, &stats.compaction);
 }
 
 /// Samples inside the out-of-order window, and the log that holds them.
@@ -252,8 +250,9 @@ fn push_tsdb_gauges(
     stats: &TsdbStats,
 ) {
     let min_ms = stats.min_time_ms.unwrap_or(i64::MAX);
+    let lowest_ms = stats.compaction.min_time_ms.unwrap_or(i64::MAX).min(min_ms);
     let max_ms = stats.max_time_ms.unwrap_or(i64::MIN);
-    let gauges: [(&str, &'static str, f64); 19] = [
+    let gauges: [(&str, &'static str, f64); 16] = [
         ("head_series", "Total number of series in the head.", stats.n_series as f64),
         ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
         ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),
@@ -267,8 +266,8 @@ fn push_tsdb_gauges(
         ("head_min_time_seconds", "Minimum time of the head.", min_ms as f64 / 1000.0),
         ("head_max_time", "Maximum time of the head, ms.", max_ms as f64),
         ("head_max_time_seconds", "Maximum time of the head.", max_ms as f64 / 1000.0),
-        ("lowest_timestamp", "Lowest timestamp stored, ms.", min_ms as f64),
-        ("lowest_timestamp_seconds", "Lowest timestamp stored.", min_ms as f64 / 1000.0),
+        ("lowest_timestamp", "Lowest timestamp stored, ms.", lowest_ms as f64),
+        ("lowest_timestamp_seconds", "Lowest timestamp stored.", lowest_ms as f64 / 1000.0),
         ("symbol_table_size_bytes", "Size of the symbol table in memory.", stats.symbols_bytes as f64),
         ("wal_segment_current", "Write log segment that is being written to.", stats.wal_segment as f64),
         ("wal_storage_size_bytes", "Size of the write log directory.", stats.wal_bytes as f64),
@@ -278,9 +277,6 @@ fn push_tsdb_gauges(
             "1 if the last process closed the directory itself, 0 if not.",
             f64::from(u8::from(stats.clean_start)),
         ),
-        ("blocks_loaded", "Number of currently loaded data blocks.", 0.0),
-        ("storage_blocks_bytes", "Bytes used by blocks.", 0.0),
-        ("retention_limit_bytes", "Most bytes kept; 0 is no limit.", 0.0),
     ];
     for (name, help, value) in gauges {
         push(name, help, MetricType::Gauge, &[], value);

@@ -232,7 +232,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
-        let (data, options) = (self.data.clone(), self.tsdb_options.clone());
+        let (data, mut options) = (self.data.clone(), self.tsdb_options.clone());
+        options.out_of_order_window_ms = out_of_order_window_ms(&self.state.loaded_config().config);
         let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
         let opened = blocking_step("open the data directory", move || {
             Tsdb::open_observed(&data, options, now_ms, &replay)
@@ -265,6 +266,9 @@ impl Server {
             let scrape = self.state.scrape().map_err(|error| error.message)?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
+            let tsdb = self.state.tsdb().map_err(|error| error.message)?;
+            tsdb.set_out_of_order_window(out_of_order_window_ms(&config))
+                .map_err(|error| error.to_string())?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
             self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
@@ -297,6 +301,11 @@ fn open_query_log(config: &wf_config::Config) -> Result<Option<Arc<File>>, Serve
     let failed =
         |source| ServerError::QueryLog { path: path.map(Path::to_owned).unwrap_or_default(), source };
     QueryLog::open(path).map_err(failed)
+}
+
+/// Returns how late samples may be, ms.
+fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
+    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` on a thread that may block.

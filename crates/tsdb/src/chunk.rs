@@ -15,7 +15,7 @@ pub mod histogram;
 mod sample;
 pub(crate) mod start_times;
 pub mod varbit;
-mod writer;
+pub(crate) mod writer;
 pub mod xor;
 pub mod xor2;
 

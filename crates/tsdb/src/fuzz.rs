@@ -13,6 +13,17 @@ pub fn xor_chunk(bytes: &[u8]) {
     assert!(out.len() <= usize::from(n_promised), "more samples than promised");
 }
 
+/// Decodes the bytes as a chunk of the encoding that the first byte names.
+pub fn any_chunk(bytes: &[u8]) {
+    let Some((number, bytes)) = bytes.split_first() else { return };
+    let Some(encoding) = crate::chunk::Encoding::from_number(number % 8) else { return };
+    let mut out = SampleColumns::default();
+    let _ = crate::chunk::decode(encoding, bytes, TimeRange::ALL, &mut out);
+    let n_promised = crate::chunk::n_samples(encoding, bytes).unwrap_or(0);
+    assert!(out.len() <= usize::from(n_promised), "more samples than promised");
+    let _ = crate::chunk::samples(encoding, bytes, TimeRange::ALL);
+}
+
 /// Decodes the bytes as a record of the write-ahead log, down to the last label.
 pub fn record(bytes: &[u8]) {
     let Ok(record) = decode(bytes) else { return };
@@ -23,7 +34,8 @@ pub fn record(bytes: &[u8]) {
         Record::Exemplars(entries) => entries.flatten().map(|entry| entry.labels.count().min(1)).sum(),
         Record::MmapMarkers(entries) => entries.count(),
         Record::Metadata(entries) => entries.count(),
-        Record::Histograms(_) | Record::Unknown(_) => 0,
+        Record::Histograms(entries) => entries.count(),
+        Record::Unknown(_) => 0,
     };
     assert!(n_entries <= bytes.len(), "more entries than bytes");
 }

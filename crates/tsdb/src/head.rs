@@ -13,12 +13,16 @@ mod append;
 mod bounds;
 mod chunk_list;
 mod counters;
+pub(crate) mod cut;
 mod deletion;
+mod extras;
 mod late;
 mod maintain;
 mod open;
 mod open_chunk;
+mod open_histogram;
 mod pins;
+pub(crate) mod ranked;
 mod ref_directory;
 mod replay;
 mod room;
@@ -35,17 +39,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+pub(crate) use self::late::cut::{LateCut, LateCutError};
+pub(crate) use self::ranked::TooManySymbols;
+
 use self::append::Commit;
 use self::bounds::Clock;
 use self::counters::Counters;
 use self::maintain::Upkeep;
 use self::pins::Pins;
-use self::series::NO_TIME;
+use self::series::{ChunkRules, NO_TIME};
 use self::shard::{SHARDS, Shard};
 use self::visibility::Visibility;
 use crate::TsdbOptions;
+use crate::exemplars::Exemplars;
 use crate::head_chunks::HeadChunks;
 use crate::index::Index;
+use crate::metadata::MetadataStore;
 use crate::wal::Wal;
 use crate::wbl::Wbl;
 
@@ -53,6 +62,7 @@ use crate::wbl::Wbl;
 #[derive(Debug)]
 pub(crate) struct Head {
     options: TsdbOptions,
+    chunk_rules: ChunkRules,
     index: RwLock<Index>,
     commit: Mutex<Commit>,
     shards: Box<[RwLock<Shard>]>,
@@ -65,6 +75,8 @@ pub(crate) struct Head {
     wbl: Wbl,
     /// How late a sample may be, ms; 0: not at all.
     late_window_ms: AtomicI64,
+    exemplars: Exemplars,
+    metadata: MetadataStore,
     clock: Clock,
     upkeep: Mutex<Upkeep>,
     /// Newest sample of any series, ms; [`NO_TIME`] while empty.
@@ -79,10 +91,12 @@ pub(crate) struct Head {
 impl Head {
     /// Returns an empty head, not yet with a log.
     fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
+        let (chunk_rules, exemplars_max) = (ChunkRules::new(&options), options.exemplars_max);
         Self {
             clock: Clock::new(now_ms),
             late_window_ms: AtomicI64::new(0),
             wbl,
+            chunk_rules,
             options,
             index: RwLock::new(Index::new()),
             commit: Mutex::new(Commit::new()),
@@ -91,6 +105,8 @@ impl Head {
             pins: Pins::new(NO_TIME),
             log: OnceLock::new(),
             chunk_files,
+            exemplars: Exemplars::new(exemplars_max),
+            metadata: MetadataStore::default(),
             upkeep: Mutex::default(),
             max_time: AtomicI64::new(NO_TIME),
             min_time: AtomicI64::new(NO_TIME),
@@ -101,6 +117,10 @@ impl Head {
 
     fn log(&self) -> &Wal {
         self.log.get().expect("`Head::open` sets the log before anybody has the head")
+    }
+
+    pub(crate) fn options(&self) -> &TsdbOptions {
+        &self.options
     }
 
     pub(crate) fn max_time(&self) -> i64 {
@@ -118,6 +138,11 @@ impl Head {
         if self.min_time() == NO_TIME || oldest < self.min_time() {
             self.min_time.store(oldest, Ordering::Relaxed);
         }
+    }
+
+    /// Returns the bytes of log and head-chunk files.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.log().stats().bytes + self.chunk_files.bytes()
     }
 
     /// Returns the newest batch that readers may see.

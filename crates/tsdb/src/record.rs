@@ -3,18 +3,21 @@
 //! Encoders append one complete record to a `Vec<u8>`. [`decode`] looks at the type and returns an iterator over the
 //! body that borrows from the bytes: no string, no entry is copied.
 //!
-//! # Not here: how records are framed (`wal`), native histograms (recognised and passed over until the head stores them).
+//! # Not here: how records are framed (`wal`), whether a histogram makes sense (`wf_model`'s `validate`).
 //! Source: `spec/prometheus-core.md` §7.8.
 
+mod histograms;
 mod read;
 mod write;
 
+pub use histograms::{HistogramEntry, Histograms, HistogramsWriter, histogram_record};
 pub use read::{
     ExemplarEntry, Exemplars, LabelPairs, MetadataEntries, MetadataEntry, MmapMarker, MmapMarkers, Record,
     SampleEntry, Samples, SeriesEntries, SeriesEntry, TombstoneEntry, Tombstones, decode,
 };
 pub use write::{
-    ExemplarsWriter, MetadataWriter, MmapMarkersWriter, SamplesWriter, SeriesWriter, TombstonesWriter,
+    ExemplarsWriter, MetadataWriter, MmapMarkersWriter, SamplesWriter, SeriesWriter, StartedSamplesWriter,
+    TombstonesWriter,
 };
 
 use crate::encoding::DecodeError;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::CompactionStats;
 use crate::budget::HeadMemory;
 use crate::wal::WalStats;
 
@@ -45,7 +46,9 @@ pub struct TsdbStats {
     pub samples_out_of_bounds: u64,
     /// Samples for series that are no longer in the head.
     pub samples_unknown_series: u64,
-    /// Native histogram samples refused: this version stores float samples only.
+    /// Native histograms stored: `samples_appended_total{type="histogram"}`.
+    pub histograms_appended: u64,
+    /// Native histograms refused, for any reason.
     pub histograms_refused: u64,
     /// Batches or series refused because the log could not be written.
     pub append_errors: u64,
@@ -107,6 +110,8 @@ pub struct TsdbStats {
     pub replay_unknown_refs: u64,
     /// Whether the last process closed the directory itself: `clean_start`.
     pub clean_start: bool,
+    /// Blocks, compaction and retention.
+    pub compaction: CompactionStats,
 }
 
 /// Where label cardinality comes from: the answer of `/api/v1/status/tsdb`. Each list is the largest entries first,

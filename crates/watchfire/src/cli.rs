@@ -9,6 +9,7 @@ use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::promql::PromqlCommand;
+use crate::tool::tsdb::TsdbCommand;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -39,7 +40,7 @@ pub(crate) enum Command {
     /// Watch this machine: exporter, server and UI in one process, no configuration needed
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
     /// Checks and tests
@@ -85,6 +86,11 @@ pub(crate) enum ToolCommand {
     Promql {
         #[command(subcommand)]
         command: PromqlCommand,
+    },
+    /// About data directories
+    Tsdb {
+        #[command(subcommand)]
+        command: TsdbCommand,
     },
     /// Check files
     Check {

@@ -1,5 +1,7 @@
 //! `watchfire server`: the metrics server with Prometheus's flags.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,12 +51,19 @@ pub(crate) struct ServerOptions {
     pub(crate) lifecycle: bool,
     #[arg(long = "no-web.enable-lifecycle", hide = true)]
     pub(crate) no_lifecycle: bool,
+    /// Allow deleting series, cleaning tombstones and snapshots over HTTP
+    #[arg(long = "web.enable-admin-api", overrides_with = "no_admin_api")]
+    pub(crate) admin_api: bool,
+    #[arg(long = "no-web.enable-admin-api", hide = true)]
+    pub(crate) no_admin_api: bool,
     /// Anchored expression of origins whose pages may read answers
     #[arg(long = "web.cors.origin", default_value = ".*")]
     pub(crate) cors_origin: String,
     /// Data directory
     #[arg(long = "storage.tsdb.path", default_value = "data/")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) storage: storage::StorageOptions,
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
@@ -248,12 +257,7 @@ fn config(options: &ServerOptions) -> Config {
     Config {
         source: ConfigSource::File(options.config_file.clone()),
         data: options.data.clone(),
-        tsdb: TsdbOptions {
-            series_max: options.series_max,
-            memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
-            wal_compression: options.wal_compression,
-            ..TsdbOptions::default()
-        },
+        tsdb: tsdb_options(options),
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
@@ -266,8 +270,23 @@ fn config(options: &ServerOptions) -> Config {
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
         base_path: format!("{base_path}/"),
         ui: crate::ui::embedded(),
-        facts: facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url),
+        facts: Facts {
+            is_admin_enabled: options.admin_api && !options.no_admin_api,
+            retention: options.storage.described(),
+            ..facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url)
+        },
     }
+}
+
+fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
+    let mut tsdb = TsdbOptions {
+        series_max: options.series_max,
+        memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
+        wal_compression: options.wal_compression,
+        ..TsdbOptions::default()
+    };
+    options.storage.apply(&mut tsdb);
+    tsdb
 }
 
 impl ServerOptions {
@@ -290,8 +309,9 @@ pub(crate) fn facts(
         flags,
         working_directory: working_directory.unwrap_or_default(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        retention: wf_model::duration::format(head_window()),
+        retention: wf_model::duration::format(storage::RETENTION),
         is_lifecycle_enabled,
+        is_admin_enabled: false,
         external_url: external_url.to_owned(),
     }
 }
@@ -300,11 +320,6 @@ pub(crate) fn facts(
 /// say how much that is, the database's own default.
 pub(crate) fn default_memory_max() -> u64 {
     crate::memory::head_bytes_max().unwrap_or(TsdbOptions::default().memory_bytes_max)
-}
-
-/// How far back data is kept while there are no blocks.
-fn head_window() -> Duration {
-    Duration::from_millis(u64::try_from(TsdbOptions::default().head_window_ms).unwrap_or(0))
 }
 
 /// HTTP settings of the server's listeners.
@@ -362,7 +377,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("storage.tsdb.path", options.data.display().to_string()),
         ("storage.tsdb.wal-compression-type", format!("{:?}", options.wal_compression).to_lowercase()),
         ("web.cors.origin", options.cors_origin.clone()),
-        ("web.enable-admin-api", "false".to_owned()),
+        ("web.enable-admin-api", (options.admin_api && !options.no_admin_api).to_string()),
         ("web.enable-lifecycle", (options.lifecycle && !options.no_lifecycle).to_string()),
         ("web.external-url", options.external_url.clone()),
         ("web.listen-address", options.listen.join(",")),
@@ -370,7 +385,8 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.read-timeout", time(options.read_timeout)),
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let pairs = pairs.into_iter().chain(options.storage.flags());
+    pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::meter::Usage;
 use crate::process::wait_until;
+use crate::report::thousands;
 use crate::servers::scrape_config;
-use crate::sim::Spec;
 use crate::sim::process::Served;
+use crate::sim::{Churn, Spec};
 use crate::{Env, Options, Server, Simulator, Subject};
 
 /// What is put on a server.
@@ -23,12 +24,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Reads `--series`, `--scrapes` and `--interval` (seconds).
+    /// Reads `--series`, `--scrapes`, `--interval` (seconds) and `--churn` (fraction/scrapes).
     /// # Errors
     /// When one is not a number, or is zero.
     pub fn of(options: &Options, n_series: u64, n_scrapes: u64, interval_s: u64) -> Result<Self> {
+        let mut spec = Spec::cluster(options.number("series", n_series)?);
+        spec.churn = options.text("churn").map(str::parse).transpose().context("read --churn")?;
         let load = Self {
-            spec: Spec::cluster(options.number("series", n_series)?),
+            spec,
             interval_s: options.number("interval", interval_s)?,
             n_scrapes: options.number("scrapes", n_scrapes)?,
         };
@@ -38,9 +41,12 @@ impl Load {
 
     /// Returns a sentence on it.
     pub fn sentence(&self) -> String {
+        let churn = self.spec.churn.map_or_else(String::new, |Churn { fraction, period }| {
+            format!(" Every {period} scrapes {} % of the pods are replaced.", fraction * 100.0)
+        });
         format!(
-            "{} series of {} targets, every {} s, until each target was scraped {} times.",
-            self.spec.n_series(),
+            "{} series of {} targets, every {} s, until each target was scraped {} times.{churn}",
+            thousands(self.spec.n_series()),
             self.spec.profiles().len(),
             self.interval_s,
             self.n_scrapes
@@ -55,7 +61,6 @@ pub struct Loaded {
     pub server: Server,
     /// Its targets.
     pub simulator: Simulator,
-    config: String,
 }
 
 impl Loaded {
@@ -67,7 +72,7 @@ impl Loaded {
         let config = scrape_config(&load.spec, simulator.port, load.interval_s);
         let data = env.fresh_folder(&format!("{folder}-{}", subject.name()))?.join("data");
         let server = Server::start(env, subject, &data, &config, flags)?;
-        Ok(Self { server, simulator, config })
+        Ok(Self { server, simulator })
     }
 
     /// Waits until each target was scraped `n_scrapes` times, however long a slow server needs (an hour at most).
@@ -97,16 +102,6 @@ impl Loaded {
         let name = self.server.subject.name();
         ensure!(taken_in >= served, "{name} took in {taken_in} samples of about {served}");
         Ok(())
-    }
-
-    /// Kills the server and starts it again on its data; its targets go on.
-    /// # Errors
-    /// When it does not come up again.
-    pub fn restart_after_kill(self, env: &Env, flags: &[&str]) -> Result<Self> {
-        let (subject, data) = (self.server.subject, self.server.data.clone());
-        self.server.kill();
-        let server = Server::start(env, subject, &data, &self.config, flags)?;
-        Ok(Self { server, simulator: self.simulator, config: self.config })
     }
 
     /// Reads what server and targets did so far.

@@ -228,6 +228,11 @@ impl<K: Kind> Encoder<K> {
     pub(crate) fn newest(&self) -> K::Histogram {
         self.columns.histogram(&self.layout, CounterResetHint::Unknown)
     }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let n_buckets = self.columns.positive.capacity() + self.columns.negative.capacity();
+        self.out.bytes.capacity() + self.layout.heap_bytes() + n_buckets * size_of::<K::Bucket>()
+    }
 }
 
 impl<K: Kind> Columns<K> {

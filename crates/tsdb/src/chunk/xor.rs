@@ -70,7 +70,7 @@ impl XorState {
             }
             _ => {
                 let dt = t.wrapping_sub(self.last_t);
-                self.push_dod(bytes, dt.wrapping_sub(self.last_dt));
+                push_dod(bytes, &mut self.free, dt.wrapping_sub(self.last_dt));
                 self.last_dt = dt;
                 self.push_value(bytes, v);
             }
@@ -108,20 +108,6 @@ impl XorState {
         state
     }
 
-    fn push_dod(&mut self, bytes: &mut Vec<u8>, dod: i64) {
-        let mut push = |value: u64, n_bits: u32| push_bits(bytes, &mut self.free, value, n_bits);
-        match dod {
-            0 => push(0, 1),
-            -8_191..=8_192 => push(0b10 << 14 | low_bits(dod, 14), 16),
-            -65_535..=65_536 => push(0b110 << 17 | low_bits(dod, 17), 20),
-            -524_287..=524_288 => push(0b1110 << 20 | low_bits(dod, 20), 24),
-            _ => {
-                push(0b1111, 4);
-                push(dod as u64, 64);
-            }
-        }
-    }
-
     fn push_value(&mut self, bytes: &mut Vec<u8>, v: f64) {
         let xor = v.to_bits() ^ self.last_v.to_bits();
         let mut push = |value: u64, n_bits: u32| push_bits(bytes, &mut self.free, value, n_bits);
@@ -141,6 +127,21 @@ impl XorState {
         push(0b11 << 11 | u64::from(leading) << 6 | u64::from(n_bits & 63), 13);
         push(xor >> trailing, n_bits);
         (self.leading, self.trailing) = (leading, trailing);
+    }
+}
+
+/// Appends a delta of deltas.
+pub(crate) fn push_dod(bytes: &mut Vec<u8>, free: &mut u8, dod: i64) {
+    let mut push = |value: u64, n_bits: u32| push_bits(bytes, free, value, n_bits);
+    match dod {
+        0 => push(0, 1),
+        -8_191..=8_192 => push(0b10 << 14 | low_bits(dod, 14), 16),
+        -65_535..=65_536 => push(0b110 << 17 | low_bits(dod, 17), 20),
+        -524_287..=524_288 => push(0b1110 << 20 | low_bits(dod, 20), 24),
+        _ => {
+            push(0b1111, 4);
+            push(dod as u64, 64);
+        }
     }
 }
 

@@ -139,6 +139,15 @@ impl Xor2Encoder {
         &self.out.bytes
     }
 
+    /// Returns the buffer, to make room in it.
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.out.bytes
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.out.bytes.capacity()
+    }
+
     /// Returns the chunk.
     pub fn into_bytes(self) -> Vec<u8> {
         self.out.bytes

@@ -4,16 +4,21 @@
 //! keep it busy for less than a hundredth of the time, and the order of the log is the order of memory by construction.
 //! Readers are kept out of one shard at a time only.
 
-use wf_model::Labels;
-use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SeriesRef, WriteBatch};
+pub(super) mod others;
 
+use wf_model::Labels;
+use wf_series::{
+    Acknowledge, AppendError, AppendOutcome, HistogramRejection, Rejection, SeriesRef, WriteBatch,
+};
+
+use self::others::Others;
 use super::Head;
 use super::Seen;
 use super::bounds::Judgement;
 use super::late::commit::LateCommit;
 use super::ref_directory::RefDirectory;
 use super::shard::{SHARDS, shard_of};
-use crate::record::{SamplesWriter, SeriesWriter};
+use crate::record::{SamplesWriter, SeriesWriter, StartedSamplesWriter};
 use crate::wal::{CommitSeq, WalError};
 
 /// What only one writer at a time may touch.
@@ -36,6 +41,7 @@ pub(crate) struct Commit {
 struct Leftover {
     seq: u64,
     record: Vec<u8>,
+    others: Others,
     late: Vec<u8>,
     markers: Vec<u8>,
     /// Where its record is in the write-ahead log, once it is.
@@ -155,16 +161,25 @@ impl Head {
             self.log_leftover(&mut commit)?;
             let mut buffers = std::mem::take(&mut commit.buffers);
             let shard_ends = buffers.group_by_shard(&commit.refs, batch);
-            let result = self.make_predecessors_visible(&buffers, &shard_ends).and_then(|()| {
-                let markers = self.close_full_late(&mut commit.late);
-                self.apply(&mut commit, batch, &mut buffers, &shard_ends);
-                self.counters.late_samples.add(buffers.conclude(batch, &mut outcome));
-                self.log_batch(&mut commit, &buffers, markers)
-            });
+            let result = self
+                .make_predecessors_visible(&buffers, &shard_ends)
+                .and_then(|()| self.make_histogram_predecessors_visible(&commit, batch))
+                .and_then(|()| {
+                    let markers = self.close_full_late(&mut commit.late);
+                    let is_started = self.chunk_rules.keeps_starts && !batch.start_times_ms.is_empty();
+                    if is_started {
+                        self.apply::<true>(&mut commit, batch, &mut buffers, &shard_ends);
+                    } else {
+                        self.apply::<false>(&mut commit, batch, &mut buffers, &shard_ends);
+                    }
+                    self.counters.late_samples.add(buffers.conclude(batch, is_started, &mut outcome));
+                    let others = self.apply_others(&commit, batch, &mut outcome);
+                    self.log_batch(&mut commit, &buffers, others, markers)
+                });
             commit.buffers = buffers;
             result?
         };
-        self.count(batch, &outcome);
+        self.count(&outcome);
         if let (Some(logged), Acknowledge::Written) = (logged, acknowledge) {
             self.wait_logged(logged)?;
         }
@@ -218,8 +233,8 @@ impl Head {
             .map_err(|error| self.log_error(&error))
     }
 
-    /// Judges and applies the samples of the next batch, shard by shard.
-    fn apply(
+    /// Judges and applies the samples of the next batch, shard by shard; `STARTED`: with start timestamps.
+    fn apply<const STARTED: bool>(
         &self,
         commit: &mut Commit,
         batch: &WriteBatch,
@@ -240,7 +255,12 @@ impl Head {
                 let (id, time, value) = (buffers.ids[at], batch.times_ms[at], batch.values[at]);
                 buffers.fates[at] = match bounds.judge(shard.series(id), time, value) {
                     Judgement::InOrder => {
-                        shard.append(id, time, value, seq, self.options.chunk_range_ms);
+                        if STARTED {
+                            let start = batch.start_times_ms.get(at).copied().unwrap_or(0);
+                            shard.append_started(id, (time, start), value, seq, self.chunk_rules);
+                        } else {
+                            shard.append(id, time, value, seq, self.chunk_rules);
+                        }
                         seen.add(time);
                         Fate::Stored
                     }
@@ -261,9 +281,10 @@ impl Head {
         &self,
         commit: &mut Commit,
         buffers: &Buffers,
+        others: Others,
         markers: Vec<u8>,
     ) -> Result<Option<Logged>, AppendError> {
-        if buffers.record.is_empty() {
+        if buffers.record.is_empty() && others.is_empty() {
             // What the markers say is true all the same; a log that fails now is told by the next batch.
             let _ = self.log_late(commit.late.series_position, &markers, &[]);
             return Ok(None);
@@ -273,14 +294,15 @@ impl Head {
         let mut position = None;
         let series_position = commit.late.series_position;
         let late_records = (markers.as_slice(), buffers.late_record.as_slice());
-        match self.queue(series_position, &buffers.record, late_records, &mut position) {
+        let records = others.around(&buffers.record);
+        match self.queue(series_position, &records, late_records, &mut position) {
             Ok(logged) => {
                 self.visibility.complete(seq, logged.position, logged.late_position);
                 Ok(Some(logged))
             }
             Err(error) => {
                 let (record, late) = (buffers.record.clone(), buffers.late_record.clone());
-                commit.leftover = Some(Leftover { seq, record, late, markers, position });
+                commit.leftover = Some(Leftover { seq, record, others, late, markers, position });
                 Err(self.log_error(&error))
             }
         }
@@ -290,13 +312,13 @@ impl Head {
     fn queue(
         &self,
         series_position: CommitSeq,
-        record: &[u8],
+        records: &[&[u8]],
         (markers, late): (&[u8], &[u8]),
         position: &mut Option<CommitSeq>,
     ) -> Result<Logged, WalError> {
         let in_log = match *position {
             Some(known) => known,
-            None => self.log().log(&[record], Acknowledge::Queued)?,
+            None => self.log().log(records, Acknowledge::Queued)?,
         };
         *position = Some(in_log);
         let late_position = self.log_late(series_position, markers, late)?;
@@ -309,7 +331,8 @@ impl Head {
         let series_position = commit.late.series_position;
         if let Some(left) = &mut commit.leftover {
             let late_records = (left.markers.as_slice(), left.late.as_slice());
-            let queued = self.queue(series_position, &left.record, late_records, &mut left.position);
+            let records = left.others.around(&left.record);
+            let queued = self.queue(series_position, &records, late_records, &mut left.position);
             let logged = queued.map_err(|error| self.log_error(&error))?;
             self.visibility.complete(left.seq, logged.position, logged.late_position);
             commit.leftover = None;
@@ -329,14 +352,19 @@ impl Head {
         }
     }
 
-    fn count(&self, batch: &WriteBatch, outcome: &AppendOutcome) {
-        self.counters.histograms_refused.add(batch.histograms.len() as u64);
+    fn count(&self, outcome: &AppendOutcome) {
+        self.counters.histograms_refused.add(outcome.rejected_histograms.len() as u64);
+        self.counters.histograms_appended.add(outcome.n_histograms as u64);
         self.counters.samples_appended.add(outcome.n_appended as u64);
         self.count_rejections(outcome);
     }
 
     fn count_rejections(&self, outcome: &AppendOutcome) {
-        for (_, rejection) in &outcome.rejected {
+        let of_histograms = outcome.rejected_histograms.iter().filter_map(|(_, rejection)| match rejection {
+            HistogramRejection::Sample(rejection) => Some(rejection),
+            HistogramRejection::Invalid(_) => None,
+        });
+        for rejection in outcome.rejected.iter().map(|(_, rejection)| rejection).chain(of_histograms) {
             let counter = match rejection {
                 Rejection::OutOfOrder => &self.counters.out_of_order,
                 Rejection::Duplicate => &self.counters.duplicate,
@@ -375,7 +403,7 @@ impl Buffers {
     }
 
     /// Writes the records and the outcome; returns how many late samples were stored.
-    fn conclude(&mut self, batch: &WriteBatch, outcome: &mut AppendOutcome) -> u64 {
+    fn conclude(&mut self, batch: &WriteBatch, is_started: bool, outcome: &mut AppendOutcome) -> u64 {
         self.record.clear();
         self.late_record.clear();
         let (mut n_stored, mut n_late) = (0, 0);
@@ -400,10 +428,26 @@ impl Buffers {
         outcome.n_appended += n_stored;
         if n_stored == 0 {
             self.record.clear();
+        } else if is_started {
+            self.record_started(batch);
         }
         if n_late == 0 {
             self.late_record.clear();
         }
         n_late
+    }
+}
+
+impl Buffers {
+    /// Writes the record of the batch anew, with start timestamps.
+    fn record_started(&mut self, batch: &WriteBatch) {
+        self.record.clear();
+        let mut writer = StartedSamplesWriter::new(&mut self.record);
+        for (at, fate) in self.fates.iter().enumerate() {
+            if matches!(fate, Fate::Stored | Fate::Late) {
+                let start_time_ms = batch.start_times_ms.get(at).copied().unwrap_or(0);
+                writer.push(batch.refs[at].get(), batch.times_ms[at], start_time_ms, batch.values[at]);
+            }
+        }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Counters {
     pub(crate) duplicate: Counter,
     pub(crate) out_of_bounds: Counter,
     pub(crate) unknown_series: Counter,
+    pub(crate) histograms_appended: Counter,
     pub(crate) histograms_refused: Counter,
     pub(crate) append_errors: Counter,
     pub(crate) wal_corruptions: Counter,

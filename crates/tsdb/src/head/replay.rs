@@ -6,9 +6,10 @@
 //! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Batches are
 //! not rebuilt: what is on disk was complete when it got there, but for damage, which is passed over and then mended.
 //! Everything on the way is bounded: replay takes a few megabytes more than what it rebuilds.
-//! # Reading order: `feed`, this file, `workers`.
+//! # Reading order: `feed`, this file, `others`, `workers`.
 
 mod feed;
+mod others;
 mod workers;
 
 use std::sync::atomic::Ordering;
@@ -16,10 +17,12 @@ use std::sync::atomic::Ordering;
 use tracing::info;
 use wf_model::Labels;
 
-use self::workers::{Found, Item, Workers};
+use self::others::kind_of;
+use self::workers::{Found, Item, RichItem, RichValue, Workers};
 use super::Head;
 use super::chunk_list::ChunkSpan;
 use super::late::LateChunk;
+use super::series::SampleKind;
 use super::shard::shard_of;
 use crate::FastMap;
 use crate::ReplayProgress;
@@ -39,22 +42,30 @@ pub(super) fn is_ref(series_ref: u64) -> bool {
 /// The chunks found in files, by series reference, until their series are known.
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
+    /// Chunks that end before are in a block, ms.
+    min_valid: i64,
     by_series: FastMap<u64, Found>,
     late: FastMap<u64, Vec<LateChunk>>,
+    /// End and kind of the newest chunk of series that have had histograms.
+    newest_kinds: FastMap<u64, (i64, SampleKind)>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: native histograms, those of no series.
+    /// Chunks of another kind than this version writes: late histograms, those of no series.
     n_foreign: u64,
 }
 
 impl FoundChunks {
+    pub(crate) fn new(min_valid: i64) -> Self {
+        Self { min_valid, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, chunk: ChunkMeta) {
         if !is_ref(chunk.series) {
             self.n_foreign += 1;
             return;
         }
         self.max_ref = self.max_ref.max(chunk.series);
-        if chunk.encoding != Encoding::Xor {
+        if chunk.is_out_of_order && chunk.encoding != Encoding::Xor {
             self.n_foreign += 1;
             return;
         }
@@ -62,6 +73,14 @@ impl FoundChunks {
         if chunk.is_out_of_order {
             self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
             return;
+        }
+        if chunk.max_time_ms < self.min_valid {
+            return;
+        }
+        let newest = self.newest_kinds.get(&chunk.series).map_or(i64::MIN, |(newest, _)| *newest);
+        let kind = kind_of(chunk.encoding);
+        if span.max_time >= newest && (kind != SampleKind::Float || newest != i64::MIN) {
+            self.newest_kinds.insert(chunk.series, (span.max_time, kind));
         }
         self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
     }
@@ -143,7 +162,8 @@ pub(crate) fn is_sound(bytes: &[u8]) -> bool {
         Ok(Record::Exemplars(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
         Ok(Record::MmapMarkers(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
         Ok(Record::Metadata(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
-        Ok(Record::Histograms(_) | Record::Unknown(_)) => true,
+        Ok(Record::Histograms(entries)) => entries.into_iter().all(|entry| entry.is_ok()),
+        Ok(Record::Unknown(_)) => true,
     }
 }
 
@@ -154,14 +174,14 @@ struct Replay<'scope, 'env> {
     workers: Workers<'scope>,
     max_ref: u64,
     n_unknown: u64,
-    n_histograms: u64,
+    n_bad_histograms: u64,
     n_tombstones: u64,
 }
 
 impl<'scope, 'env> Replay<'scope, 'env> {
     fn new(head: &'env Head, found: FoundChunks, workers: Workers<'scope>) -> Self {
         let max_ref = found.max_ref;
-        Self { head, found, workers, max_ref, n_unknown: 0, n_histograms: 0, n_tombstones: 0 }
+        Self { head, found, workers, max_ref, n_unknown: 0, n_bad_histograms: 0, n_tombstones: 0 }
     }
 
     /// Takes a record of the log.
@@ -187,9 +207,11 @@ impl<'scope, 'env> Replay<'scope, 'env> {
                     }
                 }
             }
-            Record::Histograms(_) => self.n_histograms += 1,
-            // Metadata and exemplars are not kept; markers belong to the out-of-order log.
-            Record::Metadata(_) | Record::Exemplars(_) | Record::MmapMarkers(_) | Record::Unknown(_) => {}
+            Record::Histograms(entries) => self.histograms(entries)?,
+            Record::Exemplars(entries) => self.exemplars(entries)?,
+            Record::Metadata(entries) => self.metadata(entries)?,
+            // Markers belong to the out-of-order log.
+            Record::MmapMarkers(_) | Record::Unknown(_) => {}
         }
         Ok(())
     }
@@ -223,7 +245,8 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         }
         // Two references of one series hold chunks of different times, in any order.
         if let Some(found) = self.found.by_series.remove(&entry.series) {
-            self.workers.push_found(id, found);
+            let newest = self.found.newest_kinds.remove(&entry.series);
+            self.workers.push_found(id, found, newest);
         }
         if let Some(late) = self.found.late.remove(&entry.series) {
             let mut shard = self.head.shards[shard_of(id)].write();
@@ -241,7 +264,14 @@ impl<'scope, 'env> Replay<'scope, 'env> {
                 continue;
             }
             match finder.find(sample.series) {
-                Some(id) => self.workers.push(Item { id, time_ms: sample.time_ms, value: sample.value }),
+                Some(id) if sample.start_time_ms == 0 => {
+                    self.workers.push(Item { id, time_ms: sample.time_ms, value: sample.value });
+                }
+                Some(id) => {
+                    let (times, value) =
+                        ((sample.time_ms, sample.start_time_ms), RichValue::Float(sample.value));
+                    self.workers.push_rich(RichItem { id, times, value });
+                }
                 None => self.n_unknown += 1,
             }
         }
@@ -260,11 +290,12 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         head.counters.replay_unknown_refs.set(self.n_unknown);
         let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
         let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
-        if self.n_unknown + self.n_histograms + self.n_tombstones + self.found.n_foreign > 0 || n_orphans > 0
+        if self.n_unknown + self.n_bad_histograms + self.n_tombstones + self.found.n_foreign > 0
+            || n_orphans > 0
         {
             info!(
                 n_samples_of_unknown_series = self.n_unknown,
-                n_histogram_records = self.n_histograms,
+                n_bad_histograms = self.n_bad_histograms,
                 n_tombstones = self.n_tombstones,
                 n_chunks_of_other_kinds = self.found.n_foreign,
                 n_chunks_of_unknown_series = n_orphans,

@@ -1,7 +1,12 @@
 //! The samples of one series: an open chunk, and where the full ones are.
 
+use wf_series::HistogramValue;
+
 use super::chunk_list::{ChunkList, ChunkSpan};
 use super::open_chunk::{OpenChunk, OpenView};
+use super::open_histogram::{OpenHistogram, stale_marker};
+use crate::TsdbOptions;
+use crate::chunk::{Encoding, ResetFlag};
 use crate::head_chunks::ChunkRef;
 
 /// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
@@ -30,6 +35,34 @@ pub(crate) struct Series {
     full: ChunkList,
 }
 
+/// What a sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SampleKind {
+    Float,
+    /// A native histogram with integer counts.
+    Histogram,
+    /// A native histogram with float counts.
+    FloatHistogram,
+}
+
+/// How chunks are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkRules {
+    /// Chunks never cross a multiple of this, ms.
+    pub(crate) range_ms: i64,
+    /// Encoding of floats.
+    pub(crate) floats: Encoding,
+    /// Whether start timestamps are kept.
+    pub(crate) keeps_starts: bool,
+}
+
+impl ChunkRules {
+    pub(crate) fn new(options: &TsdbOptions) -> Self {
+        let floats = if options.xor2 { Encoding::Xor2 } else { Encoding::Xor };
+        Self { range_ms: options.chunk_range_ms, floats, keeps_starts: options.start_timestamps }
+    }
+}
+
 /// What to do with a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -44,6 +77,7 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct CutChunk {
     pub(crate) span: ChunkSpan,
+    pub(crate) encoding: Encoding,
     pub(crate) data: Vec<u8>,
 }
 
@@ -56,7 +90,7 @@ impl Default for Series {
             last_value: 0,
             open_start: NO_TIME,
             next_cut: NO_TIME,
-            open: OpenChunk::Empty,
+            open: OpenChunk::default(),
             full: ChunkList::default(),
         }
     }
@@ -69,10 +103,40 @@ impl Series {
             Verdict::InOrder
         } else if time_ms < self.max_time {
             Verdict::OutOfOrder
-        } else if value.to_bits() == self.last_value {
+        } else if value.to_bits() == self.last_value && self.is_float_repeated(value) {
             Verdict::Repeated
         } else {
             Verdict::Duplicate
+        }
+    }
+
+    /// Whether a float with the bits of the newest value is the newest sample: it may be the sum of a histogram. The
+    /// marker of staleness is one for both.
+    fn is_float_repeated(&self, value: f64) -> bool {
+        wf_model::is_stale_nan(value) || self.open.newest_kind() == SampleKind::Float
+    }
+
+    /// Judges a native histogram that is not older than storage accepts at all.
+    pub(crate) fn judge_histogram(&self, time_ms: i64, value: &HistogramValue) -> Verdict {
+        if time_ms > self.max_time {
+            return Verdict::InOrder;
+        }
+        if time_ms < self.max_time {
+            return Verdict::OutOfOrder;
+        }
+        let is_repeated = match &self.open {
+            OpenChunk::Histogram(open) => open.is_newest(value),
+            // The chunk is closed: its sum stands for it.
+            OpenChunk::Empty(kind) => *kind == kind_of(value) && self.last_value == value.sum().to_bits(),
+            OpenChunk::Line { .. } | OpenChunk::Bits(_) | OpenChunk::Bits2(_) => false,
+        };
+        if is_repeated { Verdict::Repeated } else { Verdict::Duplicate }
+    }
+
+    /// Sets the kind of the newest sample, when the chunk that holds it was found in a file; `chunk_max_time` is its end.
+    pub(crate) fn set_newest_kind(&mut self, chunk_max_time: i64, kind: SampleKind) {
+        if self.open.n_samples() == 0 && chunk_max_time == self.max_time {
+            self.open = OpenChunk::Empty(kind);
         }
     }
 
@@ -88,45 +152,148 @@ impl Series {
         self.commit_seq
     }
 
-    /// Appends a sample that was judged in order, on behalf of batch `seq`. Returns the chunk that had to be cut.
+    /// Appends a float that was judged in order, on behalf of batch `seq`. Returns the chunk that had to be cut.
+    #[inline]
     pub(crate) fn append(
         &mut self,
         time_ms: i64,
         value: f64,
         seq: u64,
-        chunk_range_ms: i64,
+        rules: ChunkRules,
     ) -> Option<CutChunk> {
-        if self.commit_seq != seq {
-            self.commit_seq = seq;
-            self.max_time_before = self.max_time;
+        self.enter(seq);
+        let mut cut = None;
+        if self.must_cut(time_ms) {
+            match self.stale_marker(value) {
+                Some(marker) => return self.append_histogram(time_ms, 0, &marker, seq, rules),
+                None => cut = self.cut(rules),
+            }
         }
-        let cut = if self.must_cut(time_ms) { self.cut() } else { None };
         if self.open.n_samples() == 0 {
-            self.open_start = time_ms;
-            self.next_cut = range_end(time_ms, chunk_range_ms);
+            if let Some(marker) = self.stale_marker(value) {
+                return self.append_histogram(time_ms, 0, &marker, seq, rules);
+            }
+            self.begin(time_ms, rules);
         }
-        self.open.push(time_ms, value.to_bits(), self.max_time, self.last_value, self.open_start);
+        let last = (self.max_time, self.last_value);
+        self.open.push(time_ms, value.to_bits(), last, self.open_start, rules.floats);
         self.max_time = time_ms;
         self.last_value = value.to_bits();
         cut
     }
 
-    /// Closes the open chunk, if it has a sample.
-    pub(crate) fn cut(&mut self) -> Option<CutChunk> {
-        let open = std::mem::take(&mut self.open);
-        let data = open.into_encoded(self.open_start, self.last_value)?;
-        Some(CutChunk { span: ChunkSpan { min_time: self.open_start, max_time: self.max_time }, data })
+    /// As [`Series::append`], with a start timestamp, if such are kept.
+    pub(crate) fn append_started(
+        &mut self,
+        time_ms: i64,
+        start_time_ms: i64,
+        value: f64,
+        seq: u64,
+        rules: ChunkRules,
+    ) -> Option<CutChunk> {
+        if start_time_ms == 0 || !rules.keeps_starts || self.stale_marker(value).is_some() {
+            return self.append(time_ms, value, seq, rules);
+        }
+        self.enter(seq);
+        let cut = if self.must_cut(time_ms) { self.cut(rules) } else { None };
+        if self.open.n_samples() == 0 {
+            self.begin(time_ms, rules);
+        }
+        let last = (self.max_time, self.last_value);
+        self.open.push_started(time_ms, start_time_ms, value.to_bits(), last, self.open_start);
+        self.max_time = time_ms;
+        self.last_value = value.to_bits();
+        cut
     }
 
-    /// Decides whether the open chunk ends before a sample at `time_ms`; after a quarter of the samples it estimates
+    /// Appends a valid native histogram that was judged in order, on behalf of batch `seq`. Returns the chunk that had to
+    /// be cut.
+    pub(crate) fn append_histogram(
+        &mut self,
+        time_ms: i64,
+        start_time_ms: i64,
+        value: &HistogramValue,
+        seq: u64,
+        rules: ChunkRules,
+    ) -> Option<CutChunk> {
+        self.enter(seq);
+        let placed = match &mut self.open {
+            OpenChunk::Histogram(open) => {
+                let range_end = range_end(self.open_start, rules.range_ms);
+                if let Some(ratio) = open.take_estimate() {
+                    self.next_cut = estimated_end(self.open_start, self.max_time, self.next_cut, ratio);
+                }
+                let is_full = open.is_cut_due(time_ms, self.next_cut, range_end);
+                open.push(time_ms, start_time_ms, value, is_full)
+            }
+            OpenChunk::Empty(_) | OpenChunk::Line { .. } | OpenChunk::Bits(_) | OpenChunk::Bits2(_) => {
+                Err(None)
+            }
+        };
+        let cut = match placed {
+            Ok(()) => None,
+            Err(flag) => self.begin_histogram(flag, time_ms, start_time_ms, value, rules),
+        };
+        self.max_time = time_ms;
+        self.last_value = value.sum().to_bits();
+        cut
+    }
+
+    fn begin_histogram(
+        &mut self,
+        flag: Option<ResetFlag>,
+        time_ms: i64,
+        start_time_ms: i64,
+        value: &HistogramValue,
+        rules: ChunkRules,
+    ) -> Option<CutChunk> {
+        let cut = self.cut(rules);
+        self.begin(time_ms, rules);
+        let start = rules.keeps_starts.then_some(start_time_ms);
+        self.open = OpenChunk::Histogram(Box::new(OpenHistogram::begin(flag, time_ms, start, value)));
+        cut
+    }
+
+    /// Returns the marker of staleness to store instead of `value`, if that is one and the newest sample is a histogram.
+    /// # Source
+    /// `spec/prometheus-core.md` §1.2.
+    fn stale_marker(&self, value: f64) -> Option<HistogramValue> {
+        if wf_model::is_stale_nan(value) { stale_marker(self.open.newest_kind()) } else { None }
+    }
+
+    /// Notes that batch `seq` appends.
+    #[inline]
+    fn enter(&mut self, seq: u64) {
+        if self.commit_seq != seq {
+            self.commit_seq = seq;
+            self.max_time_before = self.max_time;
+        }
+    }
+
+    /// Sets the frame of a chunk that begins.
+    fn begin(&mut self, time_ms: i64, rules: ChunkRules) {
+        self.open_start = time_ms;
+        self.next_cut = range_end(time_ms, rules.range_ms);
+    }
+
+    /// Closes the open chunk, if it has a sample.
+    pub(crate) fn cut(&mut self, rules: ChunkRules) -> Option<CutChunk> {
+        let kind = self.open.newest_kind();
+        let open = std::mem::replace(&mut self.open, OpenChunk::Empty(kind));
+        let (encoding, data) = open.into_encoded(self.open_start, self.last_value, rules.floats)?;
+        let span = ChunkSpan { min_time: self.open_start, max_time: self.max_time };
+        Some(CutChunk { span, encoding, data })
+    }
+
+    /// Decides whether the open chunk ends before a float at `time_ms`; after a quarter of the samples it estimates
     /// where chunks of equal length should end so that the last one reaches the boundary.
     ///
     /// # Source
     /// `spec/prometheus-core.md` §7.7.
     fn must_cut(&mut self, time_ms: i64) -> bool {
-        let n_samples = self.open.n_samples();
+        let n_samples = self.open.n_floats();
         if n_samples == SAMPLES_PER_CHUNK / 4 {
-            self.next_cut = estimated_end(self.open_start, self.max_time, self.next_cut);
+            self.next_cut = estimated_end(self.open_start, self.max_time, self.next_cut, 4.0);
         }
         n_samples > 0
             && (time_ms >= self.next_cut || n_samples >= 2 * SAMPLES_PER_CHUNK || self.open.is_large())
@@ -168,6 +335,11 @@ impl Series {
         self.open.view(self.open_start, self.last_value)
     }
 
+    /// Returns a copy of the open chunk as it would go to a file now.
+    pub(crate) fn open_encoded(&self) -> Option<(crate::chunk::Encoding, Vec<u8>)> {
+        self.open.to_encoded(self.open_start, self.last_value)
+    }
+
     pub(crate) fn n_chunks(&self) -> usize {
         self.full.len() + usize::from(self.open.n_samples() > 0)
     }
@@ -185,6 +357,7 @@ impl Series {
             self.max_time = newest;
             // Not known before the log or the chunk is read, see `set_last_value`.
             self.last_value = 0;
+            self.open = OpenChunk::default();
         }
         n_refused
     }
@@ -195,10 +368,19 @@ fn range_end(time_ms: i64, chunk_range_ms: i64) -> i64 {
     (time_ms / chunk_range_ms).saturating_mul(chunk_range_ms).saturating_add(chunk_range_ms)
 }
 
-/// Returns where a chunk that spans `start..=newest` after a quarter of its samples should end, at most `boundary`.
-fn estimated_end(start: i64, newest: i64, boundary: i64) -> i64 {
+/// Returns what kind a histogram is.
+fn kind_of(value: &HistogramValue) -> SampleKind {
+    match value {
+        HistogramValue::Integer(_) => SampleKind::Histogram,
+        HistogramValue::Float(_) => SampleKind::FloatHistogram,
+    }
+}
+
+/// Returns where a chunk that spans `start..=newest`, and is full when it is `ratio` times as long, should end, at most
+/// `boundary`.
+fn estimated_end(start: i64, newest: i64, boundary: i64, ratio: f64) -> i64 {
     let to_boundary = boundary.saturating_sub(start) as f64;
-    let n_chunks = to_boundary / (newest.saturating_sub(start).saturating_add(1).saturating_mul(4)) as f64;
+    let n_chunks = to_boundary / (newest.saturating_sub(start).saturating_add(1) as f64 * ratio);
     if n_chunks <= 1.0 {
         return boundary;
     }
@@ -212,11 +394,12 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000;
+    const RULES: ChunkRules = ChunkRules { range_ms: 2 * HOUR, floats: Encoding::Xor, keeps_starts: false };
 
     fn spans(times: impl Iterator<Item = i64>, value: impl Fn(i64) -> f64) -> Vec<(i64, i64)> {
         let mut series = Series::default();
-        let mut cut: Vec<CutChunk> = times.filter_map(|t| series.append(t, value(t), 1, 2 * HOUR)).collect();
-        cut.extend(series.cut());
+        let mut cut: Vec<CutChunk> = times.filter_map(|t| series.append(t, value(t), 1, RULES)).collect();
+        cut.extend(series.cut(RULES));
         cut.iter().map(|chunk| (chunk.span.min_time, chunk.span.max_time)).collect()
     }
 
@@ -248,7 +431,7 @@ mod tests {
         let noise = |t: i64| f64::from_bits((t as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2);
         let mut series = Series::default();
         let cut: Vec<CutChunk> =
-            (0..400).filter_map(|n| series.append(n * 997, noise(n * 997), 1, 2 * HOUR)).collect();
+            (0..400).filter_map(|n| series.append(n * 997, noise(n * 997), 1, RULES)).collect();
         assert!(!cut.is_empty());
         assert!(
             cut.iter().all(|chunk| chunk.data.len() <= 1024),
@@ -260,9 +443,9 @@ mod tests {
     #[test]
     fn readers_see_what_was_there_before_an_invisible_batch() {
         let mut series = Series::default();
-        series.append(10, 1.0, 1, HOUR);
-        series.append(20, 1.0, 2, HOUR);
-        series.append(30, 1.0, 2, HOUR);
+        series.append(10, 1.0, 1, RULES);
+        series.append(20, 1.0, 2, RULES);
+        series.append(30, 1.0, 2, RULES);
         assert_eq!([0, 1, 2].map(|seq| series.visible_max_time(seq)), [10, 10, 30]);
         assert_eq!(Series::default().visible_max_time(0), NO_TIME);
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::chunk_list::{ChunkPlace, ChunkSpan};
 use super::deletion::DeletedTable;
 use super::late::LateTable;
-use super::series::{CutChunk, Series};
+use super::series::{ChunkRules, CutChunk, Series};
+use wf_series::HistogramValue;
+
+use crate::chunk::Encoding;
 use crate::head_chunks::ChunkRef;
 use crate::index::slabs::Slabs;
 
@@ -19,6 +22,7 @@ pub(crate) struct PendingChunk {
     pub(crate) id: u32,
     pub(crate) slot: u32,
     pub(crate) span: ChunkSpan,
+    pub(crate) encoding: Encoding,
     pub(crate) data: Arc<[u8]>,
 }
 
@@ -72,10 +76,40 @@ impl Shard {
     }
 
     /// Appends a sample judged in order; a chunk it makes full waits for its file.
-    pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, chunk_range_ms: i64) {
-        let series = self.series_mut(id);
-        let cut = series.append(time_ms, value, seq, chunk_range_ms);
-        let is_new_chunk = series.open_start() == Some(time_ms);
+    pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, rules: ChunkRules) {
+        let cut = self.series_mut(id).append(time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    /// As [`Shard::append`], with a start timestamp.
+    pub(crate) fn append_started(
+        &mut self,
+        id: u32,
+        (time_ms, start_time_ms): (i64, i64),
+        value: f64,
+        seq: u64,
+        rules: ChunkRules,
+    ) {
+        let cut = self.series_mut(id).append_started(time_ms, start_time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    /// As [`Shard::append`], for a valid native histogram.
+    pub(crate) fn append_histogram(
+        &mut self,
+        id: u32,
+        (time_ms, start_time_ms): (i64, i64),
+        value: &HistogramValue,
+        seq: u64,
+        rules: ChunkRules,
+    ) {
+        let cut = self.series_mut(id).append_histogram(time_ms, start_time_ms, value, seq, rules);
+        self.appended(id, time_ms, cut);
+    }
+
+    #[inline]
+    fn appended(&mut self, id: u32, time_ms: i64, cut: Option<CutChunk>) {
+        let is_new_chunk = self.series(id).open_start() == Some(time_ms);
         self.chunks_created += u64::from(is_new_chunk);
         if let Some(chunk) = cut {
             self.keep(id, chunk);
@@ -83,20 +117,20 @@ impl Shard {
     }
 
     /// Closes the open chunk of a series; it waits for its file. Returns whether there was one.
-    pub(crate) fn cut(&mut self, id: u32) -> bool {
-        let cut = self.series_mut(id).cut();
+    pub(crate) fn cut(&mut self, id: u32, rules: ChunkRules) -> bool {
+        let cut = self.series_mut(id).cut(rules);
         let was_open = cut.is_some();
         cut.into_iter().for_each(|chunk| self.keep(id, chunk));
         was_open
     }
 
     /// Adds chunks of a series that were found in files at start. Returns how many of them overlap others.
-    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>, rules: ChunkRules) -> usize {
         if found.is_empty() {
             return 0;
         }
         // Samples of an earlier series with these labels, which came from the log, may be older than the chunks.
-        self.cut(id);
+        self.cut(id, rules);
         let n_found = found.len();
         let n_refused = self.series_mut(id).restore_chunks(found);
         self.chunks_created += (n_found - n_refused) as u64;
@@ -114,8 +148,8 @@ impl Shard {
             return;
         }
         self.pending_bytes += chunk.data.len();
-        self.pending[slot as usize] =
-            Some(PendingChunk { id, slot, span: chunk.span, data: chunk.data.into() });
+        let CutChunk { span, encoding, data } = chunk;
+        self.pending[slot as usize] = Some(PendingChunk { id, slot, span, encoding, data: data.into() });
     }
 
     /// Returns the chunks that wait for their file; the bytes are shared, not copied.
@@ -127,8 +161,8 @@ impl Shard {
         self.pending_bytes
     }
 
-    pub(crate) fn pending_chunk(&self, slot: u32) -> Option<Arc<[u8]>> {
-        self.pending.get(slot as usize)?.as_ref().map(|chunk| Arc::clone(&chunk.data))
+    pub(crate) fn pending_chunk(&self, slot: u32) -> Option<(Encoding, Arc<[u8]>)> {
+        self.pending.get(slot as usize)?.as_ref().map(|chunk| (chunk.encoding, Arc::clone(&chunk.data)))
     }
 
     /// Records that a waiting chunk is in its file now.

@@ -2,7 +2,7 @@
 
 use super::Head;
 use super::series::NO_TIME;
-use crate::{Cardinality, TsdbStats};
+use crate::{Cardinality, CompactionStats, TsdbStats};
 
 const MICROS: f64 = 1e6;
 
@@ -33,6 +33,7 @@ impl Head {
             samples_duplicate: counters.duplicate.get(),
             samples_out_of_bounds: counters.out_of_bounds.get(),
             samples_unknown_series: counters.unknown_series.get(),
+            histograms_appended: counters.histograms_appended.get(),
             histograms_refused: counters.histograms_refused.get(),
             append_errors: counters.append_errors.get(),
             n_deleted_intervals: self.n_deleted_intervals() as u64,
@@ -64,6 +65,7 @@ impl Head {
             replay_seconds: counters.replay_micros.get() as f64 / MICROS,
             replay_unknown_refs: counters.replay_unknown_refs.get(),
             clean_start: false,
+            compaction: CompactionStats::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use wf_model::MetricType;
 
+use super::histograms::Histograms;
 use super::{RecordError, RecordType};
 use crate::encoding::{Cursor, DecodeError};
 
@@ -20,8 +21,8 @@ pub enum Record<'a> {
     MmapMarkers(MmapMarkers<'a>),
     /// Type, unit and help of series.
     Metadata(MetadataEntries<'a>),
-    /// Native histograms of this record type, which this version passes over.
-    Histograms(RecordType),
+    /// Native histograms of any type of record.
+    Histograms(Histograms<'a>),
     /// A type that this version does not know; to be skipped.
     Unknown(u8),
 }
@@ -36,10 +37,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     Ok(match record {
         RecordType::Series => Record::Series(SeriesEntries { cursor }),
         RecordType::Samples => {
-            let base = Base::read(&mut cursor).map_err(|source| RecordError::Body { record, source })?;
-            Record::Samples(Samples { cursor, state: SamplesState::Based(base) })
+            let heads = Heads::based(&mut cursor).map_err(|source| RecordError::Body { record, source })?;
+            Record::Samples(Samples { cursor, heads })
         }
-        RecordType::SamplesV2 => Record::Samples(Samples { cursor, state: SamplesState::First }),
+        RecordType::SamplesV2 => Record::Samples(Samples { cursor, heads: Heads::First }),
         RecordType::Tombstones => Record::Tombstones(Tombstones { cursor }),
         RecordType::Exemplars => {
             let base = Base::read(&mut cursor).map_err(|source| RecordError::Body { record, source })?;
@@ -52,12 +53,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
         | RecordType::CustomHistograms
         | RecordType::CustomFloatHistograms
         | RecordType::HistogramsV2
-        | RecordType::FloatHistogramsV2 => Record::Histograms(record),
+        | RecordType::FloatHistogramsV2 => Record::Histograms(
+            Histograms::new(record, cursor).map_err(|source| RecordError::Body { record, source })?,
+        ),
     })
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Base {
+pub(super) struct Base {
     series: u64,
     time_ms: i64,
 }
@@ -174,21 +177,66 @@ pub struct SampleEntry {
     pub value: f64,
 }
 
+/// Series, time and start timestamp of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryHead {
+    pub(super) series: u64,
+    pub(super) time_ms: i64,
+    pub(super) start_time_ms: i64,
+}
+
+/// What heads of entries are relative to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Heads {
+    /// Version 1: all relative to a base.
+    Based(Base),
+    /// Version 2, before its first entry.
+    First,
+    /// Version 2: the first entry, and the previous one.
+    After { first: EntryHead, previous: EntryHead },
+}
+
+impl Heads {
+    /// Reads the base of a version 1 record.
+    pub(super) fn based(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        Base::read(cursor).map(Self::Based)
+    }
+
+    #[inline]
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<EntryHead, DecodeError> {
+        match *self {
+            Self::Based(base) => {
+                let (series, time_ms) = base.relative(cursor)?;
+                Ok(EntryHead { series, time_ms, start_time_ms: 0 })
+            }
+            Self::First => {
+                let series = cursor.varint()?.cast_unsigned();
+                let (time_ms, start_time_ms) = (cursor.varint()?, cursor.varint()?);
+                let first = EntryHead { series, time_ms, start_time_ms };
+                *self = Self::After { first, previous: first };
+                Ok(first)
+            }
+            Self::After { first, previous } => {
+                let series = previous.series.wrapping_add_signed(cursor.varint()?);
+                let time_ms = first.time_ms.wrapping_add(cursor.varint()?);
+                let start_time_ms = match cursor.u8()? {
+                    0 => 0,
+                    1 => previous.start_time_ms,
+                    _ => first.start_time_ms.wrapping_add(cursor.varint()?),
+                };
+                let head = EntryHead { series, time_ms, start_time_ms };
+                *self = Self::After { first, previous: head };
+                Ok(head)
+            }
+        }
+    }
+}
+
 /// Entries of a samples record of either version.
 #[derive(Clone, Debug)]
 pub struct Samples<'a> {
     cursor: Cursor<'a>,
-    state: SamplesState,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum SamplesState {
-    /// Version 1: all entries relative to a base.
-    Based(Base),
-    /// Version 2, before its first entry.
-    First,
-    /// Version 2: the first entry, and reference and start of the previous one.
-    After { first: SampleEntry, previous: SampleEntry },
+    heads: Heads,
 }
 
 impl Samples<'_> {
@@ -200,32 +248,8 @@ impl Samples<'_> {
 
     #[inline]
     fn read(&mut self) -> Result<SampleEntry, DecodeError> {
-        let cursor = &mut self.cursor;
-        match self.state {
-            SamplesState::Based(base) => {
-                let (series, time_ms) = base.relative(cursor)?;
-                Ok(SampleEntry { series, time_ms, start_time_ms: 0, value: cursor.f64()? })
-            }
-            SamplesState::First => {
-                let series = cursor.varint()?.cast_unsigned();
-                let (time_ms, start_time_ms) = (cursor.varint()?, cursor.varint()?);
-                let first = SampleEntry { series, time_ms, start_time_ms, value: cursor.f64()? };
-                self.state = SamplesState::After { first, previous: first };
-                Ok(first)
-            }
-            SamplesState::After { first, previous } => {
-                let series = previous.series.wrapping_add_signed(cursor.varint()?);
-                let time_ms = first.time_ms.wrapping_add(cursor.varint()?);
-                let start_time_ms = match cursor.u8()? {
-                    0 => 0,
-                    1 => previous.start_time_ms,
-                    _ => first.start_time_ms.wrapping_add(cursor.varint()?),
-                };
-                let entry = SampleEntry { series, time_ms, start_time_ms, value: cursor.f64()? };
-                self.state = SamplesState::After { first, previous: entry };
-                Ok(entry)
-            }
-        }
+        let EntryHead { series, time_ms, start_time_ms } = self.heads.read(&mut self.cursor)?;
+        Ok(SampleEntry { series, time_ms, start_time_ms, value: self.cursor.f64()? })
     }
 }
 

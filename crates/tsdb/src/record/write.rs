@@ -35,7 +35,7 @@ fn put_labels<'l>(out: &mut Vec<u8>, labels: impl ExactSizeIterator<Item = (&'l 
 
 /// The reference and time that entries of a record are relative to: those of its first entry.
 #[derive(Clone, Copy, Debug)]
-struct Base {
+pub(super) struct Base {
     series: u64,
     time_ms: i64,
 }
@@ -49,6 +49,64 @@ fn put_relative(out: &mut Vec<u8>, base: &mut Option<Base>, series: u64, time_ms
     });
     put_varint(out, series.wrapping_sub(base.series).cast_signed());
     put_varint(out, time_ms.wrapping_sub(base.time_ms));
+}
+
+/// What heads of entries are relative to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HeadsWriter {
+    /// Version 1.
+    Based(Option<Base>),
+    /// Version 2: time and start of the first entry, series and start of the previous one.
+    Started(Option<([i64; 2], u64, i64)>),
+}
+
+impl HeadsWriter {
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, series: u64, time_ms: i64, start_time_ms: i64) {
+        match self {
+            Self::Based(base) => put_relative(out, base, series, time_ms),
+            Self::Started(state) => {
+                let Some((first, previous, previous_start)) = state else {
+                    put_varint(out, series.cast_signed());
+                    put_varint(out, time_ms);
+                    put_varint(out, start_time_ms);
+                    *state = Some(([time_ms, start_time_ms], series, start_time_ms));
+                    return;
+                };
+                put_varint(out, series.wrapping_sub(*previous).cast_signed());
+                put_varint(out, time_ms.wrapping_sub(first[0]));
+                if start_time_ms == 0 {
+                    out.push(0);
+                } else if start_time_ms == *previous_start {
+                    out.push(1);
+                } else {
+                    out.push(2);
+                    put_varint(out, start_time_ms.wrapping_sub(first[1]));
+                }
+                (*previous, *previous_start) = (series, start_time_ms);
+            }
+        }
+    }
+}
+
+/// Writes a record of float samples with start timestamps (type 11).
+#[derive(Debug)]
+pub struct StartedSamplesWriter<'a> {
+    out: &'a mut Vec<u8>,
+    heads: HeadsWriter,
+}
+
+impl<'a> StartedSamplesWriter<'a> {
+    /// Starts a record at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        out.push(RecordType::SamplesV2.number());
+        Self { out, heads: HeadsWriter::Started(None) }
+    }
+
+    /// Adds a sample; `start_time_ms` is 0 where unknown.
+    pub fn push(&mut self, series: u64, time_ms: i64, start_time_ms: i64, value: f64) {
+        self.heads.put(self.out, series, time_ms, start_time_ms);
+        put_f64(self.out, value);
+    }
 }
 
 /// Writes a record of float samples. References in ascending order make it smallest.
@@ -108,6 +166,11 @@ impl<'a> ExemplarsWriter<'a> {
         Self { out, base: None }
     }
 
+    /// Returns the length of the buffer that the record is in.
+    pub fn n_bytes(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds an exemplar.
     pub fn push<'l>(
         &mut self,
@@ -152,6 +215,11 @@ impl<'a> MetadataWriter<'a> {
     /// Starts a record at the end of `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         out.push(RecordType::Metadata.number());
+        Self { out }
+    }
+
+    /// Goes on with the record that `out` ends with.
+    pub fn resume(out: &'a mut Vec<u8>) -> Self {
         Self { out }
     }
 

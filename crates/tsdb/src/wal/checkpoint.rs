@@ -17,8 +17,8 @@ use super::segment::{Segments, checkpoint_path, segment_path};
 use super::{WalIoError, WalOptions};
 use crate::disk::{Disk, DiskFile, remove_dir_if_present};
 use crate::record::{
-    ExemplarsWriter, MetadataWriter, Record, RecordError, SamplesWriter, SeriesWriter, TombstonesWriter,
-    decode,
+    ExemplarsWriter, HistogramEntry, Histograms, HistogramsWriter, MetadataWriter, Record, RecordError,
+    RecordType, SampleEntry, SamplesWriter, SeriesWriter, StartedSamplesWriter, TombstonesWriter, decode,
 };
 
 /// Bytes that are written at once.
@@ -73,7 +73,7 @@ impl Kept {
 
 /// Writes `checkpoint.{last}` from the newest checkpoint and the segments up to `last`: series for which `keep` holds,
 /// their samples and exemplars at or after `min_time_ms`, their tombstones that reach past it, and their newest
-/// metadata. Native histograms are taken over as they are. Removes nothing.
+/// metadata. Removes nothing.
 /// # Errors
 /// See [`CheckpointError`].
 pub fn create(
@@ -152,18 +152,21 @@ impl Filter<'_> {
                     }
                 }
             }
-            // Start timestamps have no place in version 1 records: such a record is taken over whole.
-            Record::Samples(entries)
-                if record.first() == Some(&crate::record::RecordType::Samples.number()) =>
-            {
-                let mut writer = SamplesWriter::new(out);
+            Record::Samples(entries) => {
+                let is_started = record.first() == Some(&RecordType::SamplesV2.number());
+                let mut writer = SamplesCopy::new(out, is_started);
                 for entry in entries {
                     let entry = entry?;
                     if stats.samples.count(entry.time_ms >= *min_time_ms && keep(entry.series)) {
-                        writer.push(entry.series, entry.time_ms, entry.value);
+                        writer.push(&entry);
                         n_kept += 1;
                     }
                 }
+            }
+            Record::Histograms(entries) => {
+                n_kept = copy_histograms(entries, out, |entry| {
+                    stats.samples.count(entry.time_ms >= *min_time_ms && keep(entry.series))
+                })?;
             }
             Record::Tombstones(entries) => {
                 let mut writer = TombstonesWriter::new(out);
@@ -194,10 +197,6 @@ impl Filter<'_> {
                     }
                 }
             }
-            Record::Samples(_) | Record::Histograms(_) => {
-                out.extend_from_slice(record);
-                n_kept = 1;
-            }
             // Markers belong to the out-of-order log; unknown types are skipped by every reader.
             Record::MmapMarkers(_) | Record::Unknown(_) => {}
         }
@@ -219,6 +218,49 @@ impl Filter<'_> {
             out
         });
         records.collect()
+    }
+}
+
+/// Copies the entries wanted in the type of record that they came in; returns how many.
+fn copy_histograms(
+    entries: Histograms<'_>,
+    out: &mut Vec<u8>,
+    mut is_wanted: impl FnMut(&HistogramEntry) -> bool,
+) -> Result<usize, RecordError> {
+    let mut writer = HistogramsWriter::new(out, entries.record_type());
+    let mut n_kept = 0;
+    for entry in entries {
+        let entry = entry?;
+        if is_wanted(&entry) {
+            writer.push(entry.series, entry.time_ms, entry.start_time_ms, &entry.value);
+            n_kept += 1;
+        }
+    }
+    Ok(n_kept)
+}
+
+/// Writes samples in the version of record that they came in: start timestamps have no place in the first.
+enum SamplesCopy<'a> {
+    Plain(SamplesWriter<'a>),
+    Started(StartedSamplesWriter<'a>),
+}
+
+impl<'a> SamplesCopy<'a> {
+    fn new(out: &'a mut Vec<u8>, is_started: bool) -> Self {
+        if is_started {
+            Self::Started(StartedSamplesWriter::new(out))
+        } else {
+            Self::Plain(SamplesWriter::new(out))
+        }
+    }
+
+    fn push(&mut self, entry: &SampleEntry) {
+        match self {
+            Self::Plain(writer) => writer.push(entry.series, entry.time_ms, entry.value),
+            Self::Started(writer) => {
+                writer.push(entry.series, entry.time_ms, entry.start_time_ms, entry.value);
+            }
+        }
     }
 }
 

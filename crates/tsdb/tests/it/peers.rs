@@ -18,7 +18,7 @@ use wf_tsdb::record::{Record, SamplesWriter, SeriesWriter, decode};
 use wf_tsdb::wal::{Reader, Wal, WalOptions};
 
 /// Samples as text by series, the way `promtool tsdb dump` prints them.
-type Dump = BTreeMap<String, Vec<(i64, String)>>;
+pub(crate) type Dump = BTreeMap<String, Vec<(i64, String)>>;
 
 /// Returns the path of one of Debian's programs, or says that it is not there.
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
@@ -64,11 +64,11 @@ fn value(series: u64, idx: i64) -> f64 {
     }
 }
 
-fn value_text(value: f64) -> String {
+pub(crate) fn value_text(value: f64) -> String {
     if value.is_nan() { "NaN".to_owned() } else { value.to_string() }
 }
 
-fn dump(promtool: &Path, dir: &Path) -> Dump {
+pub(crate) fn dump(promtool: &Path, dir: &Path) -> Dump {
     let out = Command::new(promtool).args(["tsdb", "dump"]).arg(dir).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut found = Dump::new();
@@ -191,14 +191,41 @@ impl Prometheus {
         Self::start_on(free_port(), program, data, config)
     }
 
+    /// Returns whether it ends by itself with an error, as it does on a directory in use.
+    pub(crate) fn refuses(program: &Path, data: &Path) -> bool {
+        let mut server = Self::start_with(program, data, "");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match server.child.try_wait().unwrap() {
+                Some(status) => return !status.success(),
+                None if Instant::now() > deadline => return false,
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
     fn start_on(port: u16, program: &Path, data: &Path, config_text: &str) -> Self {
         let config = data.join("prometheus.yml");
         fs::write(&config, config_text).unwrap();
+        Self::spawn(port, program, data, &[])
+    }
+
+    /// As [`Prometheus::start_with`] without a configuration, with native histograms, which are a feature of 2.42.
+    pub(crate) fn start_with_histograms(program: &Path, data: &Path) -> Self {
+        fs::write(data.join("prometheus.yml"), "").unwrap();
+        Self::spawn(free_port(), program, data, &["--enable-feature=native-histograms"])
+    }
+
+    fn spawn(port: u16, program: &Path, data: &Path, more: &[&str]) -> Self {
+        let config = data.join("prometheus.yml");
         let child = Command::new(program)
+            .args(more)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--web.enable-remote-write-receiver")
+            // Debian's does without, unless told; the original locks.
+            .arg("--storage.tsdb.use-lockfile")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{Acknowledge, SampleColumns, SampleSink, SelectRequest, SeriesSource, WriteBatch};
-use wf_tsdb::{Tsdb, TsdbOptions};
+use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
 use crate::peers::{Prometheus, now_ms, peer};
 
@@ -154,12 +154,16 @@ fn we_read_the_late_samples_of_a_killed_prometheus() {
         assert!(answer.contains(" 204 "), "{answer}");
     }
     assert_eq!(read_theirs(&server), planned(now));
+    let refused = Tsdb::open(dir.path(), TsdbOptions::default(), now).unwrap_err();
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
     server.kill();
     assert!(fs::metadata(dir.path().join("wbl/00000000")).unwrap().len() > 0);
     // Taken over with the window closed: what was late stays, nothing late is taken.
     let tsdb = open(dir.path(), 0);
     assert_eq!(read_ours(&tsdb), planned(now));
-    assert_eq!((tsdb.stats().wbl_corruptions, tsdb.stats().wal_corruptions), (0, 0));
+    let stats = tsdb.stats();
+    assert_eq!((stats.wbl_corruptions, stats.wal_corruptions, stats.clean_start), (0, 0, false));
+    assert!(Prometheus::refuses(&program, dir.path()), "two at once");
     tsdb.close().unwrap();
     // And handed back: it goes on with its own and ours.
     let server = Prometheus::start_with(&program, dir.path(), CONFIG);

@@ -116,7 +116,7 @@ fn match_op(text: &str) -> Result<MatchOp, String> {
     all.into_iter().find(|op| op.as_str() == text).ok_or_else(|| "use =, !=, =~ or !~".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     wf_model::duration::parse(text).map_err(|error| error.to_string())
 }
 

@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use parking_lot::RwLockWriteGuard;
+use wf_series::HistogramValue;
 
 use crate::FastMap;
 use crate::head::chunk_list::ChunkSpan;
-use crate::head::series::Verdict;
+use crate::head::series::{SampleKind, Verdict};
 use crate::head::shard::{SHARDS, Shard, shard_of};
 use crate::head::{Head, Seen};
 use crate::head_chunks::ChunkRef;
@@ -17,6 +18,8 @@ use crate::head_chunks::ChunkRef;
 const WORKERS_MAX: usize = 4;
 /// Samples are handed over in batches of this many.
 const BATCH_ITEMS: usize = 4096;
+/// Fewer of those that may be large.
+const RICH_ITEMS: usize = 256;
 /// Batches that wait for one worker.
 const BATCHES: usize = 4;
 /// Full chunks that pile up in the shards of all workers go to their files when they are this many bytes.
@@ -33,11 +36,36 @@ pub(super) struct Item {
     pub(super) value: f64,
 }
 
+/// A sample of a rarer sort: a native histogram, or one with a start timestamp.
+#[derive(Debug)]
+pub(super) struct RichItem {
+    pub(super) id: u32,
+    /// Its time and its start timestamp, ms.
+    pub(super) times: (i64, i64),
+    pub(super) value: RichValue,
+}
+
+#[derive(Debug)]
+pub(super) enum RichValue {
+    Float(f64),
+    Histogram(HistogramValue),
+}
+
+/// Found chunks of a series, and end and kind of the newest if the series has had histograms.
+#[derive(Debug)]
+struct FoundOf {
+    id: u32,
+    found: Found,
+    newest: Option<(i64, SampleKind)>,
+}
+
 #[derive(Debug, Default)]
 struct Batch {
     /// Come before the items.
-    found: Vec<(u32, Found)>,
+    found: Vec<FoundOf>,
     items: Vec<Item>,
+    /// Come after the items.
+    rich: Vec<RichItem>,
 }
 
 /// What the workers did together.
@@ -82,6 +110,7 @@ impl<'scope> Workers<'scope> {
                 number,
                 n_workers,
                 patches: is_damaged.then(Patches::default),
+                newest_kinds: FastMap::default(),
                 outcome: Outcome::default(),
             };
             let thread = std::thread::Builder::new()
@@ -97,6 +126,9 @@ impl<'scope> Workers<'scope> {
     pub(super) fn push(&mut self, item: Item) {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(item.id) % n_lanes];
+        if !lane.filling.rich.is_empty() {
+            lane.send();
+        }
         lane.filling.items.push(item);
         if lane.filling.items.len() >= BATCH_ITEMS {
             lane.send();
@@ -104,13 +136,24 @@ impl<'scope> Workers<'scope> {
     }
 
     /// Hands over the chunks that were found of a series.
-    pub(super) fn push_found(&mut self, id: u32, found: Found) {
+    pub(super) fn push_found(&mut self, id: u32, found: Found, newest: Option<(i64, SampleKind)>) {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(id) % n_lanes];
-        if !lane.filling.items.is_empty() || lane.filling.found.len() >= BATCH_ITEMS {
+        let has_samples = !lane.filling.items.is_empty() || !lane.filling.rich.is_empty();
+        if has_samples || lane.filling.found.len() >= BATCH_ITEMS {
             lane.send();
         }
-        lane.filling.found.push((id, found));
+        lane.filling.found.push(FoundOf { id, found, newest });
+    }
+
+    /// As [`Workers::push`].
+    pub(super) fn push_rich(&mut self, item: RichItem) {
+        let n_lanes = self.lanes.len();
+        let lane = &mut self.lanes[shard_of(item.id) % n_lanes];
+        lane.filling.rich.push(item);
+        if lane.filling.rich.len() >= RICH_ITEMS {
+            lane.send();
+        }
     }
 
     /// Waits until everything is in its shard.
@@ -148,6 +191,8 @@ struct Worker<'env> {
     number: usize,
     n_workers: usize,
     patches: Option<Patches>,
+    /// End and kind of the newest found chunk of series that have had histograms.
+    newest_kinds: FastMap<u32, (i64, SampleKind)>,
     outcome: Outcome,
 }
 
@@ -170,7 +215,10 @@ impl Worker<'_> {
 
     fn take(&mut self, batch: &mut Batch) {
         let head = self.head;
-        for (id, found) in batch.found.drain(..) {
+        for FoundOf { id, found, newest } in batch.found.drain(..) {
+            if let Some(newest) = newest {
+                self.newest_kinds.insert(id, newest);
+            }
             match &mut self.patches {
                 None => self.restore(&mut head.shards[shard_of(id)].write(), id, found),
                 Some(patches) => {
@@ -189,6 +237,13 @@ impl Worker<'_> {
             }
             self.append(shard, item);
         }
+        for item in batch.rich.drain(..) {
+            let shard = &mut shards[shard_of(item.id) / self.n_workers];
+            if self.patches.is_some() {
+                self.patch(shard, Item { id: item.id, time_ms: item.times.0, value: 0.0 });
+            }
+            self.append_rich(shard, &item);
+        }
         let pending_bytes: usize = shards.iter().map(|shard| shard.pending_bytes()).sum();
         drop(shards);
         if pending_bytes >= FLUSH_BYTES / self.n_workers {
@@ -201,11 +256,33 @@ impl Worker<'_> {
         let Item { id, time_ms, value } = item;
         match shard.series(id).judge(time_ms, value) {
             Verdict::InOrder => {
-                shard.append(id, time_ms, value, 0, self.head.options.chunk_range_ms);
+                shard.append(id, time_ms, value, 0, self.head.chunk_rules);
                 self.outcome.seen.add(time_ms);
                 self.outcome.n_samples += 1;
             }
             // The newest sample of a chunk in a file: only the log tells its value without decoding the chunk.
+            Verdict::Duplicate => shard.series_mut(id).set_last_value(value),
+            Verdict::Repeated | Verdict::OutOfOrder => {}
+        }
+    }
+
+    fn append_rich(&mut self, shard: &mut Shard, item: &RichItem) {
+        let (id, times) = (item.id, item.times);
+        let (verdict, value) = match &item.value {
+            RichValue::Float(value) => (shard.series(id).judge(times.0, *value), *value),
+            RichValue::Histogram(value) => (shard.series(id).judge_histogram(times.0, value), value.sum()),
+        };
+        match verdict {
+            Verdict::InOrder => {
+                let rules = self.head.chunk_rules;
+                match &item.value {
+                    RichValue::Float(value) => shard.append_started(id, times, *value, 0, rules),
+                    RichValue::Histogram(value) => shard.append_histogram(id, times, value, 0, rules),
+                }
+                self.outcome.seen.add(times.0);
+                self.outcome.n_samples += 1;
+            }
+            // As with plain ones.
             Verdict::Duplicate => shard.series_mut(id).set_last_value(value),
             Verdict::Repeated | Verdict::OutOfOrder => {}
         }
@@ -228,6 +305,9 @@ impl Worker<'_> {
             self.outcome.seen.add(span.min_time);
             self.outcome.seen.add(span.max_time);
         }
-        self.outcome.n_chunks_refused += shard.restore(id, found) as u64;
+        self.outcome.n_chunks_refused += shard.restore(id, found, self.head.chunk_rules) as u64;
+        if let Some((newest, kind)) = self.newest_kinds.get(&id) {
+            shard.series_mut(id).set_newest_kind(*newest, *kind);
+        }
     }
 }
