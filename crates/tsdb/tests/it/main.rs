@@ -11,3 +11,4 @@ mod peers;
 mod peers_compact;
 mod peers_histograms;
 mod peers_late;
+mod tools;
