@@ -91,7 +91,9 @@ impl Head {
             closed.extend(self.close_late(*id, visible_seq)?.map(|chunk| (*id, chunk)));
         }
         let markers = self.markers_of(&closed);
-        self.log_late(commit.late.series_position, &markers, &[])?;
+        if !markers.is_empty() {
+            self.log_late(commit.late.series_position, &[&markers])?;
+        }
         Ok(())
     }
 
