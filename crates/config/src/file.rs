@@ -55,6 +55,8 @@ yaml_struct! {
         pub scrape_timeout: Option<At<Duration>>,
         /// Time between two evaluations of a rule group. Default: 1m.
         pub evaluation_interval: Option<Duration>,
+        /// File that every query is logged to, as JSON; relative to the configuration file. Default: none.
+        pub query_log_file: Option<String>,
         /// Labels added to what leaves this server (federation, remote write, alerts). `$VAR` is expanded.
         pub external_labels: BTreeMap<String, At<String>>,
         /// Formats to ask for, in order of preference. Default: all that are known.
@@ -80,7 +82,7 @@ yaml_struct! {
     }
     flatten {}
     not_yet {
-        "rule_query_offset", "query_log_file", "scrape_failure_log_file",
+        "rule_query_offset", "scrape_failure_log_file",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
     }
     null("global section")

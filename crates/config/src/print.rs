@@ -39,6 +39,9 @@ fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {
     writeln!(out, "  scrape_interval: {}", shown(global.scrape_interval))?;
     writeln!(out, "  scrape_timeout: {}", shown(global.scrape_timeout))?;
     writeln!(out, "  evaluation_interval: {}", shown(global.evaluation_interval))?;
+    if let Some(path) = &global.query_log_file {
+        writeln!(out, "  query_log_file: {}", quoted(&path.to_string_lossy()))?;
+    }
     if !global.external_labels.is_empty() {
         writeln!(out, "  external_labels:")?;
         for (name, value) in global.external_labels.iter() {

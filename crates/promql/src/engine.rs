@@ -16,6 +16,7 @@
 pub mod annotations;
 pub mod error;
 pub mod options;
+pub mod plan;
 pub mod result;
 pub mod stats;
 
@@ -46,15 +47,19 @@ mod window;
 
 pub use annotations::Annotations;
 pub use error::{QueryError, Stage};
+pub use execute::When;
 pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
+pub use plan::{
+    Actual, Estimate, LabelsNeeded, NodeId, Operator, OptimizerRules, Plan, PlanNode, PlanScan, Rule, Steps,
+};
 pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
-pub use stats::{QueryStats, SampleStats, StepCount, Timings};
+pub use stats::{QueryStats, SampleStats, StepCount, Timings, Work};
 
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
 use crate::parser::{ParseOptions, parse};
-use execute::{When, execute};
+use execute::execute;
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -145,6 +150,20 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
         execute(&self.options, source, query, When::Range(span), options)
+    }
+
+    /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query
+    /// run with [`QueryOptions::trace`] brings the plan with its actual costs in [`QueryStats::plan`].
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn plan(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        when: When,
+        options: &QueryOptions,
+    ) -> Result<Plan, QueryError> {
+        execute::plan(&self.options, source, query, when, options)
     }
 }
 

@@ -12,6 +12,7 @@ mod call;
 mod check;
 mod duration;
 mod postfix;
+mod recover;
 mod selector;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ use wf_model::Matcher;
 use wf_model::quote::GoQuoted;
 
 use crate::ast::{AggregateOp, Expr, ExprKind, NumberLiteral, Pos, UnaryOp};
-use crate::lexer::{LexError, Token, TokenKind, tokens};
+use crate::lexer::{Token, TokenKind, tokens};
+
+pub use recover::{Lenient, parse_leniently};
 
 /// Deepest tree: nesting and chains of operators together. Whoever walks the tree recurses as deep.
 const MAX_DEPTH: u32 = 250;
@@ -74,9 +77,7 @@ impl std::error::Error for ParseError {}
 /// The first thing that is wrong.
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     Parser::run(text, *options, |parser| {
-        if parser.peek() == &TokenKind::End && parser.lex_error.is_none() {
-            return Err(parser.fault(parser.pos(), "no expression found in input".to_owned()));
-        }
+        parser.expect_something()?;
         let expr = parser.expression()?;
         parser.expect_end("")?;
         Ok(expr)
@@ -132,10 +133,17 @@ pub fn fuzz_parse(data: &[u8]) {
 }
 
 /// A message at a place; becomes a [`ParseError`] once at the end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fault {
     pos: Pos,
     message: String,
+}
+
+impl Fault {
+    fn into_error(self, text: &str) -> ParseError {
+        let (line, column) = line_and_column(text, self.pos.start);
+        ParseError { pos: self.pos, line, column, message: self.message }
+    }
 }
 
 type Parsed<T> = Result<T, Fault>;
@@ -143,38 +151,64 @@ type Parsed<T> = Result<T, Fault>;
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token>,
-    lex_error: Option<LexError>,
     at: usize,
     depth: u32,
     nesting: u32,
     options: ParseOptions,
+    /// What the static rules complain about: told only when the syntax is right.
+    complaints: Vec<Fault>,
+    /// The next selector may select everything: it is the second argument of `info`.
+    may_select_all: bool,
+    /// What to do about wrong syntax; `None` stops at the first fault.
+    recovery: Option<recover::Recovery>,
 }
 
 impl<'a> Parser<'a> {
+    fn new(text: &'a str, options: ParseOptions) -> Self {
+        Parser {
+            text,
+            tokens: tokens(text),
+            at: 0,
+            depth: 0,
+            nesting: 0,
+            options,
+            complaints: Vec::new(),
+            may_select_all: false,
+            recovery: None,
+        }
+    }
+
     fn run<T>(
         text: &'a str,
         options: ParseOptions,
         rule: impl FnOnce(&mut Self) -> Parsed<T>,
     ) -> Result<T, ParseError> {
-        let (mut tokens, lex_error) = tokens(text);
-        if let Some(error) = &lex_error {
-            // The parser never looks behind an end; reaching this one reports what the lexer found there.
-            tokens.push(Token { kind: TokenKind::End, pos: error.pos });
+        let mut parser = Self::new(text, options);
+        let parsed = rule(&mut parser).map_err(|fault| fault.into_error(text))?;
+        match parser.complaints.into_iter().next() {
+            Some(complaint) => Err(complaint.into_error(text)),
+            None => Ok(parsed),
         }
-        let mut parser = Parser { text, tokens, lex_error, at: 0, depth: 0, nesting: 0, options };
-        rule(&mut parser).map_err(|fault| {
-            let reached_lex_error = parser.peek() == &TokenKind::End;
-            let Fault { pos, message } = match &parser.lex_error {
-                Some(error) if reached_lex_error => Fault { pos: error.pos, message: error.message.clone() },
-                _ => fault,
-            };
-            let (line, column) = line_and_column(text, pos.start);
-            ParseError { pos, line, column, message }
-        })
+    }
+
+    fn expect_something(&self) -> Parsed<()> {
+        match self.peek() {
+            TokenKind::End => Err(self.fault(self.pos(), "no expression found in input".to_owned())),
+            _ => Ok(()),
+        }
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
-        self.nested(|parser| parser.binary(0))
+        self.or_hole(|parser| parser.nested(|parser| parser.binary(0)))
+    }
+
+    /// Remembers what a static rule says about `operands`; where one of them is missing, it has nothing to say.
+    fn check(&mut self, outcome: Parsed<()>, operands: &[&Expr]) {
+        if let Err(fault) = outcome
+            && !operands.iter().any(|operand| self.is_hole(operand))
+        {
+            self.complaints.push(fault);
+        }
     }
 
     /// Runs a rule one level deeper.
@@ -182,8 +216,7 @@ impl<'a> Parser<'a> {
         self.deeper(1)?;
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
-            let message = format!("expression is nested more than {MAX_NESTING} levels deep");
-            return Err(self.fault(self.pos(), message));
+            return Err(self.too_deep(format!("expression is nested more than {MAX_NESTING} levels deep")));
         }
         let result = rule(self);
         self.nesting -= 1;
@@ -194,7 +227,7 @@ impl<'a> Parser<'a> {
     fn deeper(&mut self, levels: u32) -> Parsed<()> {
         self.depth += levels;
         if self.depth > MAX_DEPTH {
-            return Err(self.fault(self.pos(), format!("expression is more than {MAX_DEPTH} levels deep")));
+            return Err(self.too_deep(format!("expression is more than {MAX_DEPTH} levels deep")));
         }
         Ok(())
     }
@@ -206,7 +239,7 @@ impl<'a> Parser<'a> {
         self.advance();
         let operand = self.nested(|parser| parser.binary(binary::POWER_LEVEL))?;
         let pos = join(start, operand.pos);
-        check::unary_operand(&operand, pos)?;
+        self.check(check::unary_operand(&operand, pos), &[&operand]);
         if let ExprKind::Number(number) = operand.kind {
             let value = if op == UnaryOp::Minus { -number.value } else { number.value };
             return Ok(Expr { pos, kind: ExprKind::Number(NumberLiteral { value, ..number }) });
@@ -249,7 +282,7 @@ impl<'a> Parser<'a> {
         let start = self.pos();
         self.advance();
         let inner = self.expression()?;
-        let end = self.expect(&TokenKind::RightParen, "paren expression", "\")\"")?;
+        let end = self.close(&TokenKind::RightParen, "paren expression", "\")\"")?;
         Ok(Expr { pos: join(start, end), kind: ExprKind::Paren(Box::new(inner)) })
     }
 
@@ -339,11 +372,13 @@ impl<'a> Parser<'a> {
     }
 
     fn expect_end(&mut self, context: &str) -> Parsed<()> {
-        if self.peek() == &TokenKind::End && self.lex_error.is_none() {
+        if self.peek() == &TokenKind::End {
             return Ok(());
         }
         let mut fault = self.unexpected("", "");
-        fault.message.push_str(context);
+        if !matches!(self.peek(), TokenKind::Invalid(_)) {
+            fault.message.push_str(context);
+        }
         Err(fault)
     }
 
@@ -353,6 +388,9 @@ impl<'a> Parser<'a> {
 
     /// Says what stands here, in which construct, and what belongs here.
     fn unexpected(&self, context: &str, expected: &str) -> Fault {
+        if let TokenKind::Invalid(message) = self.peek() {
+            return self.fault(self.pos(), message.clone());
+        }
         let mut message = format!("unexpected {}", self.describe());
         if !context.is_empty() {
             message.push_str(&format!(" in {context}"));

@@ -31,6 +31,7 @@ pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod merge;
 mod metadata;
 mod mmap;
 pub mod options;
@@ -42,8 +43,11 @@ pub mod wal;
 mod wbl;
 
 pub use budget::{Budget, HeadMemory};
+pub use compact::delete::{CleanError, DeleteError};
+pub use compact::stats::CompactionStats;
 pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
+pub use retention::Retention;
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};
 

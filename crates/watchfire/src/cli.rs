@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
+use crate::tool::promql::PromqlCommand;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -38,7 +39,7 @@ pub(crate) enum Command {
     /// Watch this machine: exporter, server and UI in one process, no configuration needed
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
     /// Checks and tests
@@ -67,6 +68,12 @@ pub(crate) struct UpOptions {
 /// Options of `tool`.
 #[derive(Debug, Args)]
 pub(crate) struct ToolOptions {
+    /// The original wants this before some of its tools; ours need no leave
+    #[arg(long, global = true, hide = true)]
+    pub(crate) experimental: bool,
+    /// As the original's: queries are always read with all features
+    #[arg(long = "enable-feature", global = true, hide = true, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
     #[command(subcommand)]
     pub(crate) command: ToolCommand,
 }
@@ -86,22 +93,17 @@ pub(crate) enum ToolCommand {
     },
 }
 
-/// Tools about queries.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PromqlCommand {
-    /// Run test scripts; exit 0 only if every evaluation passed
-    Test {
-        /// Script files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-}
-
 /// Tools that check files.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckCommand {
     /// Check configuration files
     Config {
+        /// Files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Check rule files
+    Rules {
         /// Files
         #[arg(required = true)]
         files: Vec<PathBuf>,

@@ -160,7 +160,7 @@ fn timestamp(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError
     if let ExprKind::Selector(selector) = &arg.kind
         && selector.mode != RangeMode::Smoothed
     {
-        let times = build_selector(selector, arg.pos, at.site, Yield::Time, cx)?;
+        let times = build_selector(arg, selector, at.site, Yield::Time, cx)?;
         return drop_names(times, cx);
     }
     let grid = at.site.grid;
@@ -173,7 +173,7 @@ fn start_timestamp(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Quer
     let arg = strip_parens(at.arg(0)?);
     match &arg.kind {
         ExprKind::Selector(selector) if cx.env.features.use_start_timestamps => {
-            let times = build_selector(selector, arg.pos, at.site, Yield::StartTime, cx)?;
+            let times = build_selector(arg, selector, at.site, Yield::StartTime, cx)?;
             drop_names(times, cx)
         }
         _ => Ok(Box::new(Materialized::new(Vec::new(), cx)?)),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::plan::OptimizerRules;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -18,6 +20,8 @@ pub struct EngineOptions {
     pub default_subquery_step_ms: i64,
     /// Which optional behaviour is on.
     pub features: Features,
+    /// What the optimiser may do. Default everything.
+    pub rules: OptimizerRules,
 }
 
 impl Default for EngineOptions {
@@ -28,6 +32,7 @@ impl Default for EngineOptions {
             lookback_delta_ms: 300_000,
             default_subquery_step_ms: 60_000,
             features: Features::default(),
+            rules: OptimizerRules::default(),
         }
     }
 }
@@ -84,6 +89,8 @@ pub struct QueryOptions {
     pub clock: Option<Clock>,
     /// Counts samples per step too; needs the per-step feature.
     pub per_step_stats: bool,
+    /// Counts what every node of the plan costs; the plan comes with the statistics.
+    pub trace: bool,
 }
 
 impl fmt::Debug for QueryOptions {
@@ -94,6 +101,7 @@ impl fmt::Debug for QueryOptions {
             .field("cancel", &self.cancel)
             .field("has_clock", &self.clock.is_some())
             .field("per_step_stats", &self.per_step_stats)
+            .field("trace", &self.trace)
             .finish()
     }
 }

@@ -1,8 +1,10 @@
 //! What a query cost: the numbers behind the API's `stats` parameter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::grid::Grid;
+use super::plan::Plan;
 
 /// Samples and timings of a query.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,29 @@ pub struct QueryStats {
     pub samples: SampleStats,
     /// Durations; all zero without a clock. Queueing is the server's to add.
     pub timings: Timings,
+    /// What the engine did for it.
+    pub work: Work,
+    /// The plan with what each node cost; only for a traced query.
+    pub plan: Option<Arc<Plan>>,
+}
+
+/// What the engine did: counts that optimisations lower while answers stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Selections asked of storage.
+    pub selects: u64,
+    /// Nodes of the plan.
+    pub nodes: u64,
+    /// Steps that operators were built for, summed over nodes.
+    pub steps: u64,
+    /// Series decoded; one that is decoded twice counts twice.
+    pub series_decoded: u64,
+    /// Samples decoded, likewise.
+    pub samples_decoded: u64,
+    /// Label sets materialised to group or match series.
+    pub label_sets: u64,
+    /// Series held by operators that need all of their input at once.
+    pub series_held: u64,
 }
 
 /// Samples of a query; a native histogram counts by its size in 16-byte units.

@@ -32,10 +32,13 @@ impl Parser<'_> {
             let return_bool = self.take_keyword("bool");
             let matching = self.matching()?;
             let next_level = if op == BinaryOp::Pow { POWER_LEVEL } else { level(op) + 1 };
-            let rhs = self.nested(|parser| parser.binary(next_level))?;
+            let rhs = self.or_hole(|parser| parser.nested(|parser| parser.binary(next_level)))?;
             let pos = join(lhs.pos, rhs.pos);
             let mut binary = BinaryExpr { op, lhs, rhs, return_bool, matching: None };
-            binary.matching = check::binary(&binary, matching, op_pos)?;
+            match check::binary(&binary, matching, op_pos) {
+                Ok(matching) => binary.matching = matching,
+                Err(fault) => self.check(Err(fault), &[&binary.lhs, &binary.rhs]),
+            }
             lhs = Expr { pos, kind: ExprKind::Binary(Box::new(binary)) };
         }
         self.depth -= chain;

@@ -13,13 +13,14 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
-use wf_promql::engine::{QueryOptions, QueryResult, RangeSpan};
+use wf_promql::engine::{QueryError, QueryOptions, QueryResult, QueryStats, RangeSpan};
 
 use super::ApiState;
 use super::encode;
 use super::error::ApiError;
 use super::params::{Params, to_duration};
 use crate::json::JsonWriter;
+use crate::query_log::{Entry, Origin};
 use crate::query_pool::{CancelOnDrop, Slot, block};
 
 /// Most steps of a range query.
@@ -49,19 +50,24 @@ enum When {
 
 pub(crate) async fn instant(
     State(state): State<Arc<ApiState>>,
+    origin: Origin,
     params: Params,
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let time_ms = params.time_or("time", state.now_ms())?;
     let common = common(&params, limit, &state)?;
-    run(state, common, When::Instant(time_ms)).await
+    run(state, common, When::Instant(time_ms), origin).await
 }
 
-pub(crate) async fn range(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn range(
+    State(state): State<Arc<ApiState>>,
+    origin: Origin,
+    params: Params,
+) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let span = range_span(&params)?;
     let common = common(&params, limit, &state)?;
-    run(state, common, When::Range(span)).await
+    run(state, common, When::Range(span), origin).await
 }
 
 fn common(params: &Params, limit: Option<usize>, state: &ApiState) -> Result<Common, ApiError> {
@@ -107,7 +113,7 @@ fn seconds_to_ms(seconds: f64) -> i64 {
     (seconds * 1000.0) as i64
 }
 
-async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Response, ApiError> {
+async fn run(state: Arc<ApiState>, common: Common, when: When, origin: Origin) -> Result<Response, ApiError> {
     let started = Instant::now();
     let _running = state.metrics().begin_query();
     let slot = state.query_pool().slot(common.timeout).await?;
@@ -119,17 +125,20 @@ async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Respons
         cancel: guard.0.clone(),
         clock: Some(Arc::new(move || started.elapsed())),
         per_step_stats: common.stats.as_deref() == Some("all"),
+        ..QueryOptions::default()
     };
     let (query, queued) = (common.query, slot.queued);
     let evaluating = Arc::clone(&state);
     let result = block(move || {
         let source = evaluating.source()?;
         let engine = evaluating.engine();
+        let _active = evaluating.begin_query(&query);
         let result = match when {
             When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
             When::Range(span) => engine.range(source, &query, span, &options),
         };
         evaluating.metrics().on_query(&result, queued);
+        log(&evaluating, &query, when, &result, queued, &origin);
         Ok(result?)
     });
     let mut result = result.await?;
@@ -143,6 +152,40 @@ async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Respons
     }
     let stats = common.stats.is_some().then_some(slot.queued);
     Ok(answer(result, stats, warnings, slot))
+}
+
+/// Logs a query that was evaluated; one that could not be built never was.
+fn log(
+    state: &ApiState,
+    query: &str,
+    when: When,
+    result: &Result<QueryResult, QueryError>,
+    queued: Duration,
+    origin: &Origin,
+) {
+    let is_built = !matches!(result, Err(QueryError::Parse(_) | QueryError::Invalid(_)));
+    if !is_built || !state.query_log().is_enabled() {
+        return;
+    }
+    let (start_ms, end_ms, step_ms) = match when {
+        When::Instant(time_ms) => (time_ms, time_ms, 0),
+        When::Range(span) => (span.start_ms, span.end_ms, span.step_ms),
+    };
+    let nothing = QueryStats::default();
+    let entry = Entry {
+        now_ms: state.now_ms(),
+        query,
+        start_ms,
+        end_ms,
+        step_ms,
+        error: result.as_ref().err().map(ToString::to_string),
+        stats: result.as_ref().map_or(&nothing, |result| &result.stats),
+        queued,
+        origin,
+    };
+    if let Err(error) = state.query_log().write(&entry) {
+        state.metrics().on_query_log_failure(&error);
+    }
 }
 
 fn answer(result: QueryResult, stats: Option<Duration>, warnings: Vec<&'static str>, slot: Slot) -> Response {

@@ -1,6 +1,7 @@
 //! Tests of the database from outside: against the original, and through kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod blocks;
 mod kill;
 mod kill_database;
 mod kill_late;
