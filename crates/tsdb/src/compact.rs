@@ -16,11 +16,13 @@ pub(crate) mod blocks;
 pub(crate) mod counters;
 pub(crate) mod delete;
 pub(crate) mod dense_xor;
+mod late;
 pub(crate) mod level;
 pub(crate) mod life;
 mod mixed;
 pub mod plan;
 pub(crate) mod rewrite;
+pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod write;
 

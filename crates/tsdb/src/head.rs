@@ -22,7 +22,7 @@ mod open;
 mod open_chunk;
 mod open_histogram;
 mod pins;
-mod ranked;
+pub(crate) mod ranked;
 mod ref_directory;
 mod replay;
 mod room;
@@ -38,6 +38,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+
+pub(crate) use self::late::cut::{LateCut, LateCutError};
+pub(crate) use self::ranked::TooManySymbols;
 
 use self::append::Commit;
 use self::bounds::Clock;

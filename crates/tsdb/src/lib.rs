@@ -44,6 +44,7 @@ mod wbl;
 
 pub use budget::{Budget, HeadMemory};
 pub use compact::delete::{CleanError, DeleteError};
+pub use compact::snapshot::{SnapshotError, SnapshotHead};
 pub use compact::stats::CompactionStats;
 pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};

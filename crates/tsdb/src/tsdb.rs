@@ -21,7 +21,8 @@ use crate::head::Head;
 use crate::merge::{Part, merge, merge_names};
 use crate::wal::WalIoError;
 use crate::{
-    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, TsdbOptions, TsdbStats,
+    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError,
+    SnapshotHead, TsdbOptions, TsdbStats,
 };
 
 /// Why a data directory could not be opened.
@@ -157,6 +158,14 @@ impl Tsdb {
     /// When a block cannot be read or written; it stays as it is.
     pub fn clean_tombstones(&self, now_ms: i64) -> Result<(), CleanError> {
         self.life.clean_tombstones(now_ms)
+    }
+
+    /// Makes a snapshot in `dir`, which must not exist or be empty and lie on the same file system: blocks by hard links,
+    /// the head as one more block. Waits for a compaction that is under way.
+    /// # Errors
+    /// When it cannot be written; what was made of it is removed.
+    pub fn snapshot(&self, dir: &Path, head: SnapshotHead, now_ms: i64) -> Result<(), SnapshotError> {
+        self.life.snapshot(dir, head, now_ms)
     }
 
     /// Changes how long data is kept, from the next look at the directory on: within a minute.

@@ -61,6 +61,8 @@ struct Cutting {
     retry_ms: i64,
     /// When the directory was last looked at, ms.
     reloaded_ms: i64,
+    /// Late samples have to follow what was cut in order.
+    is_late_due: bool,
 }
 
 /// Why a head cut failed.
@@ -83,7 +85,7 @@ impl Life {
             has_thread: options.compaction_thread,
             head: Arc::clone(head),
             compacting: Mutex::default(),
-            cutting: Mutex::new(Cutting { retry_ms: i64::MIN, reloaded_ms: now_ms }),
+            cutting: Mutex::new(Cutting { retry_ms: i64::MIN, reloaded_ms: now_ms, is_late_due: false }),
             thread: Mutex::default(),
             compact_after_ms: AtomicI64::new(i64::MIN),
             stop: AtomicBool::new(false),
@@ -109,6 +111,12 @@ impl Life {
         }
         if !is_within(now_ms, cutting.retry_ms) {
             while self.cut_head_if_due(&mut cutting, now_ms) {}
+            if cutting.is_late_due {
+                cutting.is_late_due = !self.cut_late(now_ms);
+                if cutting.is_late_due {
+                    cutting.retry_ms = now_ms.saturating_add(RETRY_AFTER_MS);
+                }
+            }
         }
         let since_reload = now_ms.saturating_sub(cutting.reloaded_ms);
         if !(0..RELOAD_EVERY_MS).contains(&since_reload) {
@@ -189,6 +197,7 @@ impl Life {
                 // What the block holds may go from the head; and old blocks may have to make room.
                 self.head.truncate_before(range.end_ms + 1, now_ms);
                 cutting.reloaded_ms = i64::MIN;
+                cutting.is_late_due = true;
                 true
             }
             Err(HeadCutError::Block(CompactError::Stopped)) => false,

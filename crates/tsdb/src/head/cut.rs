@@ -53,12 +53,16 @@ pub(crate) struct HeadCut<'a> {
 }
 
 impl Head {
+    /// Returns the time before which selections do not look into the head any more: it is in blocks, ms.
+    pub(crate) fn in_blocks_before(&self) -> i64 {
+        self.pins.pin().min_time
+    }
+
     /// Returns the range of the next block, when one is due: from the oldest sample to the next boundary, once the head
     /// spans one and a half chunk ranges.
     pub(crate) fn due_cut(&self) -> Option<TimeRange> {
         let (newest, range_ms) = (self.max_time(), self.options.chunk_range_ms);
-        // What selections do not see any more is in blocks.
-        let oldest = self.min_time().max(self.pins.pin().min_time);
+        let oldest = self.min_time().max(self.in_blocks_before());
         if newest == NO_TIME || newest.saturating_sub(oldest) <= range_ms.saturating_add(range_ms / 2) {
             return None;
         }
@@ -109,7 +113,7 @@ impl HeadCut<'_> {
         let deleted = shard.deleted.get(id).map_or_else(Vec::new, |intervals| intervals.iter().collect());
         let series = shard.series(id);
         let full = series.full_chunks().iter().filter(|(span, _)| span.overlaps(self.range));
-        let mut places: Vec<(ChunkSpan, Result<ChunkRef, (Encoding, Data)>)> = full
+        let mut places: Vec<(ChunkSpan, Place)> = full
             .filter_map(|(span, place)| match place {
                 ChunkPlace::File(chunk) => Some((span, Ok(chunk))),
                 ChunkPlace::Pending(slot) => {
@@ -136,6 +140,9 @@ impl HeadCut<'_> {
         Ok((located.collect::<Result<_, _>>()?, deleted))
     }
 }
+
+/// Where a chunk is: in a file, or at hand.
+type Place = Result<ChunkRef, (Encoding, Data)>;
 
 /// A chunk of the head.
 type Located = (ChunkSpan, Encoding, Data);

@@ -49,6 +49,11 @@ impl Ranked {
 }
 
 impl Head {
+    /// Replaces `out` by the labels of a series, as ranks.
+    pub(crate) fn ranked_labels(&self, ranked: &Ranked, id: u32, out: &mut Vec<(u32, u32)>) {
+        ranked.labels(&self.index.read(), id, out);
+    }
+
     /// Ranks series; see the module.
     /// # Complexity
     /// O(n log n) in series and symbols; 16 B a series, 20 B and its text a symbol.

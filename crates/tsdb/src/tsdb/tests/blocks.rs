@@ -312,3 +312,101 @@ fn a_step_that_fails_is_tried_again_and_nothing_is_lost() {
         at += 4;
     }
 }
+
+#[test]
+fn late_samples_become_blocks_and_merge_with_those_of_their_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { out_of_order_window_ms: 24 * HOUR, ..small() };
+    let tsdb = Tsdb::open(dir.path(), options.clone(), START).unwrap();
+    append_hours(&tsdb, 2, 6..9);
+    append_hours(&tsdb, 3, 1..5);
+    let want = || {
+        let mut want = appended(3, 1..5);
+        for (labels, samples) in appended(2, 6..9) {
+            want.entry(labels).or_default().extend(samples);
+        }
+        want
+    };
+    assert_same(&all(&tsdb), &want(), "late");
+    append_hours(&tsdb, 2, 9..11);
+    let want = || {
+        let mut want = want();
+        appended(2, 9..11)
+            .into_iter()
+            .for_each(|(labels, samples)| want.entry(labels).or_default().extend(samples));
+        want
+    };
+    tsdb.maintain(START + 10 * HOUR);
+    assert_same(&all(&tsdb), &want(), "in blocks");
+    assert!(!tsdb.head.has_late_samples());
+    let hints = |tsdb: &Tsdb| tsdb.life.blocks.list().iter().filter(|b| b.meta().has_origin_hint()).count();
+    assert_eq!((hints(&tsdb), spans_h(&tsdb)), (3, vec![(0, 2), (2, 4), (4, 6), (6, 8)]));
+    // They say nothing about how far the head was cut.
+    assert_eq!(tsdb.life.blocks.min_valid(), Some(START + 8 * HOUR));
+    tsdb.compact(START);
+    assert_same(&all(&tsdb), &want(), "compacted");
+    tsdb.close().unwrap();
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    assert_same(&all(&tsdb), &want(), "opened again");
+}
+
+#[test]
+fn deletions_reach_blocks_and_cleaning_removes_the_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_hours(&tsdb, 3, 0..9);
+    tsdb.maintain(START);
+    let range = TimeRange { start_ms: START + HOUR, end_ms: START + 7 * HOUR - 1 };
+    assert_eq!(tsdb.delete(&[Matcher::equal("n", "1")], range).unwrap(), 4, "three blocks and the head");
+    assert_eq!(tsdb.delete(&[Matcher::equal("n", "7")], range).unwrap(), 0);
+    let mut want = appended(3, 0..9);
+    let samples = want.get_mut(&labels(1)).unwrap();
+    samples.retain(|(time, _)| !range.contains(*time));
+    assert_same(&all(&tsdb), &want, "deleted");
+    let (before, n_blocks) = (tsdb.stats().compaction.blocks_bytes, tsdb.life.blocks.list().len());
+    tsdb.clean_tombstones(START).unwrap();
+    let list = tsdb.life.blocks.list();
+    assert!(list.iter().all(|block| block.tombstones().is_empty() && block.meta().compaction.level == 1));
+    assert_eq!(list.len(), n_blocks);
+    assert!(tsdb.stats().compaction.blocks_bytes < before);
+    assert_same(&all(&tsdb), &want, "cleaned");
+    tsdb.close().unwrap();
+    assert_same(&all(&Tsdb::open(dir.path(), small(), START).unwrap()), &want, "opened again");
+}
+
+#[test]
+fn blocks_that_lost_every_sample_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_hours(&tsdb, 3, 0..9);
+    tsdb.maintain(START);
+    let range = TimeRange { start_ms: START + 2 * HOUR, end_ms: START + 4 * HOUR - 1 };
+    tsdb.delete(&[], range).unwrap();
+    tsdb.compact(START);
+    assert_eq!(spans_h(&tsdb), [(0, 2), (4, 6)]);
+    let mut want = appended(3, 0..9);
+    want.values_mut().for_each(|samples| samples.retain(|(time, _)| !range.contains(*time)));
+    assert_same(&all(&tsdb), &want, "compacted");
+}
+
+#[test]
+fn a_snapshot_is_a_database_with_the_same_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    append_hours(&tsdb, 3, 0..9);
+    // Somebody reads, so that a range is in a block and in the head.
+    let held = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
+    tsdb.maintain(START);
+    drop(held);
+    tsdb.delete(&[Matcher::equal("n", "2")], TimeRange::ALL).unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let (whole, blocks) = (copies.path().join("whole"), copies.path().join("blocks"));
+    tsdb.snapshot(&whole, SnapshotHead::Included, START).unwrap();
+    tsdb.snapshot(&blocks, SnapshotHead::Skipped, START).unwrap();
+    assert!(tsdb.snapshot(&blocks, SnapshotHead::Skipped, START).is_err(), "it exists");
+    tsdb.close().unwrap();
+    let open = |dir: &Path| Tsdb::open(dir, small(), START).unwrap();
+    assert_same(&all(&open(&whole)), &appended(2, 0..9), "whole");
+    drop(dir);
+    assert_eq!(spans_h(&open(&whole)), [(0, 2), (2, 8)]);
+}

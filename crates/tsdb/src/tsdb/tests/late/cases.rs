@@ -112,7 +112,8 @@ fn late_histograms_are_kept_beside_late_floats() {
         match at / 20 % 3 {
             0 => batch.push_histogram(series, time, HistogramValue::Integer(Arc::new(histogram(at)))),
             1 => {
-                batch.push_histogram(series, time, HistogramValue::Float(Arc::new(histogram(at).to_float())))
+                let value = HistogramValue::Float(Arc::new(histogram(at).to_float()));
+                batch.push_histogram(series, time, value);
             }
             _ => batch.push(series, time, at as f64),
         }
