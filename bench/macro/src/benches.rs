@@ -25,8 +25,14 @@ pub struct Bench {
 }
 
 /// All benches, in the order in which they are listed.
-pub const ALL: &[Bench] =
-    &[tsdb_memory::BENCH, tsdb_append::BENCH, tsdb_restart::BENCH, tsdb_cut::BENCH, tsdb_blocks::BENCH];
+pub const ALL: &[Bench] = &[
+    tsdb_memory::BENCH,
+    tsdb_memory::BENCH_200K,
+    tsdb_append::BENCH,
+    tsdb_restart::BENCH,
+    tsdb_cut::BENCH,
+    tsdb_blocks::BENCH,
+];
 
 /// Finds a bench by its name.
 pub fn find(name: &str) -> Option<&'static Bench> {

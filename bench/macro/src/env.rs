@@ -104,9 +104,9 @@ impl Options {
     /// # Errors
     /// See above.
     pub fn only(&self, known: &[&str]) -> Result<()> {
-        let is_known = |key: &str| known.contains(&key) || matches!(key, "subjects" | "passes");
+        let is_known = |key: &str| known.contains(&key) || matches!(key, "subjects" | "passes" | "record");
         match self.chosen.keys().find(|key| !is_known(key)) {
-            Some(key) => bail!("no option --{key}: subjects, passes, {} are known", known.join(", ")),
+            Some(key) => bail!("no option --{key}: subjects, passes, record, {} are known", known.join(", ")),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! wf-macrobench list
-//! wf-macrobench run NAME [--key value …]   table to stdout, JSON to target/bench/NAME.json
+//! wf-macrobench run NAME [--key value …]   table to stdout, JSON to target/bench/NAME.json; --record PAGE: table there too
 //! wf-macrobench simulate SPEC              targets alone: prints its port, ends when stdin closes
 //! ```
 //! # The same load for all
@@ -21,7 +21,7 @@
 //! # Invariants
 //! - Every process started here is ended by its id when its handle is dropped; the simulator also ends with its parent.
 //! - A peer is what `cargo xtask peers` unpacked, with its default settings unless [`servers`] says otherwise and why.
-//! # Reading order: `benches` (what is measured), `sim`, `servers`, `process`, `meter`, `order`, `stats`, `report`.
+//! # Reading order: `benches` (what is measured), `sim`, `servers`, `process`, `meter`, `latency`, `order`, `stats`, `report`.
 //! # Not here: instruction counts (`bench/src`), which gate regressions; these figures compare.
 
 pub mod benches;
@@ -34,6 +34,7 @@ pub mod servers;
 
 pub mod calibrate;
 pub mod env;
+pub mod latency;
 pub mod order;
 pub mod report;
 pub mod stats;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use wf_macrobench::report::with_section;
 use wf_macrobench::sim::process::serve_until_stdin_ends;
 use wf_macrobench::{Env, Options, benches};
 
@@ -34,7 +35,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
     }
 }
 
-/// Runs a bench; fails when a floor is missed.
+/// Runs a bench; fails when a floor is missed. `--record PAGE` puts the table into a page such as docs/benchmarks.md.
 fn run(name: &str, options: &Options) -> Result<ExitCode> {
     let bench = benches::find(name).with_context(|| format!("no bench {name}: see `wf-macrobench list`"))?;
     let env = Env::of_target(&target_folder()?);
@@ -43,6 +44,11 @@ fn run(name: &str, options: &Options) -> Result<ExitCode> {
     let path = env.out.join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(&report.json()).context("write the report")?;
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    if let Some(page) = options.text("record") {
+        let before = fs::read_to_string(page).with_context(|| format!("read {page}"))?;
+        let after = with_section(&before, name, &report.markdown());
+        fs::write(page, after).with_context(|| format!("write {page}"))?;
+    }
     let has_failed = report.verdicts().iter().any(|verdict| verdict.starts_with("FAIL"));
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -59,6 +59,15 @@ pub fn usage(pid: u32) -> Result<Usage> {
     })
 }
 
+/// Lets [`Usage::rss_peak_bytes`] of process `pid` begin anew from what is resident now.
+/// # Errors
+/// When the process is gone, or belongs to somebody else.
+pub fn reset_peak(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    // 5 is the kernel's word for it, see proc(5).
+    fs::write(&path, "5").with_context(|| format!("write {path}"))
+}
+
 /// Reads the number behind `name` in a file of one field per line; 0 when it is absent, as memory of a dying process is.
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -144,6 +153,22 @@ mod tests {
         assert!(after.anonymous_bytes >= before.anonymous_bytes + (60 << 20), "{before:?} {after:?}");
         assert!(after.rss_peak_bytes >= after.anonymous_bytes && after.n_threads >= 1);
         assert!(usage(std::process::id()).unwrap().cpu_s >= before.cpu_s);
+    }
+
+    #[test]
+    fn the_peak_begins_anew() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "echo; read line"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let outcome = reset_peak(child.id());
+        let seen = usage(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        outcome.unwrap();
+        assert!(seen.rss_peak_bytes >= seen.rss_bytes);
     }
 
     #[test]

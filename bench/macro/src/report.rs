@@ -224,6 +224,33 @@ impl Report {
     }
 }
 
+/// Returns `page` with the section `### NAME` replaced by `section`, or added at its end.
+pub fn with_section(page: &str, name: &str, section: &str) -> String {
+    let heading = format!("### {name}\n");
+    let section = section.trim_end();
+    let Some((before, rest)) = page.split_once(&heading) else {
+        return format!("{}\n\n{section}\n", page.trim_end());
+    };
+    let after = ["\n### ", "\n## "].iter().filter_map(|next| rest.find(next)).min();
+    match after.and_then(|at| rest.get(at..)) {
+        Some(after) => format!("{before}{section}\n{after}"),
+        None => format!("{before}{section}\n"),
+    }
+}
+
+/// Writes a number with commas between thousands.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn cell(unit: Unit, summary: Summary) -> String {
     let shown = unit.show(summary.median);
     let (min, max) = (unit.show(summary.min), unit.show(summary.max));
@@ -259,6 +286,19 @@ mod tests {
         let verdicts = report.verdicts();
         assert!(verdicts[0].starts_with("PASS") && verdicts[1].starts_with("FAIL"), "{verdicts:?}");
         assert!(verdicts[2].starts_with("UNKNOWN"), "{verdicts:?}");
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_its_older_self() {
+        let page = "# Page\n\n### a\n\nold\n\n### b\n\nkept\n";
+        assert_eq!(with_section(page, "a", "### a\n\nnew\n"), "# Page\n\n### a\n\nnew\n\n### b\n\nkept\n");
+        assert_eq!(with_section(page, "b", "### b\n\nnew"), "# Page\n\n### a\n\nold\n\n### b\n\nnew\n");
+        assert_eq!(with_section("# Page\n", "c", "### c\n"), "# Page\n\n### c\n");
+    }
+
+    #[test]
+    fn thousands_have_commas() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

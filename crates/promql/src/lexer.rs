@@ -109,8 +109,10 @@ impl Lexer<'_> {
         let Some(ch) = self.rest().chars().next() else { return self.end() };
         let kind = match ch {
             '"' | '\'' | '`' => self.string(ch)?,
-            '0'..='9' => self.number()?,
-            '.' if self.byte(1).is_some_and(|byte| byte.is_ascii_digit()) => self.number()?,
+            '0'..='9' if !self.in_braces => self.number()?,
+            '.' if !self.in_braces && self.byte(1).is_some_and(|byte| byte.is_ascii_digit()) => {
+                self.number()?
+            }
             ':' if self.in_brackets => self.take(1, TokenKind::Colon),
             ch if ch.is_ascii_alphabetic() || ch == '_' || (ch == ':' && !self.in_braces) => self.word(),
             _ => self.symbol(ch)?,
@@ -174,11 +176,14 @@ impl Lexer<'_> {
             (']', _) => return self.close_bracket(),
             (',', _) => (1, TokenKind::Comma),
             ('@', _) => (1, TokenKind::At),
-            ('=', Some(b'~')) => (2, TokenKind::RegexMatch),
+            ('=', Some(b'~')) if self.in_braces => (2, TokenKind::RegexMatch),
+            ('=', Some(b'~')) => {
+                return Err(self.error(self.at, 2, "unexpected character after '=': '~'".to_owned()));
+            }
             ('=', Some(b'=')) if !self.in_braces => (2, operator(Equal)),
             ('=', _) => (1, TokenKind::Assign),
             ('!', Some(b'=')) => (2, operator(NotEqual)),
-            ('!', Some(b'~')) => (2, TokenKind::RegexNotMatch),
+            ('!', Some(b'~')) if self.in_braces => (2, TokenKind::RegexNotMatch),
             ('<', Some(b'=')) => (2, operator(LessEqual)),
             ('<', Some(b'/')) => (2, operator(BinaryOp::TrimUpper)),
             ('<', _) => (1, operator(Less)),
@@ -193,10 +198,10 @@ impl Lexer<'_> {
             ('^', _) => (1, operator(Pow)),
             ('!', _) => {
                 let after = self.rest().chars().nth(1).map(quoted_char);
-                let message = after.map_or_else(
-                    || "unexpected end of input after '!'".to_owned(),
-                    |after| format!("unexpected character after '!': {after}"),
-                );
+                let place = if self.in_braces { " inside braces" } else { "" };
+                // The end is told as Go tells a character that is none.
+                let after = after.unwrap_or_else(|| quoted_char(char::REPLACEMENT_CHARACTER));
+                let message = format!("unexpected character after '!'{place}: {after}");
                 return Err(self.error(self.at, 1, message));
             }
             _ => return Err(self.unexpected(ch)),
@@ -211,7 +216,7 @@ impl Lexer<'_> {
 
     fn open_brace(&mut self) -> Result<TokenKind, LexError> {
         if self.in_braces {
-            return Err(self.unexpected('{'));
+            return Err(self.error(self.at, 1, "unexpected left brace '{'".to_owned()));
         }
         self.in_braces = true;
         Ok(self.take(1, TokenKind::LeftBrace))
@@ -259,6 +264,10 @@ impl Lexer<'_> {
                 let text = self.rest().get(..length).unwrap_or_default();
                 if number::is_out_of_range(text) {
                     let cause = format!("strconv.ParseFloat: parsing {}: value out of range", GoQuoted(text));
+                    return Err(self.error(self.at, length, format!("error parsing number: {cause}")));
+                }
+                if number::lacks_exponent(text) {
+                    let cause = format!("strconv.ParseFloat: parsing {}: invalid syntax", GoQuoted(text));
                     return Err(self.error(self.at, length, format!("error parsing number: {cause}")));
                 }
                 if let Err(error @ DurationError::OutOfRange) = duration::parse(text) {

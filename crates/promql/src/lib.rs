@@ -5,6 +5,7 @@ pub mod ast;
 pub mod durations;
 pub mod edit;
 pub mod engine;
+pub mod explain;
 pub mod functions;
 mod lexer;
 pub mod lint;

@@ -154,6 +154,8 @@ struct Parser<'a> {
     at: usize,
     depth: u32,
     nesting: u32,
+    /// Aggregations that are being read: errors say so, wherever inside they are.
+    n_aggregations: u32,
     options: ParseOptions,
     /// What the static rules complain about: told only when the syntax is right.
     complaints: Vec<Fault>,
@@ -171,6 +173,7 @@ impl<'a> Parser<'a> {
             at: 0,
             depth: 0,
             nesting: 0,
+            n_aggregations: 0,
             options,
             complaints: Vec::new(),
             may_select_all: false,
@@ -282,7 +285,7 @@ impl<'a> Parser<'a> {
         let start = self.pos();
         self.advance();
         let inner = self.expression()?;
-        let end = self.close(&TokenKind::RightParen, "paren expression", "\")\"")?;
+        let end = self.close(&TokenKind::RightParen, "", "")?;
         Ok(Expr { pos: join(start, end), kind: ExprKind::Paren(Box::new(inner)) })
     }
 
@@ -299,15 +302,24 @@ impl<'a> Parser<'a> {
             self.word_at(1).eq_ignore_ascii_case("by") || self.word_at(1).eq_ignore_ascii_case("without");
         match aggregate::operator(&word) {
             Some(op) if followed_by_paren || has_clause => self.aggregation(op),
-            _ if matches!(
-                word.as_str(),
-                "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2"
-            ) =>
-            {
-                Err(self.unexpected("", ""))
-            }
-            _ if followed_by_paren => self.call(),
+            _ if is_never_an_operand(&word) => Err(self.unexpected("", "")),
+            // A keyword is a metric name where it cannot be a keyword, but never a function.
+            _ if followed_by_paren && !is_keyword_only(&word) => self.call(),
             _ => self.selector(),
+        }
+    }
+
+    /// Whether an expression can begin here.
+    fn begins_expression(&self) -> bool {
+        use crate::ast::BinaryOp::{Add, Sub};
+        match self.peek() {
+            TokenKind::Identifier => !is_never_an_operand(&self.word_at(0).to_ascii_lowercase()),
+            TokenKind::MetricIdentifier
+            | TokenKind::Number(_)
+            | TokenKind::Duration(_)
+            | TokenKind::String(_) => true,
+            TokenKind::LeftParen | TokenKind::LeftBrace | TokenKind::Operator(Add | Sub) => true,
+            _ => false,
         }
     }
 
@@ -391,7 +403,14 @@ impl<'a> Parser<'a> {
         if let TokenKind::Invalid(message) = self.peek() {
             return self.fault(self.pos(), message.clone());
         }
-        let mut message = format!("unexpected {}", self.describe());
+        // Inside braces there are no keywords.
+        let is_label = context == "label matching" && self.peek() == &TokenKind::Identifier;
+        let what = match is_label {
+            true => format!("identifier {}", GoQuoted(self.word_at(0))),
+            false => self.describe(),
+        };
+        let mut message = format!("unexpected {what}");
+        let context = if context.is_empty() && self.n_aggregations > 0 { "aggregation" } else { context };
         if !context.is_empty() {
             message.push_str(&format!(" in {context}"));
         }
@@ -405,26 +424,52 @@ impl<'a> Parser<'a> {
         let text = self.slice(self.pos());
         match self.peek() {
             TokenKind::End => "end of input".to_owned(),
-            TokenKind::Identifier if is_reserved(text) => format!("<{}>", text.to_ascii_lowercase()),
-            TokenKind::Identifier => format!("identifier {}", GoQuoted(text)),
+            TokenKind::Identifier => describe_word(text),
             TokenKind::MetricIdentifier => format!("metric identifier {}", GoQuoted(text)),
-            TokenKind::Number(_) => format!("number {}", GoQuoted(text)),
-            TokenKind::Duration(_) => format!("duration {}", GoQuoted(text)),
-            TokenKind::String(_) => format!("string {}", GoQuoted(text)),
-            TokenKind::Operator(op) => format!("<op:{}>", op.as_str()),
+            TokenKind::Number(_) => format!("number {}", brief(text)),
+            TokenKind::Duration(_) => format!("duration {}", brief(text)),
+            TokenKind::String(_) => format!("string {}", brief(text)),
+            TokenKind::Operator(_) | TokenKind::RegexMatch | TokenKind::RegexNotMatch => {
+                format!("<op:{text}>")
+            }
             _ => GoQuoted(text).to_string(),
         }
     }
 }
 
-/// Words that errors show as keywords rather than as identifiers.
-fn is_reserved(word: &str) -> bool {
+/// Keywords that are no metric names either.
+fn is_never_an_operand(word: &str) -> bool {
+    matches!(word, "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2")
+}
+
+/// Keywords that no function is called by.
+fn is_keyword_only(word: &str) -> bool {
+    let modifiers = ["offset", "smoothed", "anchored", "by", "without", "fill", "fill_left", "fill_right"];
+    modifiers.contains(&word) || ["and", "or", "unless"].contains(&word)
+}
+
+/// A word as errors show it: by what it is where it could be a keyword.
+fn describe_word(word: &str) -> String {
     let lower = word.to_ascii_lowercase();
-    let modifiers = ["offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"];
-    let operators = ["and", "or", "unless", "atan2"];
-    modifiers.contains(&lower.as_str())
-        || operators.contains(&lower.as_str())
-        || aggregate::operator(&lower).is_some()
+    match lower.as_str() {
+        "offset" | "by" | "without" | "on" | "ignoring" | "group_left" | "group_right" | "bool"
+        | "smoothed" | "anchored" => format!("<{word}>"),
+        "and" | "or" | "unless" | "atan2" => format!("<op:{word}>"),
+        "start" | "end" | "step" | "range" => GoQuoted(word).to_string(),
+        "inf" | "nan" => format!("number {}", GoQuoted(word)),
+        lower if aggregate::operator(lower).is_some() => format!("<aggr:{word}>"),
+        _ => format!("identifier {}", GoQuoted(word)),
+    }
+}
+
+/// A literal as errors show it: only its beginning when it is long.
+fn brief(text: &str) -> String {
+    const CHARS_MAX: usize = 10;
+    if text.len() <= CHARS_MAX {
+        return GoQuoted(text).to_string();
+    }
+    let beginning: String = text.chars().take(CHARS_MAX).collect();
+    format!("{}...", GoQuoted(&beginning))
 }
 
 fn join(first: Pos, last: Pos) -> Pos {

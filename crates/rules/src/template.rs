@@ -1,64 +1,75 @@
 //! Templates of labels and annotations, as rules know them.
-//!
-//! # Not here yet: the functions that ask the storage.
 
-use wf_gotemplate::{Functions, TemplateSet, Value};
+mod functions;
+mod numbers;
+mod text;
+mod time;
+
+use std::sync::Arc;
+
+use wf_gotemplate::{Limits, Map, TemplateSet, Value};
+use wf_model::Labels;
+
+pub use functions::{QueryFn, RuleFunctions};
 
 /// What every text begins with: variables that people write instead of fields.
-const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
+const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
+{{$externalURL := .ExternalURL}}{{$value := .Value}}";
 
-/// Names of the functions that rules may call beside the language's own.
-const FUNCTIONS: &[&str] = &[
-    "query",
-    "first",
-    "label",
-    "value",
-    "strvalue",
-    "sortByLabel",
-    "humanize",
-    "humanize1024",
-    "humanizeDuration",
-    "humanizePercentage",
-    "humanizeTimestamp",
-    "toTime",
-    "toDuration",
-    "now",
-    "parseDuration",
-    "title",
-    "toUpper",
-    "toLower",
-    "stripPort",
-    "stripDomain",
-    "match",
-    "reReplaceAll",
-    "urlQueryEscape",
-    "graphLink",
-    "tableLink",
-    "args",
-    "safeHtml",
-    "externalURL",
-    "pathPrefix",
-];
-
-/// Knows the functions; nobody calls them while a text is only parsed.
-struct Known;
-
-impl Functions for Known {
-    fn knows(&self, name: &str) -> bool {
-        FUNCTIONS.contains(&name)
-    }
-
-    fn call(&self, name: &str, _: &[Value]) -> Result<Value, String> {
-        Err(format!("{name} has no storage to ask"))
-    }
+/// Name of the template of an alert's texts, as errors show it.
+fn template_name(alert: &str) -> String {
+    format!("__alert_{alert}")
 }
 
-/// Parses a text of the alert `name`, without executing it.
+/// Parses a text of the alert `alert`, without executing it.
 /// # Errors
 /// What is wrong, in the words of the original.
-pub fn check(name: &str, text: &str) -> Result<(), String> {
-    let mut set = TemplateSet::default();
-    let name = format!("__alert_{name}");
-    set.add(&name, &format!("{VARIABLES}{text}"), &Known)
-        .map_err(|error| format!("error parsing template {name}: {error}"))
+pub fn check(alert: &str, text: &str) -> Result<(), String> {
+    let functions = RuleFunctions { query: &|_| Ok(Vec::new()), external_url: "", now_ms: 0 };
+    parsed(alert, text, &functions).map(drop)
 }
+
+fn parsed(alert: &str, text: &str, functions: &RuleFunctions<'_>) -> Result<TemplateSet, String> {
+    let name = template_name(alert);
+    let mut set = TemplateSet::default();
+    set.add(&name, &format!("{VARIABLES}{text}"), functions)
+        .map_err(|error| format!("error parsing template {name}: {error}"))?;
+    Ok(set)
+}
+
+/// What a text of an alert is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Name of the alert.
+    pub alert: &'a str,
+    /// Labels of the sample.
+    pub labels: &'a Labels,
+    /// Value of the sample.
+    pub value: f64,
+    /// Labels of this server.
+    pub external_labels: &'a [(String, String)],
+}
+
+/// Expands a text.
+/// # Errors
+/// What went wrong, in the words of the original.
+pub fn expand(text: &str, subject: Subject<'_>, functions: &RuleFunctions<'_>) -> Result<String, String> {
+    if !text.contains("{{") {
+        return Ok(text.to_owned());
+    }
+    let set = parsed(subject.alert, text, functions)?;
+    let external = subject.external_labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let entries = [
+        ("Labels".into(), Value::strings(subject.labels.iter())),
+        ("ExternalLabels".into(), Value::strings(external)),
+        ("ExternalURL".into(), Value::text(functions.external_url)),
+        ("Value".into(), Value::Float(subject.value)),
+    ];
+    let data = Value::Map(Arc::new(Map { entries: entries.into(), absent: Value::Nil }));
+    let name = template_name(subject.alert);
+    set.execute(&name, &data, functions, Limits::default())
+        .map_err(|error| format!("error executing template {name}: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -296,16 +296,16 @@ fn with_config(options: &EngineOptions, config: &wf_config::Config) -> EngineOpt
     EngineOptions { default_subquery_step_ms: step_ms, ..options.clone() }
 }
 
-/// Returns how late samples may be, ms.
-fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
-    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn open_query_log(config: &wf_config::Config) -> Result<Option<Arc<File>>, ServerError> {
     let path = config.global.query_log_file.as_deref();
     let failed =
         |source| ServerError::QueryLog { path: path.map(Path::to_owned).unwrap_or_default(), source };
     QueryLog::open(path).map_err(failed)
+}
+
+/// Returns how late samples may be, ms.
+fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
+    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` on a thread that may block.

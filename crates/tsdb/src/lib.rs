@@ -38,6 +38,7 @@ pub mod options;
 pub mod record;
 pub mod retention;
 pub mod stats;
+pub mod tools;
 pub mod tsdb;
 pub mod wal;
 mod wbl;

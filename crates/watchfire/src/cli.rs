@@ -9,6 +9,7 @@ use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::promql::PromqlCommand;
+use crate::tool::tsdb::TsdbCommand;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -85,6 +86,11 @@ pub(crate) enum ToolCommand {
     Promql {
         #[command(subcommand)]
         command: PromqlCommand,
+    },
+    /// About data directories
+    Tsdb {
+        #[command(subcommand)]
+        command: TsdbCommand,
     },
     /// Check files
     Check {

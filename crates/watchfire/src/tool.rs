@@ -1,6 +1,7 @@
 //! `watchfire tool`: checks and tests.
 
 pub(crate) mod promql;
+pub(crate) mod tsdb;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use crate::say;
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
+        ToolCommand::Tsdb { command } => tsdb::main(command),
         ToolCommand::Check { command: CheckCommand::Config { files } } => check_configs(files),
         ToolCommand::Check { command: CheckCommand::Rules { files } } => check_rules(files),
     }

@@ -66,6 +66,31 @@ impl Blocks {
     }
 }
 
+/// Gives `to` the blocks of `from` by hard links: blocks never change, so several servers can share one set, each with a
+/// directory, a log and deletions of its own.
+/// # Errors
+/// When the disk refuses, or the folders are on different ones.
+pub fn link(from: &Path, to: &Path) -> Result<()> {
+    for name in list(from)?.names {
+        link_folder(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+fn link_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            link_folder(&source, &target)?;
+        } else {
+            fs::hard_link(&source, &target).with_context(|| format!("link {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Waits until blocks have changed from `before` and then stayed as they are for `quiet`.
 /// # Errors
 /// When that does not happen `within`.
@@ -99,6 +124,9 @@ mod tests {
         let found = list(data.path()).unwrap();
         assert_eq!((found.names.len(), found.n_samples), (1, 5));
         assert_eq!((found.bytes, found.chunk_bytes, found.index_bytes), (63, 30, 7));
+        let other = tempfile::tempdir().unwrap();
+        link(data.path(), other.path()).unwrap();
+        assert_eq!(list(other.path()).unwrap(), found);
         fs::create_dir(data.path().join("01HZZZZZZZZZZZZZZZZZZZZZZY.tmp-for-creation")).unwrap();
         assert!(list(data.path()).unwrap().is_writing);
     }

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::meter::Usage;
 use crate::process::wait_until;
+use crate::report::thousands;
 use crate::servers::scrape_config;
-use crate::sim::Spec;
 use crate::sim::process::Served;
+use crate::sim::{Churn, Spec};
 use crate::{Env, Options, Server, Simulator, Subject};
 
 /// What is put on a server.
@@ -23,12 +24,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Reads `--series`, `--scrapes` and `--interval` (seconds).
+    /// Reads `--series`, `--scrapes`, `--interval` (seconds) and `--churn` (fraction/scrapes).
     /// # Errors
     /// When one is not a number, or is zero.
     pub fn of(options: &Options, n_series: u64, n_scrapes: u64, interval_s: u64) -> Result<Self> {
+        let mut spec = Spec::cluster(options.number("series", n_series)?);
+        spec.churn = options.text("churn").map(str::parse).transpose().context("read --churn")?;
         let load = Self {
-            spec: Spec::cluster(options.number("series", n_series)?),
+            spec,
             interval_s: options.number("interval", interval_s)?,
             n_scrapes: options.number("scrapes", n_scrapes)?,
         };
@@ -38,9 +41,12 @@ impl Load {
 
     /// Returns a sentence on it.
     pub fn sentence(&self) -> String {
+        let churn = self.spec.churn.map_or_else(String::new, |Churn { fraction, period }| {
+            format!(" Every {period} scrapes {} % of the pods are replaced.", fraction * 100.0)
+        });
         format!(
-            "{} series of {} targets, every {} s, until each target was scraped {} times.",
-            self.spec.n_series(),
+            "{} series of {} targets, every {} s, until each target was scraped {} times.{churn}",
+            thousands(self.spec.n_series()),
             self.spec.profiles().len(),
             self.interval_s,
             self.n_scrapes

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::Bench;
 use super::blocks::{self, Blocks};
 use crate::process::{Process, wait_until};
+use crate::report::thousands;
 use crate::servers::idle_config;
 use crate::sim::page::Dialect;
 use crate::sim::{Clock, Spec, backfill};
@@ -43,8 +44,9 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     let mut report = Report::new(
         "tsdb-blocks",
         format!(
-            "{} series, {n_hours} h every {step_s} s, backfilled from one file, then compacted.",
-            spec.n_series()
+            "{} series of {} targets, {n_hours} h every {step_s} s, backfilled from one file, then compacted.",
+            thousands(spec.n_series()),
+            spec.profiles().len()
         ),
     );
     let subjects = options.subjects(&Subject::ALL)?;

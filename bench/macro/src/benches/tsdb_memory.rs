@@ -9,17 +9,24 @@ use crate::{Env, Options, Report, Subject, Unit, calibrate, order};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "tsdb-memory",
-    about: "memory per scraped series [--series 1000000 --scrapes 40 --interval 10]",
-    run,
+    about: "memory of a million scraped series [--series 1000000 --scrapes 40 --interval 10 --churn 0.02/20]",
+    run: |env, options| run(env, options, "tsdb-memory", 1_000_000, 10),
+};
+
+/// What is paid per server and per target weighs more here.
+pub(crate) const BENCH_200K: Bench = Bench {
+    name: "tsdb-memory-200k",
+    about: "the same with 200,000 series, every 3 s",
+    run: |env, options| run(env, options, "tsdb-memory-200k", 200_000, 3),
 };
 
 /// Memory is watched while the last part of the load comes in: garbage collectors make it go up and down.
 const WATCHED_PART: u64 = 4;
 
-fn run(env: &Env, options: &Options) -> Result<Report> {
-    options.only(&["series", "scrapes", "interval"])?;
-    let load = Load::of(options, 1_000_000, 40, 10)?;
-    let mut report = Report::new("tsdb-memory", load.sentence());
+fn run(env: &Env, options: &Options, name: &'static str, n_series: u64, interval_s: u64) -> Result<Report> {
+    options.only(&["series", "scrapes", "interval", "churn"])?;
+    let load = Load::of(options, n_series, 40, interval_s)?;
+    let mut report = Report::new(name, load.sentence());
     report.note(
         "Memory is the median over the last quarter of the load; the peak is the kernel's high-water mark.",
     );

@@ -44,6 +44,18 @@ impl Churn {
     }
 }
 
+impl FromStr for Churn {
+    type Err = anyhow::Error;
+
+    /// Reads `FRACTION/PERIOD`.
+    fn from_str(text: &str) -> Result<Self> {
+        let (fraction, period) = text.split_once('/').context("FRACTION/PERIOD is needed")?;
+        let churn = Self { fraction: fraction.parse()?, period: period.parse()? };
+        ensure!((0.0..=1.0).contains(&churn.fraction) && churn.period > 0, "0 to 1, and at least 1");
+        Ok(churn)
+    }
+}
+
 /// Where the time of samples comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -121,17 +133,11 @@ impl FromStr for Spec {
 impl Spec {
     fn set(&mut self, part: &str) -> Result<()> {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        let pair = || value.split_once('/').context("two numbers with a slash between are needed");
         match key {
             "seed" => self.seed = value.parse()?,
-            "churn" => {
-                let (fraction, period) = pair()?;
-                let churn = Churn { fraction: fraction.parse()?, period: period.parse()? };
-                ensure!((0.0..=1.0).contains(&churn.fraction) && churn.period > 0, "0 to 1, and at least 1");
-                self.churn = Some(churn);
-            }
+            "churn" => self.churn = Some(value.parse()?),
             "clock" => {
-                let (start_ms, step_ms) = pair()?;
+                let (start_ms, step_ms) = value.split_once('/').context("START/STEP is needed")?;
                 self.clock = Clock::Simulated { start_ms: start_ms.parse()?, step_ms: step_ms.parse()? };
             }
             "rounds" => self.rounds = Some(value.parse()?),

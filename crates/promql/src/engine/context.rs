@@ -10,9 +10,11 @@ use wf_series::{SampleColumns, SelectRequest, Selection, SeriesSource};
 use super::column::Column;
 use super::error::{QueryError, Stage};
 use super::grid::Grid;
-use super::options::{CancelFlag, Clock, Features};
+use super::options::{CancelFlag, Clock, Features, ThreadHook};
+use super::parallel::Permits;
 use super::plan::trace::Trace;
 use super::plan::{BoundPlan, OptimizerRules, Rule};
+use super::range_functions::sweep::Bounds;
 use super::remarks::Remarks;
 use super::stats::{Counter, Work};
 use super::window::Samples;
@@ -26,10 +28,13 @@ pub(crate) struct Env<'q> {
     pub(crate) lookback_ms: i64,
     pub(crate) default_subquery_step_ms: i64,
     pub(crate) max_samples: u64,
+    pub(crate) memory_bytes_max: u64,
     pub(crate) cancel: CancelFlag,
     pub(crate) clock: Option<Clock>,
     /// On the clock; `None` without one.
     pub(crate) deadline: Option<Duration>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) on_thread_start: ThreadHook,
     pub(crate) plan: BoundPlan,
     /// What the scans of the plan selected, in their order.
     pub(crate) selections: Vec<Arc<dyn Selection>>,
@@ -84,7 +89,12 @@ struct Budget {
     held: AtomicU64,
     peak: AtomicU64,
     limit: u64,
+    /// The same in bytes.
+    bytes_max: u64,
 }
+
+/// Time and value.
+pub(crate) const SAMPLE_BYTES: u64 = 16;
 
 /// Samples in memory, counted until dropped.
 #[derive(Debug)]
@@ -101,7 +111,17 @@ impl Held {
         self.weight += weight;
         let held = self.budget.held.fetch_add(weight, Ordering::Relaxed) + weight;
         self.budget.peak.fetch_max(held, Ordering::Relaxed);
-        if held > self.budget.limit { Err(QueryError::TooManySamples) } else { Ok(()) }
+        if held > self.budget.limit {
+            return Err(QueryError::TooManySamples);
+        }
+        if held.saturating_mul(SAMPLE_BYTES) > self.budget.bytes_max {
+            let limit = self.budget.bytes_max;
+            let text = format!(
+                "query would hold more than {limit} bytes of samples: select less, or raise the memory a query may hold"
+            );
+            return Err(QueryError::Execution(text));
+        }
+        Ok(())
     }
 }
 
@@ -109,6 +129,14 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.weight, Ordering::Relaxed);
     }
+}
+
+/// What a thread counted.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) counter: Counter,
+    pub(crate) work: Work,
+    pub(crate) trace: Trace,
 }
 
 /// What changes while a query runs. Operators borrow it for each series they compute.
@@ -119,9 +147,12 @@ pub(crate) struct Cx<'q> {
     pub(crate) work: Work,
     pub(crate) trace: Trace,
     budget: Arc<Budget>,
+    is_fork: bool,
     columns: Vec<Column>,
     samples: Vec<Samples>,
     raw: Vec<SampleColumns>,
+    /// Windows of the series at hand.
+    pub(crate) bounds: Bounds,
 }
 
 impl<'q> Cx<'q> {
@@ -132,11 +163,33 @@ impl<'q> Cx<'q> {
             counter,
             work: Work::default(),
             trace: Trace::default(),
-            budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
+            budget: Arc::new(Budget {
+                limit: env.max_samples,
+                bytes_max: env.memory_bytes_max,
+                ..Budget::default()
+            }),
+            is_fork: false,
             columns: Vec::new(),
             samples: Vec::new(),
             raw: Vec::new(),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// Counts samples against the budget of `other` from now on, for a thread of the same query.
+    pub(crate) fn share_budget(&mut self, other: &Self) {
+        self.budget = Arc::clone(&other.budget);
+        self.is_fork = true;
+    }
+
+    /// Returns whether further threads may be started: those that were started start none.
+    pub(crate) fn may_fork(&self) -> bool {
+        !self.is_fork
+    }
+
+    /// Returns what was counted.
+    pub(crate) fn into_tally(self) -> Tally {
+        Tally { counter: self.counter, work: self.work, trace: self.trace }
     }
 
     /// Returns an error when the query should stop; called once per series.

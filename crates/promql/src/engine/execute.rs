@@ -13,6 +13,7 @@ use super::error::{QueryError, Stage};
 use super::grid::Grid;
 use super::operator::{Materialized, VectorOp, same_labelset, without_metadata};
 use super::options::{EngineOptions, QueryOptions};
+use super::parallel::Permits;
 use super::plan::Plan;
 use super::plan::make::{PlanContext, make};
 use super::plan::trace::Trace;
@@ -54,7 +55,7 @@ impl When {
 
 /// Evaluates a query.
 pub(crate) fn execute(
-    engine: &EngineOptions,
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
     source: &dyn SeriesSource,
     query: &PreparedQuery,
     when: When,
@@ -62,7 +63,7 @@ pub(crate) fn execute(
 ) -> Result<QueryResult, QueryError> {
     let now = || options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
     let started = now();
-    let env = prepare(engine, source, query, when, options, started)?;
+    let env = prepare((engine, permits), source, query, when, options, started)?;
     let prepared = now();
     let grid = when.grid();
     let is_per_step = options.per_step_stats && engine.features.per_step_stats;
@@ -101,7 +102,7 @@ pub(crate) fn execute(
 
 /// Makes the plan of a query with its estimates and runs nothing but the selections.
 pub(crate) fn plan(
-    engine: &EngineOptions,
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
     source: &dyn SeriesSource,
     query: &PreparedQuery,
     when: When,
@@ -109,12 +110,12 @@ pub(crate) fn plan(
 ) -> Result<Plan, QueryError> {
     let started = options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
     let options = QueryOptions { trace: true, ..options.clone() };
-    Ok(prepare(engine, source, query, when, &options, started)?.plan.plan)
+    Ok(prepare((engine, permits), source, query, when, &options, started)?.plan.plan)
 }
 
 /// Checks, resolves and plans a query, and selects its series.
 fn prepare<'q>(
-    engine: &EngineOptions,
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
     source: &'q dyn SeriesSource,
     query: &PreparedQuery,
     when: When,
@@ -141,9 +142,12 @@ fn prepare<'q>(
         lookback_ms,
         default_subquery_step_ms: engine.default_subquery_step_ms,
         max_samples: engine.max_samples,
+        memory_bytes_max: engine.memory_bytes_max,
         cancel: options.cancel.clone(),
         clock: options.clock.clone(),
         deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),
+        permits: Arc::clone(permits),
+        on_thread_start: engine.on_thread_start.clone(),
         plan: make(expr, context),
         selections: Vec::new(),
     };

@@ -12,6 +12,9 @@ use super::plan::OptimizerRules;
 pub struct EngineOptions {
     /// Samples a query may hold in memory at once. Default 50 000 000.
     pub max_samples: u64,
+    /// Bytes of samples a query may hold in memory at once: the samples of `max_samples` at their size in columns.
+    /// Default no bound of its own.
+    pub memory_bytes_max: u64,
     /// How long a query may run; only honoured when the query brings a clock. Default 2 min.
     pub timeout: Duration,
     /// How far an instant selector looks back, ms. Default 5 min.
@@ -22,17 +25,25 @@ pub struct EngineOptions {
     pub features: Features,
     /// What the optimiser may do. Default everything.
     pub rules: OptimizerRules,
+    /// Threads that all queries of the engine share, besides the callers' own; fewer than two mean none. Default: as
+    /// many as there are cores.
+    pub threads: usize,
+    /// Called at the start of every such thread: the place to lower its priority.
+    pub on_thread_start: ThreadHook,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            memory_bytes_max: u64::MAX,
             timeout: Duration::from_secs(120),
             lookback_delta_ms: 300_000,
             default_subquery_step_ms: 60_000,
             features: Features::default(),
             rules: OptimizerRules::default(),
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            on_thread_start: ThreadHook::default(),
         }
     }
 }
@@ -71,6 +82,29 @@ impl Features {
         type_and_unit_labels: false,
         per_step_stats: false,
     };
+}
+
+/// Something to do at the start of each query thread; nothing by default.
+#[derive(Clone, Default)]
+pub struct ThreadHook(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl ThreadHook {
+    /// Wraps what is to be done.
+    pub fn new(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    pub(crate) fn call(&self) {
+        if let Some(hook) = &self.0 {
+            hook();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ThreadHook({})", if self.0.is_some() { "set" } else { "none" })
+    }
 }
 
 /// A monotonic clock: time since some fixed instant.

@@ -38,6 +38,19 @@ pub struct Work {
     pub series_held: u64,
 }
 
+impl Work {
+    /// Adds what another thread did.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.selects += other.selects;
+        self.nodes += other.nodes;
+        self.steps += other.steps;
+        self.series_decoded += other.series_decoded;
+        self.samples_decoded += other.samples_decoded;
+        self.label_sets += other.label_sets;
+        self.series_held += other.series_held;
+    }
+}
+
 /// Samples of a query; a native histogram counts by its size in 16-byte units.
 #[derive(Clone, Debug, Default)]
 pub struct SampleStats {
@@ -104,6 +117,22 @@ impl Counter {
             self.stats.total_queryable_per_step[step].n_samples += queryable;
             self.stats.read_per_step[step].n_samples += read;
         }
+    }
+
+    /// Returns a counter for another thread of the same query.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.grid, self.is_per_step)
+    }
+
+    /// Adds what another thread counted.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.stats.total_queryable += other.stats.total_queryable;
+        self.stats.read += other.stats.read;
+        let add = |mine: &mut [StepCount], theirs: &[StepCount]| {
+            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.n_samples += theirs.n_samples);
+        };
+        add(&mut self.stats.total_queryable_per_step, &other.stats.total_queryable_per_step);
+        add(&mut self.stats.read_per_step, &other.stats.read_per_step);
     }
 
     /// Returns the counts, with the most samples that were held at once.

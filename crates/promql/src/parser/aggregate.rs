@@ -1,7 +1,5 @@
 //! Aggregations: the clause may stand before or behind the arguments.
 
-use wf_model::quote::GoQuoted;
-
 use super::{Parsed, Parser, check, is_experimental, join};
 use crate::ast::{AggregateExpr, AggregateOp, Expr, ExprKind};
 use crate::lexer::TokenKind;
@@ -32,18 +30,18 @@ impl Parser<'_> {
     pub(super) fn aggregation(&mut self, op: AggregateOp) -> Parsed<Expr> {
         let start = self.pos();
         self.advance();
+        self.n_aggregations += 1;
+        let body = self.aggregation_body();
+        self.n_aggregations -= 1;
+        let (mut args, without, grouping) = body?;
+        let mut end = start;
+        end.end = self.previous_end();
+        let pos = join(start, end);
         if is_experimental(op) && !self.options.experimental_functions {
             let hint =
                 "is experimental and must be enabled with --enable-feature=promql-experimental-functions";
             self.tolerate(self.fault(start, format!("{}() {hint}", op.as_str())))?;
         }
-        let clause_before = self.grouping_clause()?;
-        let mut args = self.arguments("aggregation", None)?;
-        let clause_behind = if clause_before.is_none() { self.grouping_clause()? } else { None };
-        let (without, grouping) = clause_before.or(clause_behind).unwrap_or_default();
-        let mut end = start;
-        end.end = self.previous_end();
-        let pos = join(start, end);
         if args.is_empty() {
             self.tolerate(self.fault(pos, "no arguments for aggregate expression provided".to_owned()))?;
         }
@@ -62,6 +60,15 @@ impl Parser<'_> {
         Ok(Expr { pos, kind: ExprKind::Aggregate(Box::new(aggregate)) })
     }
 
+    /// The arguments, and the clause before or behind them.
+    fn aggregation_body(&mut self) -> Parsed<(Vec<Expr>, bool, Vec<String>)> {
+        let clause_before = self.grouping_clause()?;
+        let args = self.arguments(None)?;
+        let clause_behind = if clause_before.is_none() { self.grouping_clause()? } else { None };
+        let (without, grouping) = clause_before.or(clause_behind).unwrap_or_default();
+        Ok((args, without, grouping))
+    }
+
     /// `by (…)` or `without (…)`: whether it is `without`, and the labels.
     fn grouping_clause(&mut self) -> Parsed<Option<(bool, Vec<String>)>> {
         let without = self.is_keyword("without");
@@ -73,8 +80,8 @@ impl Parser<'_> {
     }
 
     /// `(a, b)`: expressions, no trailing comma. Argument number `select_all` may be a selector of everything.
-    pub(super) fn arguments(&mut self, context: &str, select_all: Option<usize>) -> Parsed<Vec<Expr>> {
-        self.expect(&TokenKind::LeftParen, context, "\"(\"")?;
+    pub(super) fn arguments(&mut self, select_all: Option<usize>) -> Parsed<Vec<Expr>> {
+        self.expect(&TokenKind::LeftParen, "", "")?;
         let mut args = Vec::new();
         if self.take(&TokenKind::RightParen) {
             return Ok(args);
@@ -88,22 +95,17 @@ impl Parser<'_> {
             }
             let comma = self.pos();
             if !self.take(&TokenKind::Comma) {
-                self.tolerate(self.unexpected(context, "\",\" or \")\""))?;
+                self.tolerate(self.unexpected("", ""))?;
                 self.skip_to_delimiter();
                 if !self.take(&TokenKind::Comma) {
                     self.take(&TokenKind::RightParen);
                     return Ok(args);
                 }
             }
-            if self.peek() == &TokenKind::RightParen {
+            if !self.begins_expression() && !matches!(self.peek(), TokenKind::Invalid(_)) {
                 let message = "trailing commas not allowed in function call args";
                 self.tolerate(self.fault(comma, message.to_owned()))?;
             }
         }
-    }
-
-    /// Says that nothing is called `name`.
-    pub(super) fn unknown_function(&self, name: &str) -> super::Fault {
-        self.fault(self.pos(), format!("unknown function with name {}", GoQuoted(name)))
     }
 }

@@ -10,23 +10,29 @@ impl Parser<'_> {
     pub(super) fn call(&mut self) -> Parsed<Expr> {
         let start = self.pos();
         let name = self.word_at(0);
-        let Some(function) = lookup(name) else {
-            self.tolerate(self.unknown_function(name))?;
-            let hole = self.hole();
-            self.advance();
-            self.arguments("function call", None)?;
-            return Ok(hole);
+        let function = lookup(name);
+        let n_complaints = self.complaints.len();
+        self.advance();
+        let select_all = function.is_some_and(|function| function.id == FunctionId::Info).then_some(1);
+        let args = self.arguments(select_all)?;
+        // Told behind the arguments: what is wrong with their syntax comes first.
+        let Some(function) = function else {
+            let message = format!("unknown function with name {}", GoQuoted(name));
+            self.tolerate(self.fault(start, message))?;
+            return Ok(self.hole());
         };
         if function.experimental && !self.options.experimental_functions {
             self.tolerate(self.fault(start, format!("function {} is not enabled", GoQuoted(name))))?;
         }
-        self.advance();
-        let select_all = (function.id == FunctionId::Info).then_some(1);
-        let args = self.arguments("function call", select_all)?;
         let pos = join(start, Pos { start: start.start, end: self.previous_end() });
         let operands: Vec<&Expr> = args.iter().collect();
         let count = self.check_count(function, args.len(), pos);
+        let wrong_count = count.is_err() && !operands.iter().any(|operand| self.is_hole(operand));
         self.check(count, &operands);
+        // The count is told before what is wrong inside the arguments.
+        if let Some(inside) = self.complaints.get_mut(n_complaints..) {
+            inside.rotate_right(usize::from(wrong_count));
+        }
         let types = check::arguments(function, &args);
         self.check(types, &operands);
         Ok(Expr { pos, kind: ExprKind::Call(Call { function, args }) })

@@ -122,12 +122,12 @@ impl Parser<'_> {
         };
         if let Some(edge) = edge {
             self.advance();
-            self.expect(&TokenKind::LeftParen, "@", "\"(\"")?;
-            self.expect(&TokenKind::RightParen, "@", "\")\"")?;
+            self.expect(&TokenKind::LeftParen, "@", "timestamp")?;
+            self.expect(&TokenKind::RightParen, "@", "timestamp")?;
             return Ok(edge);
         }
         let pos = self.pos();
-        let seconds = self.signed_number("@")?;
+        let seconds = self.signed_number("@", "timestamp")?;
         let ms = (seconds * 1000.0).round();
         // Within ±2^53 ms every whole number is exact; beyond lies no time anybody means.
         if !ms.is_finite() || ms.abs() > i64::MAX as f64 {

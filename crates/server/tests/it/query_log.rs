@@ -81,3 +81,39 @@ async fn the_engine_counts_what_it_does() {
     assert_eq!((active.len(), active[0]), (2001, b'['));
     assert!(active[1..].iter().all(|byte| *byte == 0), "nothing runs any more");
 }
+
+#[tokio::test]
+async fn a_plan_tells_what_is_expected_and_what_it_cost() {
+    let site = Site::with(&[UP]).await;
+    let path = format!(
+        "/api/v1/query_explain?query=sum(rate(up[30s]))%20%2B%201&start={}&end={NOW_S}&step=10",
+        NOW_S - 20
+    );
+    let planned = site.get(&path).await.json();
+    let nodes = planned["data"]["nodes"].as_array().unwrap();
+    assert_eq!(nodes[0]["operator"], "elementwise +");
+    assert_eq!(
+        (nodes[0]["parent"].clone(), nodes[0]["children"].to_string()),
+        (Value::Null, "[1,4]".to_owned())
+    );
+    assert!(
+        nodes.iter().all(|node| node["actual"].is_null() && node["estimate"]["rows"].is_u64()),
+        "{nodes:?}"
+    );
+    assert_eq!(planned["data"]["scans"][0]["series"], 1);
+    assert!(planned["data"]["stats"].is_null());
+
+    let ran = site.post("/api/v1/query_explain", "query=sum(rate(up[30s]))&analyze=true").await.json();
+    let root = &ran["data"]["nodes"][0];
+    assert_eq!(
+        (root["operator"].as_str(), root["actual"]["series"].as_u64()),
+        (Some("aggregate sum"), Some(1))
+    );
+    assert!(
+        root["actual"]["time"].is_number() && ran["data"]["stats"]["samples"]["samplesRead"] == 3,
+        "{ran}"
+    );
+    assert!(ran["data"]["text"].as_str().unwrap().contains("aggregate sum"));
+    assert_eq!(site.get("/api/v1/query_explain?query=sum(").await.status.as_u16(), 400);
+    assert_eq!(site.get("/api/v1/query_explain?query=1&analyze=maybe").await.status.as_u16(), 400);
+}

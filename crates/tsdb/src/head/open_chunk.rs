@@ -196,14 +196,12 @@ impl OpenChunk {
 
     /// Returns a copy of the chunk as it would go to a file now.
     pub(crate) fn to_encoded(&self, start: i64, last_value: u64) -> Option<(Encoding, Vec<u8>)> {
-        match self {
-            Self::Empty(_) => None,
-            Self::Line { step, n } => {
-                Some((Encoding::Xor, Bits::from_line(start, *step, *n, last_value).bytes))
+        match self.view(start, last_value) {
+            OpenView::Empty => None,
+            OpenView::Line { start, step, n, value } => {
+                Some((Encoding::Xor, Bits::from_line(start, step, n, value).bytes))
             }
-            Self::Bits(bits) => Some((Encoding::Xor, bits.bytes.clone())),
-            Self::Bits2(encoder) => Some((Encoding::Xor2, encoder.bytes().to_vec())),
-            Self::Histogram(open) => Some((open.encoding(), open.bytes().to_vec())),
+            OpenView::Encoded(encoding, bytes) => Some((encoding, bytes)),
         }
     }
 

@@ -336,7 +336,7 @@ impl Series {
     }
 
     /// Returns a copy of the open chunk as it would go to a file now.
-    pub(crate) fn open_encoded(&self) -> Option<(Encoding, Vec<u8>)> {
+    pub(crate) fn open_encoded(&self) -> Option<(crate::chunk::Encoding, Vec<u8>)> {
         self.open.to_encoded(self.open_start, self.last_value)
     }
 

@@ -3,6 +3,8 @@
 //! `format` and `label-matchers` keep the contract of the original's `promtool promql`: the query goes to standard
 //! output, an error to standard error with exit code 1. Lint findings end with 3 when they are to be fatal.
 
+mod explain;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ pub(crate) enum PromqlCommand {
         #[arg(short, long, value_enum, default_value = "text")]
         output: Output,
     },
+    /// Show the plan of a query: what each part is expected to cost, and with --analyze what it cost
+    Explain(explain::ExplainOptions),
     /// Say what is suspicious about queries
     Lint {
         /// The queries; `-` reads one from standard input
@@ -112,7 +116,7 @@ fn match_op(text: &str) -> Result<MatchOp, String> {
     all.into_iter().find(|op| op.as_str() == text).ok_or_else(|| "use =, !=, =~ or !~".to_owned())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     wf_model::duration::parse(text).map_err(|error| error.to_string())
 }
 
@@ -120,6 +124,7 @@ pub(crate) fn main(command: &PromqlCommand) -> ExitCode {
     let outcome = match command {
         PromqlCommand::Format { query } => format(query),
         PromqlCommand::Parse { query, output } => print_tree(query, *output),
+        PromqlCommand::Explain(options) => explain::main(options),
         PromqlCommand::Lint { queries, output, lint_fatal, warnings_only, scrape_interval } => {
             let options = LintOptions {
                 output: *output,

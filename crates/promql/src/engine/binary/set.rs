@@ -9,6 +9,7 @@ use crate::engine::column::{Column, StepSet};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::operator::{BoxVector, Materialized, Series, VectorOp};
+use crate::engine::parallel::for_each_series;
 
 /// Builds a set operation.
 pub(crate) fn build(
@@ -26,15 +27,10 @@ pub(crate) fn build(
     let mut present = vec![StepSet::default(); groups.len()];
     present.iter_mut().for_each(|steps| steps.reset(n_steps));
     let [group_of, of_right] = <[Vec<u32>; 2]>::try_from(groups.of).unwrap_or_default();
-    let mut column = cx.take_column();
-    for (idx, group) in of_right.iter().enumerate() {
-        cx.check()?;
-        right.read(idx, &mut column, cx)?;
-        for step in column.steps().iter() {
-            present[*group as usize].insert(step);
-        }
-    }
-    cx.give_column(column);
+    for_each_series(&*right, cx, |idx, column, _| {
+        column.steps().iter().for_each(|step| present[of_right[idx] as usize].insert(step));
+        Ok(())
+    })?;
     let keep_present = binary.op == BinaryOp::And;
     Ok(Box::new(Masked { op: left, group_of, present, keep_present }))
 }
@@ -53,29 +49,27 @@ pub(crate) fn union(
     present.iter_mut().for_each(|steps| steps.reset(n_steps));
     let mut series = Vec::new();
     let mut held = cx.hold(0)?;
-    let mut column = cx.take_column();
     for (op, group_of) in vectors.iter().zip(&groups.of) {
         let from = series.len();
         let mut group_of_kept = Vec::new();
-        for (idx, group) in group_of.iter().enumerate() {
-            cx.check()?;
-            op.read(idx, &mut column, cx)?;
-            let taken = &present[*group as usize];
+        for_each_series(*op, cx, |idx, column, _| {
+            let group = group_of[idx];
+            let taken = &present[group as usize];
             column.retain(|step, _| !taken.contains(step));
             if column.is_empty() {
-                continue;
+                return Ok(());
             }
             held.grow(column.weight())?;
-            group_of_kept.push(*group);
+            group_of_kept.push(group);
             let (labels, drops_name) = (op.labels(idx), op.drops_name(idx));
-            series.push(Series { labels, drops_name, column: column.clone() });
-        }
+            series.push(Series { labels, drops_name, column: std::mem::take(column) });
+            Ok(())
+        })?;
         // Elements of one input do not exclude each other.
         for (kept, group) in series[from..].iter().zip(group_of_kept) {
             kept.column.steps().iter().for_each(|step| present[group as usize].insert(step));
         }
     }
-    cx.give_column(column);
     drop(held);
     cx.work.series_held += series.len() as u64;
     let mut merged = Materialized::new(series, cx)?;

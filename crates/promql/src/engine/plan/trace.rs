@@ -7,7 +7,7 @@ use wf_series::LabelColumn;
 
 use super::{Actual, NodeId, Plan};
 use crate::engine::column::Column;
-use crate::engine::context::Cx;
+use crate::engine::context::{Cx, SAMPLE_BYTES};
 use crate::engine::error::QueryError;
 use crate::engine::operator::{BoxVector, VectorOp};
 use crate::engine::window::{RangeVector, SampleSource, Samples};
@@ -26,6 +26,21 @@ impl Trace {
 
     pub(crate) fn is_on(&self) -> bool {
         !self.nodes.is_empty()
+    }
+
+    /// Returns a trace for another thread of the same query.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.nodes.len())
+    }
+
+    /// Adds what another thread counted.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in self.nodes.iter_mut().zip(&other.nodes) {
+            mine.series_read += theirs.series_read;
+            mine.samples += theirs.samples;
+            mine.rows += theirs.rows;
+            mine.time += theirs.time;
+        }
     }
 
     /// Writes the costs into the plan they belong to.
@@ -57,7 +72,7 @@ impl Cx<'_> {
         let Some(actual) = self.trace.nodes.get_mut(id) else { return };
         actual.time += now.time.saturating_sub(mark.time);
         actual.samples += now.samples.saturating_sub(mark.samples);
-        actual.memory_bytes = actual.memory_bytes.max(16 * now.held.saturating_sub(mark.held));
+        actual.memory_bytes = actual.memory_bytes.max(SAMPLE_BYTES * now.held.saturating_sub(mark.held));
     }
 
     /// Wraps the operator of a node when costs are wanted.
