@@ -29,6 +29,7 @@ mod room;
 mod select;
 mod series;
 mod shard;
+pub(crate) mod stale;
 mod status;
 mod visibility;
 

@@ -21,8 +21,8 @@ use crate::head::Head;
 use crate::merge::{Part, merge, merge_names};
 use crate::wal::WalIoError;
 use crate::{
-    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError, SnapshotHead,
-    TsdbOptions, TsdbStats,
+    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError,
+    SnapshotHead, TsdbOptions, TsdbStats,
 };
 
 /// Why a data directory could not be opened.

@@ -92,11 +92,7 @@ fn open_head(dir: &Path, scratch: &Path) -> Result<Option<Arc<Head>>, ToolError>
     if ["wal", "wbl", "chunks_head"].iter().all(|name| disk.info(&dir.join(name)).is_err()) {
         return Ok(None);
     }
-    let options = TsdbOptions {
-        series_max: u64::MAX,
-        memory_bytes_max: u64::MAX,
-        ..TsdbOptions::default()
-    };
+    let options = TsdbOptions { series_max: u64::MAX, memory_bytes_max: u64::MAX, ..TsdbOptions::default() };
     let head = Head::open(&disk, dir, options, 0, i64::MIN, &ReplayProgress::default())?;
     Ok(Some(Arc::new(head)))
 }
