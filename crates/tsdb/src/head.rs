@@ -30,6 +30,7 @@ mod select;
 mod series;
 mod shard;
 mod snapshot;
+pub(crate) mod stale;
 mod status;
 mod visibility;
 

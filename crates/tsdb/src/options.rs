@@ -46,6 +46,9 @@ pub struct TsdbOptions {
     pub block_range_max_ms: Option<i64>,
     /// How long blocks are kept. Default: 15 d.
     pub retention: Retention,
+    /// Share of stale series, 0 to 1, above which they are cut to blocks and leave the head early
+    /// (`storage.tsdb.stale_series_compaction_threshold` of the configuration). Default: `None`, they leave in their time.
+    pub stale_share_max: Option<f64>,
     /// Whether blocks are compacted by a thread of the database's own whenever it is due. Without, only
     /// [`crate::Tsdb::compact`] does. Default: yes.
     pub compaction_thread: bool,
@@ -87,6 +90,7 @@ impl Default for TsdbOptions {
             chunk_range_ms: 2 * 3_600_000,
             block_range_max_ms: None,
             retention: Retention { time_ms: Some(15 * 24 * 3_600_000), ..Retention::default() },
+            stale_share_max: None,
             compaction_thread: true,
             out_of_order_window_ms: 0,
             max_future_ms: None,

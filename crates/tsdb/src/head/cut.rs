@@ -105,6 +105,15 @@ impl Head {
                 }
             }
         }
+        self.cut_of(ids, range, open_chunks)
+    }
+
+    pub(super) fn cut_of(
+        &self,
+        ids: Vec<u32>,
+        range: TimeRange,
+        open_chunks: OpenChunks,
+    ) -> Result<HeadCut<'_>, CutError> {
         Ok(HeadCut { head: self, range, open_chunks, ranked: self.rank(ids)? })
     }
 }

@@ -13,22 +13,28 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use roaring::RoaringBitmap;
 use tracing::{debug, info, warn};
 use wf_series::AppendError;
 
+use super::append::Commit;
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
 use super::shard::{Shard, shard_of};
 use super::snapshot::{self, SnapshotError};
+use super::stale::StaleSeries;
 use super::{Chain, Head};
 use crate::FastMap;
 use crate::head_chunks::HeadChunksError;
+use crate::index::Index;
 use crate::wal::checkpoint::CheckpointError;
 
 /// What the reference directory and the postings take per series, bytes.
 const REF_BYTES: usize = 4;
+
+/// Series that are truncated before a batch may go on.
+const SERIES_PER_LOCK: usize = 1024;
 
 /// Full chunks are written when they are this many bytes together …
 const FLUSH_BYTES: usize = 64 << 10;
@@ -51,6 +57,8 @@ pub(crate) struct Upkeep {
     /// When the last snapshot was written; `None` before the first, when one is due.
     snapshot_ms: Option<i64>,
     truncation: Option<Truncation>,
+    /// Stale series that are in blocks and wait to be dropped, and since when, ms.
+    stale: Option<(StaleSeries, i64)>,
     /// Series that never had a sample at the last truncation; without one until the next they go.
     without_samples: RoaringBitmap,
     /// Dropped series, and the segment up to which the log may still mention them.
@@ -100,6 +108,7 @@ impl Head {
         if let Some(truncation) = upkeep.truncation {
             self.continue_truncation(&mut upkeep, truncation, now_ms);
         }
+        self.continue_stale_drop(&mut upkeep, now_ms);
         let since = *upkeep.snapshot_ms.get_or_insert(now_ms);
         if now_ms.saturating_sub(since) >= SNAPSHOT_EVERY_MS || since > now_ms {
             upkeep.snapshot_ms = Some(now_ms);
@@ -206,9 +215,38 @@ impl Head {
         self.continue_truncation(&mut upkeep, truncation, now_ms);
     }
 
+    /// Begins to drop stale series, which blocks hold that selections made from now on see.
+    pub(crate) fn drop_stale_later(&self, stale: StaleSeries, now_ms: i64) {
+        let mut upkeep = self.upkeep.lock();
+        // Who selected before reads on: a generation ends, its view does not change.
+        self.pins.advance(self.in_blocks_before());
+        upkeep.stale = Some((stale, now_ms));
+        self.continue_stale_drop(&mut upkeep, now_ms);
+    }
+
+    fn continue_stale_drop(&self, upkeep: &mut Upkeep, now_ms: i64) {
+        let Some((stale, since_ms)) = upkeep.stale.take() else { return };
+        if !self.pins.are_old_ones_gone() {
+            if now_ms.saturating_sub(since_ms) < PATIENCE_MS {
+                upkeep.stale = Some((stale, since_ms));
+                return;
+            }
+            // They are in the way of nothing yet: the series stay until the next cut.
+            return;
+        }
+        match self.drop_stale(upkeep, &stale) {
+            Ok(n_series) => info!(n_series, "stale series left the head"),
+            Err(error) => {
+                warn!(error = %Chain(&error), "cannot drop stale series; they stay until the next cut");
+            }
+        }
+        self.walk();
+    }
+
     /// Returns whether data waits to be dropped: the next block has to wait as well.
     pub(crate) fn is_truncating(&self) -> bool {
-        self.upkeep.lock().truncation.is_some()
+        let upkeep = self.upkeep.lock();
+        upkeep.truncation.is_some() || upkeep.stale.is_some()
     }
 
     fn continue_truncation(&self, upkeep: &mut Upkeep, truncation: Truncation, now_ms: i64) {
@@ -282,16 +320,16 @@ impl Head {
 
     /// Drops chunks that ended before `boundary`, and series with nothing left. Returns how many series.
     fn collect_garbage(&self, upkeep: &mut Upkeep, boundary: i64) -> u64 {
+        let candidates = self.truncate_chunks(boundary);
         let mut commit = self.commit.lock();
         let mut index = self.index.write();
         let mut dead = RoaringBitmap::new();
         let mut without_samples = RoaringBitmap::new();
-        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
-        for id in index.postings.all() {
-            let shard = &mut shards[shard_of(id)];
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
+        for id in &(candidates & index.postings.all()) {
+            let shard = &shards[shard_of(id)];
             let has_late = shard.late.get(id).is_some();
-            let series = shard.series_mut(id);
-            self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(boundary) as u64);
+            let series = shard.series(id);
             if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
             } else if series.n_chunks() == 0 && !has_late {
@@ -301,10 +339,42 @@ impl Head {
         // A series that was resolved just now has no sample yet; one that had none two hours ago will not get any.
         dead |= &without_samples & &upkeep.without_samples;
         upkeep.without_samples = without_samples - &dead;
+        self.drop_series(&mut commit, &mut index, shards, upkeep, &dead)
+    }
+
+    /// Drops the chunks that ended before `boundary`, a thousand series at a time; returns who may have nothing left.
+    fn truncate_chunks(&self, boundary: i64) -> RoaringBitmap {
+        let mut candidates = RoaringBitmap::new();
+        for (shard_idx, shard) in self.shards.iter().enumerate() {
+            let ids: Vec<u32> = shard.read().ids(shard_idx).collect();
+            for ids in ids.chunks(SERIES_PER_LOCK) {
+                let mut shard = shard.write();
+                for id in ids {
+                    let series = shard.series_mut(*id);
+                    let n_removed = series.full_chunks_mut().truncate_before(boundary);
+                    self.counters.chunks_removed.add(n_removed as u64);
+                    if series.n_chunks() == 0 {
+                        candidates.insert(*id);
+                    }
+                }
+            }
+        }
+        candidates
+    }
+
+    /// Forgets series: their ids may name others from now on.
+    pub(super) fn drop_series(
+        &self,
+        commit: &mut Commit,
+        index: &mut Index,
+        mut shards: Vec<RwLockWriteGuard<'_, Shard>>,
+        upkeep: &mut Upkeep,
+        dead: &RoaringBitmap,
+    ) -> u64 {
         if dead.is_empty() {
             return 0;
         }
-        for id in &dead {
+        for id in dead {
             shards[shard_of(id)].remove(id);
         }
         drop(shards);
@@ -315,7 +385,7 @@ impl Head {
                 upkeep.dropped.insert(series_ref, last_segment);
             },
         );
-        index.remove_all(&dead);
+        index.remove_all(dead);
         self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
         self.counters.series_removed.add(dead.len());
         dead.len()

@@ -227,7 +227,10 @@ impl<'scope, 'env> Replay<'scope, 'env> {
                         self.max_ref = self.max_ref.max(entry.series);
                     }
                     // All of time means that the series was dropped here, not that samples were deleted.
-                    if entry.is_series_drop() || !self.head.restore_tombstone(&entry) {
+                    if entry.is_series_drop() {
+                        let id = self.head.commit.lock().refs.find(entry.series);
+                        id.into_iter().for_each(|id| self.workers.push_drop(id));
+                    } else if !self.head.restore_tombstone(&entry) {
                         self.n_tombstones += 1;
                     }
                 }

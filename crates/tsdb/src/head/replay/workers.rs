@@ -72,6 +72,8 @@ struct Batch {
     items: Vec<Item>,
     /// Come after the items.
     rich: Vec<RichItem>,
+    /// Series that were dropped after all of it.
+    dropped: Vec<u32>,
 }
 
 /// What the workers did together.
@@ -134,7 +136,7 @@ impl<'scope> Workers<'scope> {
     pub(super) fn push(&mut self, item: Item) {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(item.id) % n_lanes];
-        if !lane.filling.rich.is_empty() {
+        if !lane.filling.rich.is_empty() || !lane.filling.dropped.is_empty() {
             lane.send();
         }
         lane.filling.items.push(item);
@@ -148,7 +150,7 @@ impl<'scope> Workers<'scope> {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(id) % n_lanes];
         let has_samples = !lane.filling.items.is_empty() || !lane.filling.rich.is_empty();
-        if has_samples || lane.filling.found.len() >= BATCH_ITEMS {
+        if has_samples || !lane.filling.dropped.is_empty() || lane.filling.found.len() >= BATCH_ITEMS {
             lane.send();
         }
         lane.filling.found.push(FoundOf { id, found, newest });
@@ -158,6 +160,9 @@ impl<'scope> Workers<'scope> {
     pub(super) fn push_rich(&mut self, item: RichItem) {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(item.id) % n_lanes];
+        if !lane.filling.dropped.is_empty() {
+            lane.send();
+        }
         lane.filling.rich.push(item);
         if lane.filling.rich.len() >= RICH_ITEMS {
             lane.send();
@@ -180,6 +185,12 @@ impl<'scope> Workers<'scope> {
         if end >= SAVED_BYTES {
             lane.send();
         }
+    }
+
+    /// Forgets what a series had so far: it was dropped, and may have come back.
+    pub(super) fn push_drop(&mut self, id: u32) {
+        let n_lanes = self.lanes.len();
+        self.lanes[shard_of(id) % n_lanes].filling.dropped.push(id);
     }
 
     /// Waits until everything is in its shard.
@@ -271,6 +282,11 @@ impl Worker<'_> {
                 self.patch(shard, Item { id: item.id, time_ms: item.times.0, value: 0.0 });
             }
             self.append_rich(shard, &item);
+        }
+        for id in batch.dropped.drain(..) {
+            shards[shard_of(id) / self.n_workers].remove(id);
+            self.newest_kinds.remove(&id);
+            self.patches.as_mut().map(|patches| patches.remove(&id));
         }
         let pending_bytes: usize = shards.iter().map(|shard| shard.pending_bytes()).sum();
         drop(shards);
