@@ -20,8 +20,8 @@ check: tools ## Format, lints, unit tests: minutes
 soak: tools ## The long forms of the tests
 	@cargo xtask soak
 
-bench: tools ## Hot paths: instructions and nanoseconds of each (docs/benchmarks.md)
-	@cargo xtask bench
+bench: tools ## Measure: make bench NAME=… (names without it; ARGS="--series 200000"; docs/benchmarks.md)
+	@cargo xtask bench $(NAME) $(ARGS)
 
 ui: tools ## Build the web UI alone
 	@cargo xtask ui

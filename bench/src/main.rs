@@ -8,7 +8,7 @@
 //! `cargo xtask instructions` runs `count` under callgrind, which counts inside `counted` alone, and compares with
 //! `bench/instructions.toml`. What the numbers mean and which budgets they stand beside: `docs/benchmarks.md`.
 //! # Reading order: `path` (what a path is), `measure`, then a module per part: `scrape`, `storage`, `chunks`, `query`.
-//! # Not here: load generators and comparisons with real peers.
+//! # Not here: load generators and comparisons with real peers (`bench/macro`).
 
 mod path;
 

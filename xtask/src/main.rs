@@ -8,7 +8,7 @@ use xtask::build::{self, Profile, say};
 use xtask::instructions::{self, Mode};
 use xtask::suite::{self, Form};
 use xtask::workspace::root;
-use xtask::{peers, show};
+use xtask::{bench, peers, show};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,10 +32,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["soak"] => suite::run(Form::Long),
         ["instructions"] => instructions::check(Mode::Check),
         ["instructions", "--update"] => instructions::check(Mode::Update),
-        ["bench"] => instructions::check(Mode::Bench),
+        ["bench"] => bench::list(),
+        ["bench", "paths"] => instructions::check(Mode::Bench),
+        ["bench", name, options @ ..] => bench::run(name, options),
         ["show", name] => show::run(name),
         _ => bail!(
-            "usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | instructions [--update] | bench | show NAME"
+            "usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | instructions [--update] | bench [NAME [--key value …]] | show NAME"
         ),
     }
 }

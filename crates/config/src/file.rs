@@ -14,13 +14,36 @@ yaml_struct! {
         pub global: GlobalFile,
         /// What to scrape.
         pub scrape_configs: Vec<At<ScrapeConfigFile>>,
+        /// Settings of the database that a reload can change.
+        pub storage: StorageFile,
     }
     flatten {}
     not_yet {
-        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "storage", "tracing", "otlp",
-        "runtime",
+        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "tracing", "otlp", "runtime",
     }
     null("configuration")
+}
+
+yaml_struct! {
+    /// `storage`: settings of the database that a reload can change.
+    pub struct StorageFile("config.StorageConfig") {
+        /// Settings of the time series database.
+        pub tsdb: TsdbFile,
+    }
+    flatten {}
+    not_yet { "exemplars", }
+    null("storage section")
+}
+
+yaml_struct! {
+    /// `storage.tsdb`.
+    pub struct TsdbFile("config.plain") {
+        /// How far behind the newest sample an out-of-order one may be. Default: 0s, none is taken.
+        pub out_of_order_time_window: Option<Duration>,
+    }
+    flatten {}
+    not_yet { "retention", "stale_series_compaction_threshold", "chunk_encoding", }
+    null("tsdb section")
 }
 
 yaml_struct! {
@@ -32,6 +55,8 @@ yaml_struct! {
         pub scrape_timeout: Option<At<Duration>>,
         /// Time between two evaluations of a rule group. Default: 1m.
         pub evaluation_interval: Option<Duration>,
+        /// File that every query is logged to, as JSON; relative to the configuration file. Default: none.
+        pub query_log_file: Option<String>,
         /// Labels added to what leaves this server (federation, remote write, alerts). `$VAR` is expanded.
         pub external_labels: BTreeMap<String, At<String>>,
         /// Formats to ask for, in order of preference. Default: all that are known.
@@ -57,7 +82,7 @@ yaml_struct! {
     }
     flatten {}
     not_yet {
-        "rule_query_offset", "query_log_file", "scrape_failure_log_file",
+        "rule_query_offset", "scrape_failure_log_file",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
     }
     null("global section")

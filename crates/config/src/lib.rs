@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use resolve::{
     Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
+    StorageConfig,
 };
 pub use yaml::Position;
 pub use yaml::reader::Problem;

@@ -8,7 +8,7 @@ use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
 use wf_model::relabel::{Rule, RuleSpec};
 
-use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits};
+use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, StorageConfig};
 
 /// Returns the configuration with its defaults filled in.
 pub fn to_yaml(config: &Config) -> String {
@@ -22,7 +22,16 @@ fn write_config(out: &mut String, config: &Config) -> fmt::Result {
     if !config.scrape_configs.is_empty() {
         writeln!(out, "scrape_configs:")?;
     }
-    config.scrape_configs.iter().try_for_each(|scrape| write_scrape(out, scrape))
+    config.scrape_configs.iter().try_for_each(|scrape| write_scrape(out, scrape))?;
+    write_storage(out, config.storage)
+}
+
+fn write_storage(out: &mut String, storage: StorageConfig) -> fmt::Result {
+    let StorageConfig { out_of_order_window } = storage;
+    if out_of_order_window.is_zero() {
+        return Ok(());
+    }
+    writeln!(out, "storage:\n  tsdb:\n    out_of_order_time_window: {}", shown(out_of_order_window))
 }
 
 fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {
@@ -30,6 +39,9 @@ fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {
     writeln!(out, "  scrape_interval: {}", shown(global.scrape_interval))?;
     writeln!(out, "  scrape_timeout: {}", shown(global.scrape_timeout))?;
     writeln!(out, "  evaluation_interval: {}", shown(global.evaluation_interval))?;
+    if let Some(path) = &global.query_log_file {
+        writeln!(out, "  query_log_file: {}", quoted(&path.to_string_lossy()))?;
+    }
     if !global.external_labels.is_empty() {
         writeln!(out, "  external_labels:")?;
         for (name, value) in global.external_labels.iter() {

@@ -1,7 +1,7 @@
 //! From what was typed to what it means: defaults, inheritance and the checks that look at several keys at once.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wf_httpkit::ClientOptions;
@@ -22,6 +22,15 @@ pub struct Config {
     pub global: GlobalConfig,
     /// What to scrape, in file order; job names are unique.
     pub scrape_configs: Vec<ScrapeConfig>,
+    /// Settings of the database.
+    pub storage: StorageConfig,
+}
+
+/// Settings of the database that a reload can change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// How far behind the newest sample an out-of-order one may be; zero: none is taken.
+    pub out_of_order_window: Duration,
 }
 
 /// Settings of the whole server, and what scrape configurations inherit.
@@ -33,6 +42,8 @@ pub struct GlobalConfig {
     pub scrape_timeout: Duration,
     /// Time between two evaluations of a rule group.
     pub evaluation_interval: Duration,
+    /// File that every query is logged to.
+    pub query_log_file: Option<PathBuf>,
     /// Labels added to what leaves this server.
     pub external_labels: Labels,
     /// Formats that scrape configurations inherit.
@@ -47,6 +58,7 @@ impl Default for GlobalConfig {
             scrape_interval: Duration::from_secs(60),
             scrape_timeout: Duration::from_secs(10),
             evaluation_interval: Duration::from_secs(60),
+            query_log_file: None,
             external_labels: Labels::empty(),
             format: FormatConfig::default(),
             limits: ScrapeLimits::default(),
@@ -197,7 +209,8 @@ pub struct StaticGroup {
 
 /// Resolves `file`, reporting problems to `reader`; relative paths are below `directory`.
 pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) -> Config {
-    let global = reader.inside(".global".to_owned(), |reader| resolve_global(&file.global, reader));
+    let global =
+        reader.inside(".global".to_owned(), |reader| resolve_global(&file.global, directory, reader));
     let mut names = HashSet::new();
     let mut scrape_configs = Vec::with_capacity(file.scrape_configs.len());
     for (idx, scrape) in file.scrape_configs.iter().enumerate() {
@@ -211,10 +224,11 @@ pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) 
         });
         scrape_configs.push(config);
     }
-    Config { global, scrape_configs }
+    let out_of_order_window = file.storage.tsdb.out_of_order_time_window.unwrap_or_default();
+    Config { global, scrape_configs, storage: StorageConfig { out_of_order_window } }
 }
 
-fn resolve_global(file: &GlobalFile, reader: &mut Reader) -> GlobalConfig {
+fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> GlobalConfig {
     let default = GlobalConfig::default();
     let interval = positive(file.scrape_interval.as_ref()).unwrap_or(default.scrape_interval);
     let timeout = match positive(file.scrape_timeout.as_ref()) {
@@ -232,6 +246,11 @@ fn resolve_global(file: &GlobalFile, reader: &mut Reader) -> GlobalConfig {
             .evaluation_interval
             .filter(|interval| !interval.is_zero())
             .unwrap_or(default.evaluation_interval),
+        query_log_file: file
+            .query_log_file
+            .as_ref()
+            .filter(|path| !path.is_empty())
+            .map(|path| directory.join(path)),
         external_labels: resolve_external_labels(&file.external_labels, reader),
         format: FormatConfig {
             protocols: resolve_protocols(&file.scrape_protocols, "in global config", reader),

@@ -104,8 +104,9 @@ fn secrets_are_not_printed() {
 
 #[test]
 fn what_is_printed_reads_back() {
-    let text = "global: {external_labels: {dc: 'on', n: \"1\"}}\nscrape_configs:\n- job_name: 'a b'\n  params: {m: [x, 'y: z']}\n  body_size_limit: 1KB\n  static_configs:\n  - targets: ['[::1]:9100']\n";
+    let text = "global: {query_log_file: /var/log/q.json, external_labels: {dc: 'on', n: \"1\"}}\nstorage: {tsdb: {out_of_order_time_window: 30m}}\nscrape_configs:\n- job_name: 'a b'\n  params: {m: [x, 'y: z']}\n  body_size_limit: 1KB\n  static_configs:\n  - targets: ['[::1]:9100']\n";
     let config = load(text, Path::new("p.yml")).unwrap();
+    assert_eq!(config.storage.out_of_order_window.as_secs(), 1800);
     assert_eq!(load(&print::to_yaml(&config), Path::new("p.yml")).unwrap(), config);
 }
 

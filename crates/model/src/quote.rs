@@ -1,5 +1,7 @@
 //! Strings as Go's `strconv.Quote` writes them: error texts and canonical PromQL are compared literally.
 
+pub mod literal;
+
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
 

@@ -7,6 +7,7 @@
 
 mod parse;
 mod plan;
+mod search;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,7 @@ use regex_automata::meta;
 use regex_syntax::hir::{Hir, Look};
 
 use plan::Plan;
+pub use search::SearchRegex;
 
 /// Largest compiled pattern in bytes; a pattern beyond is refused.
 const NFA_BYTES_MAX: usize = 10 << 20;
@@ -112,20 +114,30 @@ impl AnchoredRegex {
             groups.find_map(|(idx, _)| group(usize::try_from(*idx).ok()?))
         };
         let mut expanded = String::new();
-        let mut rest = template;
-        while let Some((literal, after)) = rest.split_once('$') {
-            expanded.push_str(literal);
-            let (part, tail) = reference(after);
-            rest = tail;
-            expanded.push_str(match part {
-                Reference::Dollar => "$",
-                Reference::Number(idx) => group(idx).unwrap_or(""),
-                Reference::Name(name) => named(name).unwrap_or(""),
-            });
-        }
-        expanded.push_str(rest);
+        push_expanded(&mut expanded, template, group, named);
         Some(expanded)
     }
+}
+
+/// Appends `template` with its references replaced.
+fn push_expanded<'s>(
+    out: &mut String,
+    template: &str,
+    group: impl Fn(usize) -> Option<&'s str>,
+    named: impl Fn(&str) -> Option<&'s str>,
+) {
+    let mut rest = template;
+    while let Some((literal, after)) = rest.split_once('$') {
+        out.push_str(literal);
+        let (part, tail) = reference(after);
+        rest = tail;
+        out.push_str(match part {
+            Reference::Dollar => "$",
+            Reference::Number(idx) => group(idx).unwrap_or(""),
+            Reference::Name(name) => named(name).unwrap_or(""),
+        });
+    }
+    out.push_str(rest);
 }
 
 /// What follows a `$` in a template.

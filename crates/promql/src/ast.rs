@@ -418,6 +418,38 @@ pub fn duration_ms(duration: Duration) -> i64 {
 }
 
 impl Expr {
+    /// Returns the expressions directly inside, in the order of evaluation.
+    pub fn children(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Selector(_) | ExprKind::Range(_) => {
+                Vec::new()
+            }
+            ExprKind::Subquery(subquery) => vec![&subquery.expr],
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => vec![inner],
+            ExprKind::Binary(binary) => vec![&binary.lhs, &binary.rhs],
+            ExprKind::Aggregate(aggregate) => aggregate.param.iter().chain([&aggregate.expr]).collect(),
+            ExprKind::Call(call) => call.args.iter().collect(),
+        }
+    }
+
+    /// Returns the expression inside all parentheses around it.
+    pub fn unwrapped(&self) -> &Expr {
+        let mut expr = self;
+        while let ExprKind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        expr
+    }
+
+    /// Returns the selectors anywhere inside, with their places.
+    pub fn selectors(&self) -> Vec<(&VectorSelector, Pos)> {
+        match &self.kind {
+            ExprKind::Selector(selector) => vec![(selector, self.pos)],
+            ExprKind::Range(range) => vec![(&range.selector, range.selector_pos)],
+            _ => self.children().into_iter().flat_map(Expr::selectors).collect(),
+        }
+    }
+
     /// Returns what the expression yields.
     pub fn value_type(&self) -> ValueType {
         match &self.kind {

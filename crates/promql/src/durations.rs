@@ -34,9 +34,11 @@ pub fn literal_ms(seconds: f64) -> Option<i64> {
     if !nanos.is_finite() || nanos.abs() >= i64::MAX as f64 {
         return None;
     }
+    // Whole milliseconds stay what was written, although a float of seconds lies a little beside them.
+    let ms = (seconds * 1e3).round();
+    let ms = if ms / 1e3 == seconds { ms } else { (nanos / 1e6).trunc() };
     #[expect(clippy::cast_possible_truncation, reason = "checked to lie inside")]
-    let nanos = nanos as i64;
-    Some(nanos / 1_000_000)
+    Some(ms as i64)
 }
 
 /// Replaces every duration expression of the tree by its value.

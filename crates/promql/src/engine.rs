@@ -16,6 +16,7 @@
 pub mod annotations;
 pub mod error;
 pub mod options;
+pub mod plan;
 pub mod result;
 pub mod stats;
 
@@ -32,8 +33,11 @@ mod grid;
 pub(crate) mod histogram;
 mod names;
 mod operator;
+mod parallel;
 mod prepare;
+mod prepared;
 mod quantile;
+pub mod range_cache;
 mod range_functions;
 mod remarks;
 mod scalar;
@@ -46,15 +50,24 @@ mod window;
 
 pub use annotations::Annotations;
 pub use error::{QueryError, Stage};
-pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions};
+pub use execute::When;
+pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions, ThreadHook};
+pub use plan::{
+    Actual, Estimate, LabelsNeeded, NodeId, Operator, OptimizerRules, Plan, PlanNode, PlanScan, Rule, Steps,
+};
 pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
-pub use stats::{QueryStats, SampleStats, StepCount, Timings};
+pub use stats::{QueryStats, SampleStats, StepCount, Timings, Work};
+
+use std::sync::Arc;
 
 use wf_series::SeriesSource;
 
 use crate::ast::Expr;
 use crate::parser::{ParseOptions, parse};
-use execute::{When, execute};
+use execute::execute;
+use parallel::Permits;
+use prepared::PreparedQueries;
+use range_cache::RangeCache;
 
 /// A parsed query with the text that its positions refer to. Cheap to keep: rules and dashboards repeat queries.
 #[derive(Clone, Debug)]
@@ -65,16 +78,19 @@ pub struct PreparedQuery {
     pub expr: Expr,
 }
 
-/// Evaluates queries. Stateless apart from its options; share it between threads.
+/// Evaluates queries. Share it between threads; clones share the threads it may use.
 #[derive(Clone, Debug)]
 pub struct Engine {
     options: EngineOptions,
+    permits: Arc<Permits>,
+    prepared: Arc<PreparedQueries>,
 }
 
 impl Engine {
     /// Builds an engine.
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        let permits = Arc::new(Permits::new(options.threads));
+        Self { options, permits, prepared: Arc::default() }
     }
 
     /// Returns the options the engine was built with.
@@ -86,13 +102,18 @@ impl Engine {
     /// # Errors
     /// [`QueryError::Parse`].
     pub fn prepare(&self, query: &str) -> Result<PreparedQuery, QueryError> {
+        if let Some(known) = self.prepared.get(query) {
+            return Ok(known);
+        }
         let features = self.options.features;
         let options = ParseOptions {
             experimental_functions: features.experimental_functions,
             extended_range_selectors: features.extended_range_selectors,
             binop_fill_modifiers: features.binop_fill_modifiers,
         };
-        Ok(PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? })
+        let prepared = PreparedQuery { text: query.to_owned(), expr: parse(query, &options)? };
+        self.prepared.put(&prepared);
+        Ok(prepared)
     }
 
     /// Evaluates `query` at one instant.
@@ -131,7 +152,7 @@ impl Engine {
         time_ms: i64,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Instant(time_ms), options)
+        execute((&self.options, &self.permits), source, query, When::Instant(time_ms), options)
     }
 
     /// Evaluates a prepared query over a range of time.
@@ -144,7 +165,56 @@ impl Engine {
         span: RangeSpan,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute(&self.options, source, query, When::Range(span), options)
+        execute((&self.options, &self.permits), source, query, When::Range(span), options)
+    }
+
+    /// Evaluates a prepared query over a range of time, with what a cache knows of it. The cache comes with the time up
+    /// to which storage is settled: no step after it is kept. Without a cache this is [`range_prepared`](Self::range_prepared).
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn range_cached(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        span: RangeSpan,
+        options: &QueryOptions,
+        cache: Option<(&RangeCache, i64)>,
+    ) -> Result<QueryResult, QueryError> {
+        let lookback_ms = options.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms);
+        let keyed = cache.and_then(|cache| Some((cache, range_cache::key(query, span, lookback_ms)?)));
+        let Some(((cache, settled_ms), (key, reach_ms))) = keyed.filter(|_| !options.trace) else {
+            return self.range_prepared(source, query, span, options);
+        };
+        let mut found = cache.find(&key, span);
+        let rest = RangeSpan {
+            start_ms: found.until_ms.map_or(span.start_ms, |until_ms| until_ms.saturating_add(span.step_ms)),
+            ..span
+        };
+        let mut result = self.range_prepared(source, query, rest, options)?;
+        if let QueryValue::Matrix(computed) = &mut result.value {
+            let known = std::mem::take(&mut found.series);
+            if found.until_ms.is_some() {
+                *computed = range_cache::join(known, std::mem::take(computed));
+            }
+            if result.annotations.is_empty() {
+                cache.keep(key, span, settled_ms, &found, computed, reach_ms);
+            }
+        }
+        Ok(result)
+    }
+
+    /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query
+    /// run with [`QueryOptions::trace`] brings the plan with its actual costs in [`QueryStats::plan`].
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn plan(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        when: When,
+        options: &QueryOptions,
+    ) -> Result<Plan, QueryError> {
+        execute::plan((&self.options, &self.permits), source, query, when, options)
     }
 }
 

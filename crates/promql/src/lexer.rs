@@ -4,7 +4,6 @@
 //! `spec/prometheus-query.md` §1.1.
 
 mod number;
-mod string;
 
 use wf_model::duration::{self, DurationError};
 use wf_model::quote::GoQuoted;
@@ -61,6 +60,8 @@ pub(crate) enum TokenKind {
     RegexNotMatch,
     /// A binary operator that is not a word.
     Operator(BinaryOp),
+    /// No token: why not. Nothing accepts it, so who parses strictly stops here.
+    Invalid(String),
 }
 
 /// What is wrong with the text, at which bytes.
@@ -70,23 +71,25 @@ pub(crate) struct LexError {
     pub(crate) message: String,
 }
 
-/// Splits `text` into tokens; the last one is [`TokenKind::End`].
-///
-/// # Errors
-/// The first thing that is no token, together with the tokens before it: an earlier syntax error is reported first.
-pub(crate) fn tokens(text: &str) -> (Vec<Token>, Option<LexError>) {
+/// Splits `text` into tokens; the last one is [`TokenKind::End`]. What is no token becomes [`TokenKind::Invalid`], and
+/// reading goes on behind it.
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer { text, at: 0, in_braces: false, in_brackets: false, n_open_parens: 0 };
     let mut tokens = Vec::new();
     loop {
+        let start = lexer.at;
         match lexer.next() {
             Ok(token) => {
                 let is_end = token.kind == TokenKind::End;
                 tokens.push(token);
                 if is_end {
-                    return (tokens, None);
+                    return tokens;
                 }
             }
-            Err(error) => return (tokens, Some(error)),
+            Err(LexError { pos, message }) => {
+                lexer.resume(start, pos);
+                tokens.push(Token { kind: TokenKind::Invalid(message), pos });
+            }
         }
     }
 }
@@ -106,8 +109,10 @@ impl Lexer<'_> {
         let Some(ch) = self.rest().chars().next() else { return self.end() };
         let kind = match ch {
             '"' | '\'' | '`' => self.string(ch)?,
-            '0'..='9' => self.number()?,
-            '.' if self.byte(1).is_some_and(|byte| byte.is_ascii_digit()) => self.number()?,
+            '0'..='9' if !self.in_braces => self.number()?,
+            '.' if !self.in_braces && self.byte(1).is_some_and(|byte| byte.is_ascii_digit()) => {
+                self.number()?
+            }
             ':' if self.in_brackets => self.take(1, TokenKind::Colon),
             ch if ch.is_ascii_alphabetic() || ch == '_' || (ch == ':' && !self.in_braces) => self.word(),
             _ => self.symbol(ch)?,
@@ -126,6 +131,22 @@ impl Lexer<'_> {
             return Ok(self.token(self.at, TokenKind::End));
         };
         Err(self.error(self.at, 0, message.to_owned()))
+    }
+
+    /// Goes behind what is no token, and always on.
+    fn resume(&mut self, start: usize, wrong: Pos) {
+        let Some(ch) = self.rest().chars().next() else {
+            // The end says once what is still open.
+            (self.in_braces, self.in_brackets, self.n_open_parens) = (false, false, 0);
+            return;
+        };
+        self.at = match ch {
+            '"' | '\'' | '`' => self.at + wf_model::quote::literal::skip(self.rest(), ch),
+            _ => self.text.len().min((wrong.end as usize).max(self.at.max(start) + ch.len_utf8())),
+        };
+        while !self.text.is_char_boundary(self.at) {
+            self.at += 1;
+        }
     }
 
     fn symbol(&mut self, ch: char) -> Result<TokenKind, LexError> {
@@ -155,11 +176,14 @@ impl Lexer<'_> {
             (']', _) => return self.close_bracket(),
             (',', _) => (1, TokenKind::Comma),
             ('@', _) => (1, TokenKind::At),
-            ('=', Some(b'~')) => (2, TokenKind::RegexMatch),
+            ('=', Some(b'~')) if self.in_braces => (2, TokenKind::RegexMatch),
+            ('=', Some(b'~')) => {
+                return Err(self.error(self.at, 2, "unexpected character after '=': '~'".to_owned()));
+            }
             ('=', Some(b'=')) if !self.in_braces => (2, operator(Equal)),
             ('=', _) => (1, TokenKind::Assign),
             ('!', Some(b'=')) => (2, operator(NotEqual)),
-            ('!', Some(b'~')) => (2, TokenKind::RegexNotMatch),
+            ('!', Some(b'~')) if self.in_braces => (2, TokenKind::RegexNotMatch),
             ('<', Some(b'=')) => (2, operator(LessEqual)),
             ('<', Some(b'/')) => (2, operator(BinaryOp::TrimUpper)),
             ('<', _) => (1, operator(Less)),
@@ -174,10 +198,10 @@ impl Lexer<'_> {
             ('^', _) => (1, operator(Pow)),
             ('!', _) => {
                 let after = self.rest().chars().nth(1).map(quoted_char);
-                let message = after.map_or_else(
-                    || "unexpected end of input after '!'".to_owned(),
-                    |after| format!("unexpected character after '!': {after}"),
-                );
+                let place = if self.in_braces { " inside braces" } else { "" };
+                // The end is told as Go tells a character that is none.
+                let after = after.unwrap_or_else(|| quoted_char(char::REPLACEMENT_CHARACTER));
+                let message = format!("unexpected character after '!'{place}: {after}");
                 return Err(self.error(self.at, 1, message));
             }
             _ => return Err(self.unexpected(ch)),
@@ -192,7 +216,7 @@ impl Lexer<'_> {
 
     fn open_brace(&mut self) -> Result<TokenKind, LexError> {
         if self.in_braces {
-            return Err(self.unexpected('{'));
+            return Err(self.error(self.at, 1, "unexpected left brace '{'".to_owned()));
         }
         self.in_braces = true;
         Ok(self.take(1, TokenKind::LeftBrace))
@@ -242,6 +266,10 @@ impl Lexer<'_> {
                     let cause = format!("strconv.ParseFloat: parsing {}: value out of range", GoQuoted(text));
                     return Err(self.error(self.at, length, format!("error parsing number: {cause}")));
                 }
+                if number::lacks_exponent(text) {
+                    let cause = format!("strconv.ParseFloat: parsing {}: invalid syntax", GoQuoted(text));
+                    return Err(self.error(self.at, length, format!("error parsing number: {cause}")));
+                }
                 if let Err(error @ DurationError::OutOfRange) = duration::parse(text) {
                     return Err(self.error(self.at, length, error.to_string()));
                 }
@@ -251,7 +279,7 @@ impl Lexer<'_> {
     }
 
     fn string(&mut self, quote: char) -> Result<TokenKind, LexError> {
-        match string::scan(self.rest(), quote) {
+        match wf_model::quote::literal::scan(self.rest(), quote) {
             Ok((length, value)) => Ok(self.take(length, TokenKind::String(value))),
             Err((length, message)) => Err(self.error(self.at, length, message)),
         }
@@ -319,9 +347,7 @@ mod tests {
     use super::*;
 
     fn kinds(text: &str) -> Vec<TokenKind> {
-        let (tokens, error) = tokens(text);
-        assert_eq!(error, None, "{text}");
-        tokens.into_iter().map(|token| token.kind).collect()
+        tokens(text).into_iter().map(|token| token.kind).collect()
     }
 
     #[test]
@@ -342,8 +368,9 @@ mod tests {
 
     #[test]
     fn errors_name_what_is_wrong() {
-        let check =
-            |text: &str, message: &str| assert_eq!(tokens(text).1.unwrap().message, message, "{text}");
+        let check = |text: &str, message: &str| {
+            assert!(kinds(text).contains(&TokenKind::Invalid(message.to_owned())), "{text}");
+        };
         check("a ? b", "unexpected character: '?'");
         check("é", "unexpected character: 'é'");
         check("\"abc", "unterminated quoted string");
@@ -353,5 +380,18 @@ mod tests {
         check("1__0", "bad number or duration syntax: \"1__0\"");
         check("\"\\q\"", "unknown escape sequence U+0071 'q'");
         check("a}", "unexpected character: '}'");
+    }
+
+    #[test]
+    fn reading_goes_on_behind_what_is_no_token() {
+        let n_invalid = |text: &str| {
+            let invalid = |kind: &&TokenKind| matches!(kind, TokenKind::Invalid(_));
+            (kinds(text).iter().filter(invalid).count(), kinds(text).len())
+        };
+        assert_eq!(n_invalid("a ? b é c"), (2, 6));
+        assert_eq!(n_invalid("\"\\q\" + b"), (1, 4));
+        assert_eq!(n_invalid("\"a\n+ b"), (1, 4));
+        assert_eq!(n_invalid("(a"), (1, 4));
+        assert_eq!(n_invalid("a)) 1.5h"), (3, 5));
     }
 }

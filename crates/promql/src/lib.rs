@@ -3,9 +3,14 @@
 
 pub mod ast;
 pub mod durations;
+pub mod edit;
 pub mod engine;
+pub mod explain;
 pub mod functions;
 mod lexer;
+pub mod lint;
 pub mod parser;
 pub mod printer;
 pub mod script;
+#[doc(hidden)]
+pub mod testing;

@@ -12,6 +12,7 @@ mod call;
 mod check;
 mod duration;
 mod postfix;
+mod recover;
 mod selector;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ use wf_model::Matcher;
 use wf_model::quote::GoQuoted;
 
 use crate::ast::{AggregateOp, Expr, ExprKind, NumberLiteral, Pos, UnaryOp};
-use crate::lexer::{LexError, Token, TokenKind, tokens};
+use crate::lexer::{Token, TokenKind, tokens};
+
+pub use recover::{Lenient, parse_leniently};
 
 /// Deepest tree: nesting and chains of operators together. Whoever walks the tree recurses as deep.
 const MAX_DEPTH: u32 = 250;
@@ -74,9 +77,7 @@ impl std::error::Error for ParseError {}
 /// The first thing that is wrong.
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     Parser::run(text, *options, |parser| {
-        if parser.peek() == &TokenKind::End && parser.lex_error.is_none() {
-            return Err(parser.fault(parser.pos(), "no expression found in input".to_owned()));
-        }
+        parser.expect_something()?;
         let expr = parser.expression()?;
         parser.expect_end("")?;
         Ok(expr)
@@ -132,10 +133,17 @@ pub fn fuzz_parse(data: &[u8]) {
 }
 
 /// A message at a place; becomes a [`ParseError`] once at the end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fault {
     pos: Pos,
     message: String,
+}
+
+impl Fault {
+    fn into_error(self, text: &str) -> ParseError {
+        let (line, column) = line_and_column(text, self.pos.start);
+        ParseError { pos: self.pos, line, column, message: self.message }
+    }
 }
 
 type Parsed<T> = Result<T, Fault>;
@@ -143,38 +151,67 @@ type Parsed<T> = Result<T, Fault>;
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token>,
-    lex_error: Option<LexError>,
     at: usize,
     depth: u32,
     nesting: u32,
+    /// Aggregations that are being read: errors say so, wherever inside they are.
+    n_aggregations: u32,
     options: ParseOptions,
+    /// What the static rules complain about: told only when the syntax is right.
+    complaints: Vec<Fault>,
+    /// The next selector may select everything: it is the second argument of `info`.
+    may_select_all: bool,
+    /// What to do about wrong syntax; `None` stops at the first fault.
+    recovery: Option<recover::Recovery>,
 }
 
 impl<'a> Parser<'a> {
+    fn new(text: &'a str, options: ParseOptions) -> Self {
+        Parser {
+            text,
+            tokens: tokens(text),
+            at: 0,
+            depth: 0,
+            nesting: 0,
+            n_aggregations: 0,
+            options,
+            complaints: Vec::new(),
+            may_select_all: false,
+            recovery: None,
+        }
+    }
+
     fn run<T>(
         text: &'a str,
         options: ParseOptions,
         rule: impl FnOnce(&mut Self) -> Parsed<T>,
     ) -> Result<T, ParseError> {
-        let (mut tokens, lex_error) = tokens(text);
-        if let Some(error) = &lex_error {
-            // The parser never looks behind an end; reaching this one reports what the lexer found there.
-            tokens.push(Token { kind: TokenKind::End, pos: error.pos });
+        let mut parser = Self::new(text, options);
+        let parsed = rule(&mut parser).map_err(|fault| fault.into_error(text))?;
+        match parser.complaints.into_iter().next() {
+            Some(complaint) => Err(complaint.into_error(text)),
+            None => Ok(parsed),
         }
-        let mut parser = Parser { text, tokens, lex_error, at: 0, depth: 0, nesting: 0, options };
-        rule(&mut parser).map_err(|fault| {
-            let reached_lex_error = parser.peek() == &TokenKind::End;
-            let Fault { pos, message } = match &parser.lex_error {
-                Some(error) if reached_lex_error => Fault { pos: error.pos, message: error.message.clone() },
-                _ => fault,
-            };
-            let (line, column) = line_and_column(text, pos.start);
-            ParseError { pos, line, column, message }
-        })
+    }
+
+    fn expect_something(&self) -> Parsed<()> {
+        match self.peek() {
+            TokenKind::End => Err(self.fault(self.pos(), "no expression found in input".to_owned())),
+            _ => Ok(()),
+        }
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
-        self.nested(|parser| parser.binary(0))
+        self.or_hole(|parser| parser.nested(|parser| parser.binary(0)))
+    }
+
+    /// Remembers what a static rule says about `operands`; where one of them is missing, it has nothing to say.
+    fn check(&mut self, outcome: Parsed<()>, operands: &[&Expr]) {
+        if let Err(fault) = outcome
+            && !operands.iter().any(|operand| self.is_hole(operand))
+        {
+            self.complaints.push(fault);
+        }
     }
 
     /// Runs a rule one level deeper.
@@ -182,8 +219,7 @@ impl<'a> Parser<'a> {
         self.deeper(1)?;
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
-            let message = format!("expression is nested more than {MAX_NESTING} levels deep");
-            return Err(self.fault(self.pos(), message));
+            return Err(self.too_deep(format!("expression is nested more than {MAX_NESTING} levels deep")));
         }
         let result = rule(self);
         self.nesting -= 1;
@@ -194,7 +230,7 @@ impl<'a> Parser<'a> {
     fn deeper(&mut self, levels: u32) -> Parsed<()> {
         self.depth += levels;
         if self.depth > MAX_DEPTH {
-            return Err(self.fault(self.pos(), format!("expression is more than {MAX_DEPTH} levels deep")));
+            return Err(self.too_deep(format!("expression is more than {MAX_DEPTH} levels deep")));
         }
         Ok(())
     }
@@ -206,7 +242,7 @@ impl<'a> Parser<'a> {
         self.advance();
         let operand = self.nested(|parser| parser.binary(binary::POWER_LEVEL))?;
         let pos = join(start, operand.pos);
-        check::unary_operand(&operand, pos)?;
+        self.check(check::unary_operand(&operand, pos), &[&operand]);
         if let ExprKind::Number(number) = operand.kind {
             let value = if op == UnaryOp::Minus { -number.value } else { number.value };
             return Ok(Expr { pos, kind: ExprKind::Number(NumberLiteral { value, ..number }) });
@@ -249,7 +285,7 @@ impl<'a> Parser<'a> {
         let start = self.pos();
         self.advance();
         let inner = self.expression()?;
-        let end = self.expect(&TokenKind::RightParen, "paren expression", "\")\"")?;
+        let end = self.close(&TokenKind::RightParen, "", "")?;
         Ok(Expr { pos: join(start, end), kind: ExprKind::Paren(Box::new(inner)) })
     }
 
@@ -266,15 +302,24 @@ impl<'a> Parser<'a> {
             self.word_at(1).eq_ignore_ascii_case("by") || self.word_at(1).eq_ignore_ascii_case("without");
         match aggregate::operator(&word) {
             Some(op) if followed_by_paren || has_clause => self.aggregation(op),
-            _ if matches!(
-                word.as_str(),
-                "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2"
-            ) =>
-            {
-                Err(self.unexpected("", ""))
-            }
-            _ if followed_by_paren => self.call(),
+            _ if is_never_an_operand(&word) => Err(self.unexpected("", "")),
+            // A keyword is a metric name where it cannot be a keyword, but never a function.
+            _ if followed_by_paren && !is_keyword_only(&word) => self.call(),
             _ => self.selector(),
+        }
+    }
+
+    /// Whether an expression can begin here.
+    fn begins_expression(&self) -> bool {
+        use crate::ast::BinaryOp::{Add, Sub};
+        match self.peek() {
+            TokenKind::Identifier => !is_never_an_operand(&self.word_at(0).to_ascii_lowercase()),
+            TokenKind::MetricIdentifier
+            | TokenKind::Number(_)
+            | TokenKind::Duration(_)
+            | TokenKind::String(_) => true,
+            TokenKind::LeftParen | TokenKind::LeftBrace | TokenKind::Operator(Add | Sub) => true,
+            _ => false,
         }
     }
 
@@ -339,11 +384,13 @@ impl<'a> Parser<'a> {
     }
 
     fn expect_end(&mut self, context: &str) -> Parsed<()> {
-        if self.peek() == &TokenKind::End && self.lex_error.is_none() {
+        if self.peek() == &TokenKind::End {
             return Ok(());
         }
         let mut fault = self.unexpected("", "");
-        fault.message.push_str(context);
+        if !matches!(self.peek(), TokenKind::Invalid(_)) {
+            fault.message.push_str(context);
+        }
         Err(fault)
     }
 
@@ -353,7 +400,17 @@ impl<'a> Parser<'a> {
 
     /// Says what stands here, in which construct, and what belongs here.
     fn unexpected(&self, context: &str, expected: &str) -> Fault {
-        let mut message = format!("unexpected {}", self.describe());
+        if let TokenKind::Invalid(message) = self.peek() {
+            return self.fault(self.pos(), message.clone());
+        }
+        // Inside braces there are no keywords.
+        let is_label = context == "label matching" && self.peek() == &TokenKind::Identifier;
+        let what = match is_label {
+            true => format!("identifier {}", GoQuoted(self.word_at(0))),
+            false => self.describe(),
+        };
+        let mut message = format!("unexpected {what}");
+        let context = if context.is_empty() && self.n_aggregations > 0 { "aggregation" } else { context };
         if !context.is_empty() {
             message.push_str(&format!(" in {context}"));
         }
@@ -367,26 +424,52 @@ impl<'a> Parser<'a> {
         let text = self.slice(self.pos());
         match self.peek() {
             TokenKind::End => "end of input".to_owned(),
-            TokenKind::Identifier if is_reserved(text) => format!("<{}>", text.to_ascii_lowercase()),
-            TokenKind::Identifier => format!("identifier {}", GoQuoted(text)),
+            TokenKind::Identifier => describe_word(text),
             TokenKind::MetricIdentifier => format!("metric identifier {}", GoQuoted(text)),
-            TokenKind::Number(_) => format!("number {}", GoQuoted(text)),
-            TokenKind::Duration(_) => format!("duration {}", GoQuoted(text)),
-            TokenKind::String(_) => format!("string {}", GoQuoted(text)),
-            TokenKind::Operator(op) => format!("<op:{}>", op.as_str()),
+            TokenKind::Number(_) => format!("number {}", brief(text)),
+            TokenKind::Duration(_) => format!("duration {}", brief(text)),
+            TokenKind::String(_) => format!("string {}", brief(text)),
+            TokenKind::Operator(_) | TokenKind::RegexMatch | TokenKind::RegexNotMatch => {
+                format!("<op:{text}>")
+            }
             _ => GoQuoted(text).to_string(),
         }
     }
 }
 
-/// Words that errors show as keywords rather than as identifiers.
-fn is_reserved(word: &str) -> bool {
+/// Keywords that are no metric names either.
+fn is_never_an_operand(word: &str) -> bool {
+    matches!(word, "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2")
+}
+
+/// Keywords that no function is called by.
+fn is_keyword_only(word: &str) -> bool {
+    let modifiers = ["offset", "smoothed", "anchored", "by", "without", "fill", "fill_left", "fill_right"];
+    modifiers.contains(&word) || ["and", "or", "unless"].contains(&word)
+}
+
+/// A word as errors show it: by what it is where it could be a keyword.
+fn describe_word(word: &str) -> String {
     let lower = word.to_ascii_lowercase();
-    let modifiers = ["offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"];
-    let operators = ["and", "or", "unless", "atan2"];
-    modifiers.contains(&lower.as_str())
-        || operators.contains(&lower.as_str())
-        || aggregate::operator(&lower).is_some()
+    match lower.as_str() {
+        "offset" | "by" | "without" | "on" | "ignoring" | "group_left" | "group_right" | "bool"
+        | "smoothed" | "anchored" => format!("<{word}>"),
+        "and" | "or" | "unless" | "atan2" => format!("<op:{word}>"),
+        "start" | "end" | "step" | "range" => GoQuoted(word).to_string(),
+        "inf" | "nan" => format!("number {}", GoQuoted(word)),
+        lower if aggregate::operator(lower).is_some() => format!("<aggr:{word}>"),
+        _ => format!("identifier {}", GoQuoted(word)),
+    }
+}
+
+/// A literal as errors show it: only its beginning when it is long.
+fn brief(text: &str) -> String {
+    const CHARS_MAX: usize = 10;
+    if text.len() <= CHARS_MAX {
+        return GoQuoted(text).to_string();
+    }
+    let beginning: String = text.chars().take(CHARS_MAX).collect();
+    format!("{}...", GoQuoted(&beginning))
 }
 
 fn join(first: Pos, last: Pos) -> Pos {

@@ -14,9 +14,12 @@ use wf_model::quote::GoQuoted;
 use wf_model::{METRIC_NAME, MatchOp, duration};
 
 use crate::ast::{
-    AggregateExpr, AtModifier, BinaryExpr, Cardinality, DurationExpr, DurationExprKind, DurationSpec, Expr,
-    ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching, VectorSelector,
+    AggregateExpr, AtModifier, BinaryExpr, BinaryOp, Cardinality, DurationExpr, DurationExprKind,
+    DurationSpec, Expr, ExprKind, NumberLiteral, RangeMode, RangeSelector, Subquery, UnaryOp, VectorMatching,
+    VectorSelector,
 };
+
+use crate::durations;
 
 pub use pretty::pretty;
 
@@ -34,7 +37,18 @@ impl Display for Expr {
             ExprKind::Paren(inner) => write!(f, "({inner})"),
             ExprKind::Unary(UnaryOp::Plus, inner) => write!(f, "+{inner}"),
             ExprKind::Unary(UnaryOp::Minus, inner) => write!(f, "-{inner}"),
-            ExprKind::Binary(binary) => write!(f, "{} {} {}", binary.lhs, OperatorText(binary), binary.rhs),
+            ExprKind::Binary(binary) => {
+                // `+Inf ^ 2` would be `+(Inf ^ 2)`.
+                match &binary.lhs.kind {
+                    ExprKind::Number(number)
+                        if number.value == f64::INFINITY && binary.op == BinaryOp::Pow =>
+                    {
+                        f.write_str("Inf")?;
+                    }
+                    _ => binary.lhs.fmt(f)?,
+                }
+                write!(f, " {} {}", OperatorText(binary), binary.rhs)
+            }
             ExprKind::Aggregate(aggregate) => {
                 write!(f, "{}(", AggregateHead(aggregate))?;
                 if let Some(param) = &aggregate.param {
@@ -87,8 +101,9 @@ impl Display for NumberLiteral {
             return f.write_str(&format_f(self.value));
         }
         let sign = if self.value.is_sign_negative() { "-" } else { "" };
-        let span = Duration::try_from_secs_f64(self.value.abs()).unwrap_or(Duration::MAX);
-        write!(f, "{sign}{}", duration::format(span))
+        // Seconds as a float are a little off; a duration literal was a whole number of milliseconds.
+        let ms = durations::literal_ms(self.value.abs()).unwrap_or(i64::MAX);
+        write!(f, "{sign}{}", duration::format(Duration::from_millis(ms.unsigned_abs())))
     }
 }
 

@@ -24,6 +24,8 @@ mod series;
 
 use std::fmt;
 
+use wf_series::memory::MemoryStorage;
+
 /// What running a script found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -59,4 +61,11 @@ pub fn run(text: &str) -> Report {
         report.failed.push(Failure { line: 1, message: "the script has no evaluation".to_owned() });
     }
     report
+}
+
+/// Runs only the `load` and `clear` commands of a script; returns what they leave.
+/// # Errors
+/// The first thing that is wrong with the script or its series.
+pub fn load(text: &str) -> Result<MemoryStorage, Failure> {
+    run::load_all(&parse::parse(text)?)
 }

@@ -1,5 +1,8 @@
 //! Runs the scripts of the conformance data, and those of `PROMQLTEST_DIR`.
 
+#[path = "conformance/mutations.rs"]
+mod mutations;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -30,16 +33,21 @@ fn conformance() -> Option<PathBuf> {
     None
 }
 
-/// Runs every script of a folder; returns how many evaluations passed and what failed.
-fn run_all(folder: &Path) -> (usize, Vec<String>) {
+/// Returns the scripts of a folder, in order.
+fn scripts(folder: &Path) -> Vec<PathBuf> {
     let mut scripts: Vec<PathBuf> = fs::read_dir(folder)
         .expect("list scripts")
         .map(|entry| entry.expect("list scripts").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
         .collect();
     scripts.sort();
+    scripts
+}
+
+/// Runs every script of a folder; returns how many evaluations passed and what failed.
+fn run_all(folder: &Path) -> (usize, Vec<String>) {
     let (mut passed, mut failed) = (0, Vec::new());
-    for path in scripts {
+    for path in scripts(folder) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let report = script::run(&fs::read_to_string(&path).expect("read script"));
         passed += report.passed;

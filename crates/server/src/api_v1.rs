@@ -6,14 +6,16 @@
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
+pub(crate) mod explain;
 mod format;
+pub(crate) mod lint;
 pub(crate) mod params;
 mod parse;
 mod query;
 pub(crate) mod select;
 mod status;
 mod targets;
-mod tree;
+pub(crate) mod tree;
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/query_exemplars", get(empty::exemplars).post(empty::exemplars))
         .route("/format_query", get(format::format_query).post(format::format_query))
         .route("/parse_query", get(format::parse_query).post(format::parse_query))
+        .route("/query_explain", get(explain::query_explain).post(explain::query_explain))
+        .route("/query_lint", get(lint::query_lint).post(lint::query_lint))
         .route("/series", get(select::series).post(select::series))
         .route("/labels", get(select::labels).post(select::labels))
         .route("/label/{name}/values", get(select::label_values))

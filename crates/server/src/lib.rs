@@ -14,6 +14,7 @@
 //! # Reading order: `server`, `router`, `state`, `api_v1`, `json`, then the rest.
 //! # Not here: listeners, request metrics, compression, protection against web pages (`wf-httpkit`).
 
+mod active_queries;
 mod api_v1;
 #[doc(hidden)]
 pub mod bench;
@@ -22,6 +23,8 @@ mod cors;
 mod json;
 mod lifecycle;
 mod metrics;
+pub mod query_json;
+mod query_log;
 mod query_pool;
 mod router;
 mod scraping;
@@ -36,12 +39,14 @@ pub use state::{Clock, Facts};
 pub const PROMETHEUS_VERSION: &str = "3.14.0";
 
 /// Ends of paths that only read although they are posted to: pages of other origins may ask them.
-pub const READ_ONLY_POSTS: [&str; 7] = [
+pub const READ_ONLY_POSTS: [&str; 9] = [
     "/api/v1/query",
     "/api/v1/query_range",
     "/api/v1/query_exemplars",
     "/api/v1/format_query",
     "/api/v1/parse_query",
+    "/api/v1/query_lint",
+    "/api/v1/query_explain",
     "/api/v1/series",
     "/api/v1/labels",
 ];

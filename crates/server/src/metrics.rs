@@ -3,11 +3,13 @@
 //! # Source
 //! `spec/prometheus-core.md` §10.
 
+mod blocks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use wf_exposition::MetricFamily;
-use wf_httpkit::metrics::{Counter, Gauge, Objective, Registry, SummaryVec};
+use wf_httpkit::metrics::{Counter, Gauge, HistogramVec, Objective, Registry, SummaryVec};
 use wf_model::MetricType;
 use wf_promql::engine::{QueryError, QueryResult};
 use wf_tsdb::{Tsdb, TsdbStats};
@@ -17,13 +19,20 @@ use wf_tsdb::{Tsdb, TsdbStats};
 pub(crate) struct Metrics {
     queries: Gauge,
     samples: Counter,
+    samples_read: Counter,
     durations: SummaryVec<1>,
+    duration_histogram: HistogramVec<1>,
+    log_enabled: Gauge,
+    log_failures: Counter,
     reload_successful: Gauge,
     reload_success_time: Gauge,
     ready: Gauge,
 }
 
 const OBJECTIVES: [Objective; 3] = [Objective(0.5), Objective(0.9), Objective(0.99)];
+
+/// Bounds of the duration histogram, s.
+const DURATION_BOUNDS_S: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry, n_query_slots: usize) -> Self {
@@ -36,8 +45,15 @@ impl Metrics {
             ["slice"],
             &OBJECTIVES,
         );
+        let duration_histogram = registry.histogram_vec(
+            "prometheus_engine_query_duration_histogram_seconds",
+            "The histogram of timings for queries.",
+            ["slice"],
+            &DURATION_BOUNDS_S,
+        );
         for slice in ["inner_eval", "prepare_time", "queue_time", "result_sort"] {
             durations.with(&[slice]);
+            duration_histogram.with(&[slice]);
         }
         Self {
             queries: registry.gauge(
@@ -48,7 +64,15 @@ impl Metrics {
                 "prometheus_engine_query_samples_total",
                 "The total number of samples loaded by all queries.",
             ),
+            samples_read: registry.counter(
+                "prometheus_engine_query_samples_read_total",
+                "The total number of samples read by all queries, each counted once.",
+            ),
             durations,
+            duration_histogram,
+            log_enabled: registry.gauge("prometheus_engine_query_log_enabled", "State of the query log."),
+            log_failures: registry
+                .counter("prometheus_engine_query_log_failures_total", "The number of query log failures."),
             reload_successful: registry.gauge(
                 "prometheus_config_last_reload_successful",
                 "Whether the last configuration reload attempt was successful.",
@@ -70,13 +94,31 @@ impl Metrics {
     }
 
     pub(crate) fn on_query(&self, result: &Result<QueryResult, QueryError>, queued: Duration) {
-        self.durations.with(&["queue_time"]).observe(queued.as_secs_f64());
+        self.observe("queue_time", queued);
         let Ok(result) = result else { return };
         self.samples.add(result.stats.samples.total_queryable);
+        self.samples_read.add(result.stats.samples.read);
         let timings = &result.stats.timings;
-        self.durations.with(&["prepare_time"]).observe(timings.query_preparation.as_secs_f64());
-        self.durations.with(&["inner_eval"]).observe(timings.inner_eval.as_secs_f64());
-        self.durations.with(&["result_sort"]).observe(timings.result_sort.as_secs_f64());
+        self.observe("prepare_time", timings.query_preparation);
+        self.observe("inner_eval", timings.inner_eval);
+        self.observe("result_sort", timings.result_sort);
+    }
+
+    fn observe(&self, slice: &str, duration: Duration) {
+        self.durations.with(&[slice]).observe(duration.as_secs_f64());
+        self.duration_histogram.with(&[slice]).observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn set_query_log_enabled(&self, is_enabled: bool) {
+        self.log_enabled.set_bool(is_enabled);
+    }
+
+    /// Counts a line that could not be logged, and tells the first of them.
+    pub(crate) fn on_query_log_failure(&self, error: &std::io::Error) {
+        if self.log_failures.get() == 0.0 {
+            tracing::error!(%error, "queries cannot be logged; further failures are only counted");
+        }
+        self.log_failures.inc();
     }
 
     pub(crate) fn on_reload(&self, is_successful: bool, now_ms: i64) {
@@ -109,7 +151,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
             families.push(family);
         };
     let float = [("type", "float")];
-    let counters: [(&str, &'static str, u64); 17] = [
+    let counters: [(&str, &'static str, u64); 13] = [
         ("head_series_created_total", "Total number of series created in the head.", stats.series_created),
         ("head_series_removed_total", "Total number of series removed in the head.", stats.series_removed),
         ("head_chunks_created_total", "Total number of chunks created in the head.", stats.chunks_created),
@@ -139,11 +181,6 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
             "Total number of checkpoint creations that failed.",
             stats.checkpoints_failed,
         ),
-        // There are no blocks yet, so there is nothing that could fail; alerts ask all the same.
-        ("compactions_total", "Total number of compactions that were executed.", 0),
-        ("compactions_failed_total", "Total number of compactions that failed.", 0),
-        ("reloads_total", "Number of times the database reloaded block data from disk.", 0),
-        ("reloads_failures_total", "Number of times the database failed to reload block data from disk.", 0),
     ];
     for (name, help, value) in counters {
         push(name, help, MetricType::Counter, &[], value as f64);
@@ -164,6 +201,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
     );
     push_late(&mut push, stats);
     push_tsdb_gauges(push, stats);
+    blocks::push(families, &stats.compaction);
 }
 
 /// Samples inside the out-of-order window, and the log that holds them.
@@ -212,8 +250,9 @@ fn push_tsdb_gauges(
     stats: &TsdbStats,
 ) {
     let min_ms = stats.min_time_ms.unwrap_or(i64::MAX);
+    let lowest_ms = stats.compaction.min_time_ms.unwrap_or(i64::MAX).min(min_ms);
     let max_ms = stats.max_time_ms.unwrap_or(i64::MIN);
-    let gauges: [(&str, &'static str, f64); 19] = [
+    let gauges: [(&str, &'static str, f64); 16] = [
         ("head_series", "Total number of series in the head.", stats.n_series as f64),
         ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
         ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),
@@ -227,8 +266,8 @@ fn push_tsdb_gauges(
         ("head_min_time_seconds", "Minimum time of the head.", min_ms as f64 / 1000.0),
         ("head_max_time", "Maximum time of the head, ms.", max_ms as f64),
         ("head_max_time_seconds", "Maximum time of the head.", max_ms as f64 / 1000.0),
-        ("lowest_timestamp", "Lowest timestamp stored, ms.", min_ms as f64),
-        ("lowest_timestamp_seconds", "Lowest timestamp stored.", min_ms as f64 / 1000.0),
+        ("lowest_timestamp", "Lowest timestamp stored, ms.", lowest_ms as f64),
+        ("lowest_timestamp_seconds", "Lowest timestamp stored.", lowest_ms as f64 / 1000.0),
         ("symbol_table_size_bytes", "Size of the symbol table in memory.", stats.symbols_bytes as f64),
         ("wal_segment_current", "Write log segment that is being written to.", stats.wal_segment as f64),
         ("wal_storage_size_bytes", "Size of the write log directory.", stats.wal_bytes as f64),
@@ -238,9 +277,6 @@ fn push_tsdb_gauges(
             "1 if the last process closed the directory itself, 0 if not.",
             f64::from(u8::from(stats.clean_start)),
         ),
-        ("blocks_loaded", "Number of currently loaded data blocks.", 0.0),
-        ("storage_blocks_bytes", "Bytes used by blocks.", 0.0),
-        ("retention_limit_bytes", "Most bytes kept; 0 is no limit.", 0.0),
     ];
     for (name, help, value) in gauges {
         push(name, help, MetricType::Gauge, &[], value);

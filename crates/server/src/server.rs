@@ -1,6 +1,7 @@
 //! The server as a component: built from a configuration, run until told to stop.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
@@ -16,9 +17,11 @@ use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
+use crate::active_queries::ActiveQueries;
 use crate::control::{Command, ControlHandle};
 use crate::cors::AllowedOrigins;
 use crate::metrics::{self, Metrics};
+use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::router;
 use crate::scraping::scrape_config;
@@ -103,6 +106,14 @@ pub enum ServerError {
     /// The data directory could not be closed properly.
     #[error("close the data directory")]
     Close(#[from] wf_tsdb::CloseError),
+    /// `query_log_file` cannot be written.
+    #[error("open the query log {}: check that its directory exists and is writable", .path.display())]
+    QueryLog {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A thread could not be started, or ended in a panic.
     #[error("{0}")]
     Thread(String),
@@ -117,6 +128,7 @@ pub struct Server {
     data: PathBuf,
     tsdb_options: TsdbOptions,
     engine_options: EngineOptions,
+    n_query_slots: usize,
     router: Router,
 }
 
@@ -130,6 +142,7 @@ impl Server {
         let (control, commands) = ControlHandle::channel();
         let metrics = Metrics::new(&registry, config.n_query_slots);
         let engine_options = with_config(&config.engine, &loaded);
+        let query_log = open_query_log(&loaded)?;
         let state = Arc::new(ServerState::new(Parts {
             engine: Engine::new(engine_options),
             query_pool: QueryPool::new(config.n_query_slots),
@@ -139,6 +152,8 @@ impl Server {
             clock,
             control,
         }));
+        state.query_log().use_file(query_log);
+        state.metrics().set_query_log_enabled(state.query_log().is_enabled());
         state.metrics().on_reload(true, state.now_ms());
         let options = router::Options {
             cors: AllowedOrigins::new(&config.cors_origin)?,
@@ -155,6 +170,7 @@ impl Server {
             data: config.data,
             tsdb_options: config.tsdb,
             engine_options: config.engine,
+            n_query_slots: config.n_query_slots,
             router,
         })
     }
@@ -176,6 +192,10 @@ impl Server {
     pub async fn run(mut self, stop: CancellationToken, quit: CancellationToken) -> Result<(), ServerError> {
         let tsdb = self.open().await?;
         metrics::register_tsdb(&self.registry, &tsdb);
+        match ActiveQueries::open(&self.data, self.n_query_slots) {
+            Ok(active) => self.state.track_queries(active),
+            Err(error) => warn!(%error, "running queries are not noted: after a crash nobody will know them"),
+        }
         let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
         let scrape = self.start_scraping(&tsdb)?;
         self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape));
@@ -212,7 +232,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
-        let (data, options) = (self.data.clone(), self.tsdb_options.clone());
+        let (data, mut options) = (self.data.clone(), self.tsdb_options.clone());
+        options.out_of_order_window_ms = out_of_order_window_ms(&self.state.loaded_config().config);
         let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
         let opened = blocking_step("open the data directory", move || {
             Tsdb::open_observed(&data, options, now_ms, &replay)
@@ -243,7 +264,13 @@ impl Server {
         let outcome = self.source.load().map_err(|error| error.to_string());
         let outcome = outcome.and_then(|config| {
             let scrape = self.state.scrape().map_err(|error| error.message)?;
+            let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
+            let tsdb = self.state.tsdb().map_err(|error| error.message)?;
+            tsdb.set_out_of_order_window(out_of_order_window_ms(&config))
+                .map_err(|error| error.to_string())?;
+            self.state.query_log().use_file(query_log);
+            self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
             self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
             self.state.set_config(config);
             Ok(())
@@ -267,6 +294,18 @@ impl std::fmt::Debug for Server {
 fn with_config(options: &EngineOptions, config: &wf_config::Config) -> EngineOptions {
     let step_ms = i64::try_from(config.global.evaluation_interval.as_millis()).unwrap_or(i64::MAX);
     EngineOptions { default_subquery_step_ms: step_ms, ..options.clone() }
+}
+
+fn open_query_log(config: &wf_config::Config) -> Result<Option<Arc<File>>, ServerError> {
+    let path = config.global.query_log_file.as_deref();
+    let failed =
+        |source| ServerError::QueryLog { path: path.map(Path::to_owned).unwrap_or_default(), source };
+    QueryLog::open(path).map_err(failed)
+}
+
+/// Returns how late samples may be, ms.
+fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
+    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` on a thread that may block.

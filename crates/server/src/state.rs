@@ -12,9 +12,11 @@ use wf_scrape::ScrapeManager;
 use wf_series::SeriesSource;
 use wf_tsdb::{ReplayProgress, Tsdb};
 
+use crate::active_queries::{ActiveQueries, ActiveQuery};
 use crate::api_v1::error::{ApiError, ErrorKind};
 use crate::control::ControlHandle;
 use crate::metrics::Metrics;
+use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 
 /// Tells the time of day, ms.
@@ -50,6 +52,8 @@ pub(crate) struct LoadedConfig {
 pub(crate) struct ServerState {
     engine: ArcSwap<Engine>,
     query_pool: QueryPool,
+    query_log: QueryLog,
+    active_queries: OnceLock<ActiveQueries>,
     tsdb: OnceLock<Arc<Tsdb>>,
     scrape: OnceLock<Arc<ScrapeManager>>,
     replay: Arc<ReplayProgress>,
@@ -80,6 +84,8 @@ impl ServerState {
         Self {
             engine: ArcSwap::from_pointee(parts.engine),
             query_pool: parts.query_pool,
+            query_log: QueryLog::default(),
+            active_queries: OnceLock::new(),
             tsdb: OnceLock::new(),
             scrape: OnceLock::new(),
             replay: Arc::new(ReplayProgress::default()),
@@ -105,6 +111,22 @@ impl ServerState {
 
     pub(crate) fn query_pool(&self) -> &QueryPool {
         &self.query_pool
+    }
+
+    pub(crate) fn query_log(&self) -> &QueryLog {
+        &self.query_log
+    }
+
+    /// Notes running queries here from now on.
+    pub(crate) fn track_queries(&self, active: ActiveQueries) {
+        // Called once, by the one task that runs the server.
+        let is_first = self.active_queries.set(active).is_ok();
+        debug_assert!(is_first, "queries were tracked twice");
+    }
+
+    /// Notes a query as running until the guard is dropped.
+    pub(crate) fn begin_query(&self, query: &str) -> Option<ActiveQuery> {
+        self.active_queries.get()?.begin(query, self.now_ms())
     }
 
     /// Returns the database once it is open.

@@ -15,12 +15,13 @@
 //! - Only `tombstones` and `meta.json` of a block ever change, each by a rename.
 //! - Bytes on disk are not trusted: every length is checked, every checksum compared before what it covers is used.
 //! # Reading order: `ulid`, `meta`, `tombstones`, `writer`, `series_entry`, `index_writer`, `chunk_files`, `index_reader`,
-//! `postings`, `reader`, `matching`, `source`.
+//! `postings`, `reader`, `matching`, `source`, `verify`.
 //! # Not here: which samples go into a block (`compact`), which blocks go (`retention`).
 //! Source: `spec/prometheus-core.md` §7.2–7.6.
 
 pub mod chunk_files;
 mod index_reader;
+pub mod index_version;
 pub mod index_writer;
 mod matching;
 pub mod meta;
@@ -31,6 +32,7 @@ mod sink;
 pub mod source;
 pub mod tombstones;
 pub mod ulid;
+pub mod verify;
 pub mod writer;
 
 use std::io;
@@ -38,12 +40,14 @@ use std::path::{Path, PathBuf};
 
 pub use chunk_files::OutChunk;
 pub use index_reader::Symbols;
+pub use index_version::repair_index_version;
 pub use meta::{BlockMeta, BlockStats, Compaction, MetaDraft, ParentBlock};
 pub use reader::{Block, SeriesCursor};
 pub use series_entry::{ChunkMeta, SeriesEntry};
 pub use source::BlockSource;
 pub use tombstones::{Interval, Tombstones};
 pub use ulid::Ulid;
+pub use verify::{Finding, Findings, verify_block};
 pub use writer::BlockWriter;
 
 /// Why a block could not be read or written.

@@ -168,6 +168,16 @@ pub fn list_if_present(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<DirEntry>>
     }
 }
 
+/// Creates a directory if need be, and forces its name to the disk: what is synced inside is found after a power cut.
+/// # Errors
+/// Those of [`Disk::create_dir_all`] and [`Disk::sync_dir`].
+pub fn create_dir_synced(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    disk.create_dir_all(dir)?;
+    dir.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), |parent| disk.sync_dir(parent))
+}
+
 /// Removes a directory and all in it; an absent one is fine.
 /// # Errors
 /// Those of [`Disk::remove_dir_all`].

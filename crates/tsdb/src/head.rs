@@ -13,6 +13,7 @@ mod append;
 mod bounds;
 mod chunk_list;
 mod counters;
+pub(crate) mod cut;
 mod deletion;
 mod extras;
 mod late;
@@ -21,6 +22,7 @@ mod open;
 mod open_chunk;
 mod open_histogram;
 mod pins;
+pub(crate) mod ranked;
 mod ref_directory;
 mod replay;
 mod room;
@@ -36,6 +38,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+
+pub(crate) use self::late::cut::{LateCut, LateCutError};
+pub(crate) use self::ranked::TooManySymbols;
 
 use self::append::Commit;
 use self::bounds::Clock;
@@ -114,6 +119,10 @@ impl Head {
         self.log.get().expect("`Head::open` sets the log before anybody has the head")
     }
 
+    pub(crate) fn options(&self) -> &TsdbOptions {
+        &self.options
+    }
+
     pub(crate) fn max_time(&self) -> i64 {
         self.max_time.load(Ordering::Relaxed)
     }
@@ -129,6 +138,11 @@ impl Head {
         if self.min_time() == NO_TIME || oldest < self.min_time() {
             self.min_time.store(oldest, Ordering::Relaxed);
         }
+    }
+
+    /// Returns the bytes of log and head-chunk files.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.log().stats().bytes + self.chunk_files.bytes()
     }
 
     /// Returns the newest batch that readers may see.

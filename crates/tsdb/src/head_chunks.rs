@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{RwLock, RwLockUpgradableReadGuard};
 
 use crate::chunk::Encoding;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, create_dir_synced};
 use crate::mmap::FileMap;
 
 pub use entry::ChunkMeta;
@@ -202,6 +202,8 @@ struct CurrentFile {
     mapped: Arc<MappedFile>,
     /// Entries that follow the written ones.
     unwritten: Vec<u8>,
+    /// An fsync failed: the kernel has marked clean what it could not write.
+    is_doubtful: bool,
 }
 
 impl HeadChunks {
@@ -225,7 +227,7 @@ impl HeadChunks {
         file_bytes_max: usize,
         visit: &mut dyn FnMut(ChunkMeta),
     ) -> Result<(Self, OpenReport), HeadChunksError> {
-        disk.create_dir_all(dir).map_err(io_error("create directory", dir))?;
+        create_dir_synced(&*disk, dir).map_err(io_error("create directory", dir))?;
         let chunks = Self { dir: dir.to_owned(), disk, file_bytes_max, files: RwLock::default() };
         let report = scan::open_files(&chunks, visit)?;
         Ok((chunks, report))
@@ -407,7 +409,8 @@ impl HeadChunks {
             let mapped = Arc::new(MappedFile { map, len: AtomicUsize::new(FILE_HEADER.len()) });
             files.newest_number = number;
             files.mapped.insert(number, (Arc::clone(&mapped), i64::MIN));
-            files.current = Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new() });
+            files.current =
+                Some(CurrentFile { number, path, file, mapped, unwritten: Vec::new(), is_doubtful: false });
             Ok(())
         })
     }
@@ -429,10 +432,16 @@ impl HeadChunks {
     fn finish_file(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
         self.write_batch(files)?;
         let Some(current) = &files.current else { return Ok(()) };
-        let finished = current.file.set_len(current.mapped.len() as u64).and_then(|()| current.file.sync());
-        finished.map_err(io_error("finish", &current.path))?;
-        files.with_upgraded(|files| files.current = None);
-        Ok(())
+        let len = current.mapped.len();
+        let again = if current.is_doubtful { current.mapped.bytes(0..len).unwrap_or_default() } else { &[] };
+        let written = current.file.write_all_at(again, 0).and_then(|()| current.file.set_len(len as u64));
+        let finished = written.and_then(|()| current.file.sync());
+        let result = finished.map_err(io_error("finish", &current.path));
+        files.with_upgraded(|files| match &mut files.current {
+            Some(current) if result.is_err() => current.is_doubtful = true,
+            current => *current = None,
+        });
+        result
     }
 }
 

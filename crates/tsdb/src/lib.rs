@@ -31,19 +31,25 @@ pub mod fuzz;
 mod head;
 pub mod head_chunks;
 mod index;
+mod merge;
 mod metadata;
 mod mmap;
 pub mod options;
 pub mod record;
 pub mod retention;
 pub mod stats;
+pub mod tools;
 pub mod tsdb;
 pub mod wal;
 mod wbl;
 
 pub use budget::{Budget, HeadMemory};
+pub use compact::delete::{CleanError, DeleteError};
+pub use compact::snapshot::{SnapshotError, SnapshotHead};
+pub use compact::stats::CompactionStats;
 pub use exemplars::ExemplarStats;
 pub use options::{FsyncPolicy, TsdbOptions, WalCompression};
+pub use retention::Retention;
 pub use stats::{Cardinality, ReplayProgress, TsdbStats};
 pub use tsdb::{CloseError, OpenError, Tsdb};
 

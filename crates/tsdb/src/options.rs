@@ -1,5 +1,6 @@
 //! What an owner of the database can choose.
 
+use crate::retention::Retention;
 use crate::tsdb::OpenError;
 
 /// When the write-ahead log is forced to the disk. A killed process loses nothing acknowledged in any mode; the modes
@@ -30,17 +31,24 @@ pub enum WalCompression {
 /// Settings of one database.
 ///
 /// # What happens at the bound
-/// Until blocks exist, the head is all there is, and it bounds itself in two ways. *Time*: data older than
-/// `head_window_ms` before the newest sample is dropped, whole chunks at a time, and series without a sample left go
-/// with it. *Series*: at `series_max` series, or `memory_bytes_max` of estimated memory, a **new** series is refused
-/// with [`wf_series::AppendError::SeriesLimit`] or [`wf_series::AppendError::MemoryLimit`], which name the setting; series that exist go on, their samples are
-/// never refused. When old series leave the window, new ones are accepted again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The head bounds itself in two ways. *Time*: whenever it spans one and a half `chunk_range_ms` its oldest range goes to
+/// a block, and series without a newer sample go with it. *Series*: at `series_max` series, or `memory_bytes_max` of
+/// estimated memory, a **new** series is refused with [`wf_series::AppendError::SeriesLimit`] or
+/// [`wf_series::AppendError::MemoryLimit`], which name the setting;
+/// series that exist go on, their samples are never refused. When series leave the head, new ones are accepted again.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TsdbOptions {
-    /// Chunks never cross a multiple of this, and truncation happens at multiples of it, ms. Default: 2 h.
+    /// Chunks never cross a multiple of this, and the head is cut to blocks at multiples of it, ms
+    /// (`--storage.tsdb.min-block-duration`). Default: 2 h.
     pub chunk_range_ms: i64,
-    /// How far back the head reaches from its newest sample, ms. Default: 24 h. At least 1.5 × `chunk_range_ms`.
-    pub head_window_ms: i64,
+    /// Longest block that compaction makes, ms (`--storage.tsdb.max-block-duration`). Default: a tenth of the retention
+    /// time, at most 31 d.
+    pub block_range_max_ms: Option<i64>,
+    /// How long blocks are kept. Default: 15 d.
+    pub retention: Retention,
+    /// Whether blocks are compacted by a thread of the database's own whenever it is due. Without, only
+    /// [`crate::Tsdb::compact`] does. Default: yes.
+    pub compaction_thread: bool,
     /// How far behind the newest sample of all an out-of-order sample may be, ms; 0 takes none. Default: 0. It can be
     /// changed later: [`crate::Tsdb::set_out_of_order_window`].
     pub out_of_order_window_ms: i64,
@@ -75,7 +83,9 @@ impl Default for TsdbOptions {
     fn default() -> Self {
         Self {
             chunk_range_ms: 2 * 3_600_000,
-            head_window_ms: 24 * 3_600_000,
+            block_range_max_ms: None,
+            retention: Retention { time_ms: Some(15 * 24 * 3_600_000), ..Retention::default() },
+            compaction_thread: true,
             out_of_order_window_ms: 0,
             max_future_ms: None,
             series_max: 2_000_000,
@@ -95,17 +105,28 @@ impl Default for TsdbOptions {
 /// Chunks up to this long fit the head's index of chunks, ms: 24 bits.
 const CHUNK_RANGE_MAX_MS: i64 = 4 * 3_600_000;
 
+/// Longest block when nothing is said, ms.
+const BLOCK_RANGE_MAX_MS: i64 = 31 * 24 * 3_600_000;
+
 impl TsdbOptions {
+    /// Returns the lengths that blocks are compacted to, ms.
+    pub(crate) fn block_ranges(&self) -> Vec<i64> {
+        let retained = self.retention.time_ms.filter(|time| *time > 0);
+        let by_retention = retained.map_or(BLOCK_RANGE_MAX_MS, |time| (time / 10).min(BLOCK_RANGE_MAX_MS));
+        crate::compact::plan::ranges(self.chunk_range_ms, self.block_range_max_ms.unwrap_or(by_retention))
+    }
+
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         let refuse = |option, reason: String| Err(OpenError::Option { option, reason });
         if !(1000..=CHUNK_RANGE_MAX_MS).contains(&self.chunk_range_ms) {
             return refuse("chunk_range_ms", format!("{} is not between 1 s and 4 h", self.chunk_range_ms));
         }
-        let window_min = self.chunk_range_ms + self.chunk_range_ms / 2;
-        if self.head_window_ms < window_min {
-            let reason =
-                format!("{} is less than 1.5 times chunk_range_ms: {window_min}", self.head_window_ms);
-            return refuse("head_window_ms", reason);
+        if self.block_range_max_ms.is_some_and(|range| range < self.chunk_range_ms) {
+            let reason = format!("must be at least chunk_range_ms: {}", self.chunk_range_ms);
+            return refuse("block_range_max_ms", reason);
+        }
+        if self.retention.percentage.is_some_and(|percentage| !(0.0..=100.0).contains(&percentage)) {
+            return refuse("retention.percentage", "must be between 0 and 100".to_owned());
         }
         if self.start_timestamps && !self.xor2 {
             return refuse(
@@ -125,5 +146,23 @@ impl TsdbOptions {
             return refuse("wal_segment_bytes", reason);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_grow_to_a_tenth_of_the_retention_time() {
+        const H: i64 = 3_600_000;
+        let ranges = |time_ms, block_range_max_ms| {
+            let retention = Retention { time_ms, ..Retention::default() };
+            TsdbOptions { retention, block_range_max_ms, ..TsdbOptions::default() }.block_ranges()
+        };
+        assert_eq!(TsdbOptions::default().block_ranges(), [2, 6, 18].map(|n| n * H));
+        assert_eq!(ranges(None, None), [2, 6, 18, 54, 162, 486].map(|n| n * H));
+        assert_eq!(ranges(Some(15 * 24 * H), Some(2 * H)), [2 * H]);
+        assert_eq!(ranges(Some(H), None), [2 * H]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::CompactionStats;
 use crate::budget::HeadMemory;
 use crate::wal::WalStats;
 
@@ -109,6 +110,8 @@ pub struct TsdbStats {
     pub replay_unknown_refs: u64,
     /// Whether the last process closed the directory itself: `clean_start`.
     pub clean_start: bool,
+    /// Blocks, compaction and retention.
+    pub compaction: CompactionStats,
 }
 
 /// Where label cardinality comes from: the answer of `/api/v1/status/tsdb`. Each list is the largest entries first,

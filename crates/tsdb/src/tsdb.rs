@@ -1,4 +1,4 @@
-//! The database as its owner sees it: a directory, opened and locked, with a head in it.
+//! The database as its owner sees it: a directory, opened and locked, with a head and blocks in it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,17 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wf_model::{Labels, Metadata};
+use wf_model::{Labels, Matcher, Metadata, TimeRange};
 use wf_series::{
     Acknowledge, AppendError, AppendOutcome, ExemplarQuery, ExemplarSource, LabelQuery, SampleSink,
     SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
 };
 
+use crate::block::{Block, BlockSource};
+use crate::compact::blocks::Blocks;
+use crate::compact::life::Life;
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
+use crate::merge::{Part, merge, merge_names};
 use crate::wal::WalIoError;
-use crate::{Cardinality, ExemplarStats, ReplayProgress, TsdbOptions, TsdbStats};
+use crate::{
+    Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError,
+    SnapshotHead, TsdbOptions, TsdbStats,
+};
 
 /// Why a data directory could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +77,7 @@ pub struct CloseError {
 pub struct Tsdb {
     dir: PathBuf,
     head: Arc<Head>,
+    life: Arc<Life>,
     /// `None` once closed.
     lock: Mutex<Option<DirLock>>,
     was_clean: bool,
@@ -108,21 +116,61 @@ impl Tsdb {
     ) -> Result<Arc<Self>, OpenError> {
         options.check()?;
         let lock = DirLock::acquire(dir)?;
-        let head = Head::open(disk, dir, options, now_ms, progress)?;
+        let blocks = Blocks::open(disk, dir).map_err(|error| OpenError::Replay {
+            path: dir.to_owned(),
+            message: format!("list blocks: {error}"),
+        })?;
+        let min_valid = blocks.min_valid().unwrap_or(i64::MIN);
+        let head = Arc::new(Head::open(disk, dir, options, now_ms, min_valid, progress)?);
+        // The names of what was created in it just now have to survive a power cut as well.
+        disk.sync_dir(dir).map_err(|source| OpenError::Unwritable { dir: dir.to_owned(), source })?;
+        let life = Life::begin(&head, blocks, now_ms);
         progress.finish();
         let was_clean = lock.was_clean;
-        Ok(Arc::new(Self {
-            dir: dir.to_owned(),
-            head: Arc::new(head),
-            lock: Mutex::new(Some(lock)),
-            was_clean,
-        }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), head, life, lock: Mutex::new(Some(lock)), was_clean }))
     }
 
-    /// Does what is due at `now_ms`: writes full chunks to their files, truncates the head and the log. Call it about
-    /// once a second, from a thread that may block. Errors are logged, counted in [`TsdbStats`] and tried again.
+    /// Does what is due at `now_ms`: writes full chunks to their files, cuts and truncates the head and the log, looks
+    /// after blocks, and starts compacting them. Call it about once a second, from a thread that may block. Errors are
+    /// logged, counted in [`TsdbStats`] and tried again.
     pub fn maintain(&self, now_ms: i64) {
         self.head.maintain(now_ms);
+        self.life.maintain(now_ms);
+    }
+
+    /// Compacts blocks until nothing is due, on the thread of the caller. Needed only without
+    /// [`TsdbOptions::compaction_thread`].
+    pub fn compact(&self, now_ms: i64) {
+        self.life.compact(now_ms);
+    }
+
+    /// Deletes the samples inside `range`, both ends included, of all series that satisfy all matchers. What is in blocks
+    /// is marked as deleted, and removed by a later compaction or [`Tsdb::clean_tombstones`]. Waits for a compaction that
+    /// is under way. Returns how many series of head and blocks lost samples.
+    /// # Errors
+    /// When it cannot be written; repeat it then.
+    pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, DeleteError> {
+        self.life.delete(matchers, range)
+    }
+
+    /// Writes all blocks with deleted samples anew, without these. Waits for a compaction that is under way.
+    /// # Errors
+    /// When a block cannot be read or written; it stays as it is.
+    pub fn clean_tombstones(&self, now_ms: i64) -> Result<(), CleanError> {
+        self.life.clean_tombstones(now_ms)
+    }
+
+    /// Makes a snapshot in `dir`, which must not exist or be empty and lie on the same file system: blocks by hard links,
+    /// the head as one more block. Waits for a compaction that is under way.
+    /// # Errors
+    /// When it cannot be written; what was made of it is removed.
+    pub fn snapshot(&self, dir: &Path, head: SnapshotHead, now_ms: i64) -> Result<(), SnapshotError> {
+        self.life.snapshot(dir, head, now_ms)
+    }
+
+    /// Changes how long data is kept, from the next look at the directory on: within a minute.
+    pub fn set_retention(&self, retention: Retention) {
+        self.life.set_retention(retention);
     }
 
     /// Flushes everything to the disk and releases the directory. Appends are refused from now on; selections stay
@@ -131,6 +179,7 @@ impl Tsdb {
     /// When the log cannot be written or synced.
     pub fn close(&self) -> Result<(), CloseError> {
         let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        self.life.stop();
         let closed = self.head.close();
         lock.release();
         closed.map_err(|message| CloseError { dir: self.dir.clone(), message })
@@ -146,7 +195,7 @@ impl Tsdb {
 
     /// Returns gauges and counters.
     pub fn stats(&self) -> TsdbStats {
-        TsdbStats { clean_start: self.was_clean, ..self.head.stats() }
+        TsdbStats { clean_start: self.was_clean, compaction: self.life.stats(), ..self.head.stats() }
     }
 
     /// Changes how many exemplars are kept, see [`TsdbOptions::exemplars_max`]; the oldest go if it is fewer.
@@ -189,15 +238,48 @@ impl SampleSink for Tsdb {
 
 impl SeriesSource for Tsdb {
     fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
-        Ok(self.head.select(request))
+        // The head first: what leaves it afterwards is in a block that the list below has.
+        let head = self.head.select(request);
+        let list = self.life.blocks.list();
+        let mut parts = Vec::new();
+        for block in list.iter().filter(|block| is_touched(block, request.range)) {
+            let meta = block.meta();
+            let range = TimeRange { start_ms: meta.min_time, end_ms: meta.max_time - 1 };
+            parts.push(Part {
+                selection: BlockSource(Arc::clone(block)).select_coded(request)?,
+                range,
+                order_ms: meta.min_time,
+            });
+        }
+        parts.push(Part { selection: head, range: TimeRange::ALL, order_ms: self.head.min_time() });
+        Ok(merge(parts))
     }
 
     fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        Ok(self.head.label_names(query))
+        let mut lists = vec![self.head.label_names(query)];
+        for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
+            lists.push(BlockSource(Arc::clone(block)).label_names(query)?);
+        }
+        Ok(merge_names(lists))
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        Ok(self.head.label_values(name, query))
+        let mut lists = vec![self.head.label_values(name, query)];
+        for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
+            lists.push(BlockSource(Arc::clone(block)).label_values(name, query)?);
+        }
+        Ok(merge_names(lists))
+    }
+}
+
+fn is_touched(block: &Block, range: TimeRange) -> bool {
+    block.meta().min_time <= range.end_ms && range.start_ms < block.meta().max_time
+}
+
+impl Drop for Tsdb {
+    /// A database that is dropped without being closed stops working on its directory, which is all that is left to do.
+    fn drop(&mut self) {
+        self.life.stop();
     }
 }
 

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use wf_series::Acknowledge;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, create_dir_synced};
 use crate::options::{FsyncPolicy, WalCompression};
 
 pub use reader::{Position, ReadError, Reader};
@@ -183,7 +183,7 @@ impl Wal {
     /// # Errors
     /// As [`Wal::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Self, WalIoError> {
-        disk.create_dir_all(dir).map_err(WalIoError::new("create directory", dir))?;
+        create_dir_synced(&*disk, dir).map_err(WalIoError::new("create directory", dir))?;
         segment::remove_unfinished(&*disk, dir).map_err(WalIoError::new("clean directory", dir))?;
         let segments = Segments::list(&*disk, dir).map_err(WalIoError::new("list directory", dir))?;
         let number = segments.next_number();

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
+use crate::tool::promql::PromqlCommand;
+use crate::tool::tsdb::TsdbCommand;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -38,7 +40,7 @@ pub(crate) enum Command {
     /// Watch this machine: exporter, server and UI in one process, no configuration needed
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
     /// Checks and tests
@@ -67,6 +69,12 @@ pub(crate) struct UpOptions {
 /// Options of `tool`.
 #[derive(Debug, Args)]
 pub(crate) struct ToolOptions {
+    /// The original wants this before some of its tools; ours need no leave
+    #[arg(long, global = true, hide = true)]
+    pub(crate) experimental: bool,
+    /// As the original's: queries are always read with all features
+    #[arg(long = "enable-feature", global = true, hide = true, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
     #[command(subcommand)]
     pub(crate) command: ToolCommand,
 }
@@ -79,21 +87,15 @@ pub(crate) enum ToolCommand {
         #[command(subcommand)]
         command: PromqlCommand,
     },
+    /// About data directories
+    Tsdb {
+        #[command(subcommand)]
+        command: TsdbCommand,
+    },
     /// Check files
     Check {
         #[command(subcommand)]
         command: CheckCommand,
-    },
-}
-
-/// Tools about queries.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PromqlCommand {
-    /// Run test scripts; exit 0 only if every evaluation passed
-    Test {
-        /// Script files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
     },
 }
 
@@ -102,6 +104,12 @@ pub(crate) enum PromqlCommand {
 pub(crate) enum CheckCommand {
     /// Check configuration files
     Config {
+        /// Files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Check rule files
+    Rules {
         /// Files
         #[arg(required = true)]
         files: Vec<PathBuf>,

@@ -35,12 +35,8 @@ const FLAGS: &[&str] = &[
     "storage.tsdb.delayed-compaction.max-percent",
     "storage.tsdb.head-chunks-write-queue-size",
     "storage.tsdb.max-block-chunk-segment-size",
-    "storage.tsdb.max-block-duration",
-    "storage.tsdb.min-block-duration",
     "storage.tsdb.no-lockfile",
     "storage.tsdb.retention",
-    "storage.tsdb.retention.size",
-    "storage.tsdb.retention.time",
     "storage.tsdb.samples-per-chunk",
     "web.config.file",
     "web.console.libraries",
@@ -79,10 +75,11 @@ mod tests {
         let check = |word: &str, want: Option<&str>| {
             assert_eq!(find(&["watchfire".into(), word.into()]).as_deref(), want, "{word}");
         };
-        check("--storage.tsdb.retention.size=10GB", Some("--storage.tsdb.retention.size"));
+        check("--storage.tsdb.retention=15d", Some("--storage.tsdb.retention"));
         check("--no-storage.tsdb.no-lockfile", Some("--no-storage.tsdb.no-lockfile"));
         check("--web.enable-admin-api", Some("--web.enable-admin-api"));
         check("--storage.tsdb.path=data", None);
-        check("storage.tsdb.retention.size", None);
+        check("--storage.tsdb.retention.size=10GB", None);
+        check("storage.tsdb.retention", None);
     }
 }

@@ -1,5 +1,7 @@
 //! `watchfire server`: the metrics server with Prometheus's flags.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +57,8 @@ pub(crate) struct ServerOptions {
     /// Data directory
     #[arg(long = "storage.tsdb.path", default_value = "data/")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) storage: storage::StorageOptions,
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
@@ -248,12 +252,7 @@ fn config(options: &ServerOptions) -> Config {
     Config {
         source: ConfigSource::File(options.config_file.clone()),
         data: options.data.clone(),
-        tsdb: TsdbOptions {
-            series_max: options.series_max,
-            memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
-            wal_compression: options.wal_compression,
-            ..TsdbOptions::default()
-        },
+        tsdb: tsdb_options(options),
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
@@ -266,8 +265,22 @@ fn config(options: &ServerOptions) -> Config {
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
         base_path: format!("{base_path}/"),
         ui: crate::ui::embedded(),
-        facts: facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url),
+        facts: Facts {
+            retention: options.storage.described(),
+            ..facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url)
+        },
     }
+}
+
+fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
+    let mut tsdb = TsdbOptions {
+        series_max: options.series_max,
+        memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
+        wal_compression: options.wal_compression,
+        ..TsdbOptions::default()
+    };
+    options.storage.apply(&mut tsdb);
+    tsdb
 }
 
 impl ServerOptions {
@@ -290,7 +303,7 @@ pub(crate) fn facts(
         flags,
         working_directory: working_directory.unwrap_or_default(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        retention: wf_model::duration::format(head_window()),
+        retention: wf_model::duration::format(storage::RETENTION),
         is_lifecycle_enabled,
         external_url: external_url.to_owned(),
     }
@@ -300,11 +313,6 @@ pub(crate) fn facts(
 /// say how much that is, the database's own default.
 pub(crate) fn default_memory_max() -> u64 {
     crate::memory::head_bytes_max().unwrap_or(TsdbOptions::default().memory_bytes_max)
-}
-
-/// How far back data is kept while there are no blocks.
-fn head_window() -> Duration {
-    Duration::from_millis(u64::try_from(TsdbOptions::default().head_window_ms).unwrap_or(0))
 }
 
 /// HTTP settings of the server's listeners.
@@ -370,7 +378,8 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.read-timeout", time(options.read_timeout)),
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let pairs = pairs.into_iter().chain(options.storage.flags());
+    pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! `watchfire tool`: checks and tests.
 
+pub(crate) mod promql;
+pub(crate) mod tsdb;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wf_promql::script::{self, Failure, Report};
-
-use crate::cli::{CheckCommand, PromqlCommand, ToolCommand, ToolOptions};
+use crate::cli::{CheckCommand, ToolCommand, ToolOptions};
 use crate::say;
 
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
-        ToolCommand::Promql { command: PromqlCommand::Test { files } } => test_scripts(files),
+        ToolCommand::Promql { command } => promql::main(command),
+        ToolCommand::Tsdb { command } => tsdb::main(command),
         ToolCommand::Check { command: CheckCommand::Config { files } } => check_configs(files),
+        ToolCommand::Check { command: CheckCommand::Rules { files } } => check_rules(files),
     }
 }
 
@@ -29,22 +32,20 @@ fn check_configs(files: &[PathBuf]) -> ExitCode {
     ExitCode::from(u8::from(!is_good))
 }
 
-fn test_scripts(files: &[PathBuf]) -> ExitCode {
-    let (mut n_passed, mut n_failed) = (0, 0);
+fn check_rules(files: &[PathBuf]) -> ExitCode {
+    let mut is_good = true;
     for file in files {
-        let report = match std::fs::read_to_string(file) {
-            Ok(text) => script::run(&text),
-            Err(error) => Report {
-                passed: 0,
-                failed: vec![Failure { line: 1, message: format!("cannot be read: {error}") }],
-            },
-        };
-        for failure in &report.failed {
-            say(&format!("{}:{}: {}", file.display(), failure.line, failure.message));
+        say(&format!("Checking {}", file.display()));
+        match wf_rules::file::load_file(file, wf_rules::file::Acceptance::default()) {
+            Ok(groups) => {
+                let n_rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+                say(&format!("  SUCCESS: {n_rules} rules found\n"));
+            }
+            Err(error) => {
+                is_good = false;
+                say(&format!("  FAILED:\n{:#}\n", anyhow::Error::from(error)));
+            }
         }
-        n_passed += report.passed;
-        n_failed += report.failed.len();
     }
-    say(&format!("{n_passed} passed, {n_failed} failed"));
-    ExitCode::from(u8::from(n_failed > 0))
+    ExitCode::from(u8::from(!is_good))
 }

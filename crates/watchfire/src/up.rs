@@ -122,7 +122,7 @@ fn default_config(web: SocketAddr, exporter: SocketAddr) -> wf_config::Config {
         ..ScrapeConfig::new(name, &global)
     };
     let scrape_configs = vec![job("node", exporter), job("watchfire", web)];
-    wf_config::Config { scrape_configs, global }
+    wf_config::Config { scrape_configs, global, ..wf_config::Config::default() }
 }
 
 #[cfg(test)]

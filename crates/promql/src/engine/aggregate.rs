@@ -15,6 +15,7 @@ use super::build::{Site, Value, build, build_vector};
 use super::context::Cx;
 use super::error::QueryError;
 use super::operator::{BoxVector, VectorOp};
+use super::plan::Rule;
 use super::scalar::Scalar;
 use crate::ast::{AggregateExpr, AggregateOp, Pos};
 
@@ -33,8 +34,16 @@ impl Groups {
     /// Groups the series of `op`.
     /// # Complexity
     /// `by` compares dictionary codes, a hash per series and label; `without` makes the labels of every series.
-    pub(crate) fn new(op: &dyn VectorOp, grouping: &[String], without: bool) -> Self {
-        let mut groups = if without { Self::without(op, grouping) } else { Self::by(op, grouping) };
+    pub(crate) fn new(op: &dyn VectorOp, grouping: &[String], without: bool, cx: &mut Cx<'_>) -> Self {
+        let mut groups = if without {
+            cx.work.label_sets += op.len() as u64;
+            Self::by_labels(op, |name| name == METRIC_NAME || grouping.iter().any(|g| g == name))
+        } else if cx.env.rules.has(Rule::Projection) {
+            Self::by(op, grouping)
+        } else {
+            cx.work.label_sets += op.len() as u64;
+            Self::by_labels(op, |name| !grouping.iter().any(|g| g == name))
+        };
         groups.drops_name = vec![false; groups.labels.len()];
         for (idx, group) in groups.of.iter().enumerate() {
             groups.drops_name[*group as usize] |= op.drops_name(idx);
@@ -70,12 +79,12 @@ impl Groups {
         Self { of, labels, drops_name: Vec::new() }
     }
 
-    fn without(op: &dyn VectorOp, grouping: &[String]) -> Self {
+    /// Groups by the labels that `drops` does not name, from full label sets.
+    fn by_labels(op: &dyn VectorOp, drops: impl Fn(&str) -> bool) -> Self {
         let mut groups = Self::default();
         let mut group_of: HashMap<Labels, u32, FixedState> = HashMap::default();
         for idx in 0..op.len() {
-            let labels =
-                op.labels(idx).without(|name| name == METRIC_NAME || grouping.iter().any(|g| g == name));
+            let labels = op.labels(idx).without(&drops);
             let next = u32::try_from(groups.labels.len()).unwrap_or(u32::MAX);
             let group = *group_of.entry(labels).or_insert_with_key(|labels| {
                 groups.labels.push(labels.clone());
@@ -95,7 +104,7 @@ pub(crate) fn build_aggregate(
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
     let input = build_vector(&aggregate.expr, site, cx)?;
-    let groups = Groups::new(&*input, &aggregate.grouping, aggregate.without);
+    let groups = Groups::new(&*input, &aggregate.grouping, aggregate.without, cx);
     let n_steps = site.grid.n_steps;
     let expr_pos = super::times::strip_parens(&aggregate.expr).pos;
     let inputs = Inputs { op: input, groups, n_steps, pos: expr_pos };

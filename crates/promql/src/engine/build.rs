@@ -16,9 +16,7 @@ use super::operator::{BoxVector, VectorOp};
 use super::scalar::Scalar;
 use super::selector::{Detail, InstantSelector, SelectedSamples, Yield};
 use super::subquery::SubqueryResult;
-use super::times::{
-    is_step_invariant, range_window, selector_window, strip_parens, subquery_grid, subquery_window,
-};
+use super::times::{range_window, selector_window, strip_parens, subquery_grid, subquery_window};
 use super::window::RangeVector;
 use crate::ast::{BinaryOp, Expr, ExprKind, Pos, RangeMode, UnaryOp, VectorSelector};
 
@@ -53,17 +51,45 @@ pub(crate) enum Value {
 
 /// Builds a node; range vectors only appear as arguments, see [`build_range`].
 pub(crate) fn build(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Value, QueryError> {
+    let expr = without_wrapping(expr);
     let n_steps = site.grid.n_steps;
-    let is_constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
-    if n_steps > 1 && !is_constant && is_step_invariant(expr) {
+    let is_invariant = cx.env.plan.node(expr).is_some_and(|node| node.is_step_invariant);
+    if n_steps > 1 && is_invariant {
         let once = Site { grid: Grid::instant(site.grid.start_ms), ..site };
-        return Ok(match build_node(expr, once, cx)? {
+        return Ok(match build_traced(expr, once, cx)? {
             Value::Scalar(scalar) => Value::Scalar(Scalar::Const(scalar.at(0))),
             Value::Vector(op) => Value::Vector(Box::new(Replicated { op, n_steps })),
             text @ Value::String(_) => text,
         });
     }
-    build_node(expr, site, cx)
+    build_traced(expr, site, cx)
+}
+
+/// Returns what parentheses and a plus sign stand around.
+fn without_wrapping(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Paren(inner) | ExprKind::Unary(UnaryOp::Plus, inner) => without_wrapping(inner),
+        _ => expr,
+    }
+}
+
+/// Builds a node and counts what that costs, if it is to be counted.
+fn build_traced(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Value, QueryError> {
+    cx.work.nodes += 1;
+    cx.work.steps += site.grid.n_steps as u64;
+    if !cx.trace.is_on() {
+        return build_node(expr, site, cx);
+    }
+    let id = cx.env.plan.id(expr);
+    let mark = cx.mark();
+    let value = build_node(expr, site, cx)?;
+    if let Some(id) = id {
+        cx.count_since(mark, id);
+    }
+    Ok(match value {
+        Value::Vector(op) => Value::Vector(cx.traced(id, op)),
+        other => other,
+    })
 }
 
 fn build_node(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Value, QueryError> {
@@ -71,7 +97,7 @@ fn build_node(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Value, QueryEr
         ExprKind::Number(number) => Value::Scalar(Scalar::Const(number.value)),
         ExprKind::String(text) => Value::String(text.clone()),
         ExprKind::Selector(selector) => {
-            Value::Vector(build_selector(selector, expr.pos, site, Yield::Value, cx)?)
+            Value::Vector(build_selector(expr, selector, site, Yield::Value, cx)?)
         }
         ExprKind::Paren(inner) | ExprKind::Unary(UnaryOp::Plus, inner) => build(inner, site, cx)?,
         ExprKind::Unary(UnaryOp::Minus, inner) => match build(inner, site, cx)? {
@@ -79,7 +105,7 @@ fn build_node(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<Value, QueryEr
             Value::Vector(op) => Value::Vector(drop_names(negate(op), cx)?),
             Value::String(_) => return Err(QueryError::Execution("a string has no sign".into())),
         },
-        ExprKind::Binary(binary) => build_binary(binary, expr.pos, site, cx)?,
+        ExprKind::Binary(binary) => build_binary(expr, binary, site, cx)?,
         ExprKind::Aggregate(aggregate) => Value::Vector(build_aggregate(aggregate, expr.pos, site, cx)?),
         ExprKind::Call(call) => build_call(call, expr.pos, site, cx)?,
         ExprKind::Range(_) | ExprKind::Subquery(_) => {
@@ -106,31 +132,43 @@ pub(crate) fn build_scalar(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<S
     }
 }
 
-/// Builds an instant selector.
+/// Builds an instant selector; `expr` is the node that `selector` is the content of.
 pub(crate) fn build_selector(
+    expr: &Expr,
     selector: &VectorSelector,
-    pos: Pos,
     site: Site,
     yields: Yield,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
     let spec = selector_window(selector, site.grid, cx.env.lookback_ms);
-    let selection = cx.env.selection(&selector.matchers, spec.sample_range())?;
+    let selection = cx.selection(expr, &selector.matchers, spec.sample_range())?;
+    let range = cx.decoded_range(expr, spec.sample_range());
     if selector.mode == RangeMode::Smoothed {
-        return Ok(Box::new(extended::SmoothedSelector { selection, spec, pos }));
+        return Ok(Box::new(extended::SmoothedSelector { selection, spec, pos: expr.pos }));
     }
-    Ok(Box::new(InstantSelector { selection, spec, detail: site.detail, yields }))
+    Ok(Box::new(InstantSelector { selection, spec, range, detail: site.detail, yields }))
 }
 
 /// Builds a node that is a range vector.
 pub(crate) fn build_range(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<RangeVector, QueryError> {
     let expr = strip_parens(expr);
+    let mark = cx.mark();
+    let range = build_range_node(expr, site, cx)?;
+    let id = cx.env.plan.id(expr);
+    if let Some(id) = id {
+        cx.count_since(mark, id);
+    }
+    Ok(cx.traced_range(id, range))
+}
+
+fn build_range_node(expr: &Expr, site: Site, cx: &mut Cx<'_>) -> Result<RangeVector, QueryError> {
     match &expr.kind {
         ExprKind::Range(range) => {
             let spec = range_window(range, site.grid, cx.env.lookback_ms);
-            let selection = cx.env.selection(&range.selector.matchers, spec.sample_range())?;
+            let selection = cx.selection(expr, &range.selector.matchers, spec.sample_range())?;
+            let decoded = cx.decoded_range(expr, spec.sample_range());
             let with_starts = cx.env.features.use_start_timestamps && range.selector.mode == RangeMode::Plain;
-            let source = SelectedSamples { selection, spec, detail: site.detail, with_starts };
+            let source = SelectedSamples { selection, range: decoded, detail: site.detail, with_starts };
             Ok(RangeVector { source: Box::new(source), spec, mode: range.selector.mode, pos: expr.pos })
         }
         ExprKind::Subquery(subquery) => {

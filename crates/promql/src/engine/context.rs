@@ -10,45 +10,49 @@ use wf_series::{SampleColumns, SelectRequest, Selection, SeriesSource};
 use super::column::Column;
 use super::error::{QueryError, Stage};
 use super::grid::Grid;
-use super::options::{CancelFlag, Clock, Features};
+use super::options::{CancelFlag, Clock, Features, ThreadHook};
+use super::parallel::Permits;
+use super::plan::trace::Trace;
+use super::plan::{BoundPlan, OptimizerRules, Rule};
+use super::range_functions::sweep::Bounds;
 use super::remarks::Remarks;
-use super::stats::Counter;
+use super::stats::{Counter, Work};
 use super::window::Samples;
+use crate::ast::Expr;
 
 /// What stays the same while a query runs.
 pub(crate) struct Env<'q> {
     pub(crate) source: &'q dyn SeriesSource,
     pub(crate) features: Features,
+    pub(crate) rules: OptimizerRules,
     pub(crate) lookback_ms: i64,
     pub(crate) default_subquery_step_ms: i64,
     pub(crate) max_samples: u64,
+    pub(crate) memory_bytes_max: u64,
     pub(crate) cancel: CancelFlag,
     pub(crate) clock: Option<Clock>,
     /// On the clock; `None` without one.
     pub(crate) deadline: Option<Duration>,
-    /// Selected series, one entry per distinct set of matchers.
-    pub(crate) scans: Vec<Scan>,
-}
-
-/// Series selected once for all selectors with the same matchers.
-pub(crate) struct Scan {
-    pub(crate) matchers: Vec<Matcher>,
-    pub(crate) range: TimeRange,
-    pub(crate) selection: Option<Arc<dyn Selection>>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) on_thread_start: ThreadHook,
+    pub(crate) plan: BoundPlan,
+    /// What the scans of the plan selected, in their order.
+    pub(crate) selections: Vec<Arc<dyn Selection>>,
 }
 
 impl Env<'_> {
-    /// Returns the series selected by `matchers`; selects them now if the plan did not foresee them.
-    pub(crate) fn selection(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Arc<dyn Selection>, QueryError> {
-        let known = self.scans.iter().find(|scan| scan.matchers == matchers);
-        if let Some(Scan { selection: Some(selection), .. }) = known {
-            return Ok(Arc::clone(selection));
+    /// Selects what the scans of the plan read, in their order.
+    /// # Errors
+    /// Those of storage, timeout and cancellation.
+    pub(crate) fn select_all(&mut self) -> Result<(), QueryError> {
+        for scan in &mut self.plan.plan.scans {
+            let selection =
+                self.source.select(&SelectRequest { matchers: &scan.matchers, range: scan.range })?;
+            scan.n_series = selection.len();
+            self.selections.push(selection);
+            check(&self.cancel, self.clock.as_ref(), self.deadline, Stage::Execution)?;
         }
-        Ok(self.source.select(&SelectRequest { matchers, range })?)
+        Ok(())
     }
 
     /// Refuses a grid whose single column would burst the sample limit: columns are dense.
@@ -60,13 +64,22 @@ impl Env<'_> {
 
     /// Returns an error when the query should stop.
     pub(crate) fn check(&self, stage: Stage) -> Result<(), QueryError> {
-        if self.cancel.is_cancelled() {
-            return Err(QueryError::Canceled(stage));
-        }
-        match (&self.clock, self.deadline) {
-            (Some(clock), Some(deadline)) if clock() >= deadline => Err(QueryError::Timeout(stage)),
-            _ => Ok(()),
-        }
+        check(&self.cancel, self.clock.as_ref(), self.deadline, stage)
+    }
+}
+
+fn check(
+    cancel: &CancelFlag,
+    clock: Option<&Clock>,
+    deadline: Option<Duration>,
+    stage: Stage,
+) -> Result<(), QueryError> {
+    if cancel.is_cancelled() {
+        return Err(QueryError::Canceled(stage));
+    }
+    match (clock, deadline) {
+        (Some(clock), Some(deadline)) if clock() >= deadline => Err(QueryError::Timeout(stage)),
+        _ => Ok(()),
     }
 }
 
@@ -76,7 +89,12 @@ struct Budget {
     held: AtomicU64,
     peak: AtomicU64,
     limit: u64,
+    /// The same in bytes.
+    bytes_max: u64,
 }
+
+/// Time and value.
+pub(crate) const SAMPLE_BYTES: u64 = 16;
 
 /// Samples in memory, counted until dropped.
 #[derive(Debug)]
@@ -93,7 +111,17 @@ impl Held {
         self.weight += weight;
         let held = self.budget.held.fetch_add(weight, Ordering::Relaxed) + weight;
         self.budget.peak.fetch_max(held, Ordering::Relaxed);
-        if held > self.budget.limit { Err(QueryError::TooManySamples) } else { Ok(()) }
+        if held > self.budget.limit {
+            return Err(QueryError::TooManySamples);
+        }
+        if held.saturating_mul(SAMPLE_BYTES) > self.budget.bytes_max {
+            let limit = self.budget.bytes_max;
+            let text = format!(
+                "query would hold more than {limit} bytes of samples: select less, or raise the memory a query may hold"
+            );
+            return Err(QueryError::Execution(text));
+        }
+        Ok(())
     }
 }
 
@@ -103,15 +131,28 @@ impl Drop for Held {
     }
 }
 
+/// What a thread counted.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) counter: Counter,
+    pub(crate) work: Work,
+    pub(crate) trace: Trace,
+}
+
 /// What changes while a query runs. Operators borrow it for each series they compute.
 pub(crate) struct Cx<'q> {
     pub(crate) env: &'q Env<'q>,
     pub(crate) remarks: Remarks,
     pub(crate) counter: Counter,
+    pub(crate) work: Work,
+    pub(crate) trace: Trace,
     budget: Arc<Budget>,
+    is_fork: bool,
     columns: Vec<Column>,
     samples: Vec<Samples>,
     raw: Vec<SampleColumns>,
+    /// Windows of the series at hand.
+    pub(crate) bounds: Bounds,
 }
 
 impl<'q> Cx<'q> {
@@ -120,11 +161,35 @@ impl<'q> Cx<'q> {
             env,
             remarks: Remarks::default(),
             counter,
-            budget: Arc::new(Budget { limit: env.max_samples, ..Budget::default() }),
+            work: Work::default(),
+            trace: Trace::default(),
+            budget: Arc::new(Budget {
+                limit: env.max_samples,
+                bytes_max: env.memory_bytes_max,
+                ..Budget::default()
+            }),
+            is_fork: false,
             columns: Vec::new(),
             samples: Vec::new(),
             raw: Vec::new(),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// Counts samples against the budget of `other` from now on, for a thread of the same query.
+    pub(crate) fn share_budget(&mut self, other: &Self) {
+        self.budget = Arc::clone(&other.budget);
+        self.is_fork = true;
+    }
+
+    /// Returns whether further threads may be started: those that were started start none.
+    pub(crate) fn may_fork(&self) -> bool {
+        !self.is_fork
+    }
+
+    /// Returns what was counted.
+    pub(crate) fn into_tally(self) -> Tally {
+        Tally { counter: self.counter, work: self.work, trace: self.trace }
     }
 
     /// Returns an error when the query should stop; called once per series.
@@ -144,6 +209,50 @@ impl<'q> Cx<'q> {
     /// Returns the most samples that were held at once so far.
     pub(crate) fn peak(&self) -> u64 {
         self.budget.peak.load(Ordering::Relaxed)
+    }
+
+    /// Returns the samples that are held now.
+    pub(crate) fn held(&self) -> u64 {
+        self.budget.held.load(Ordering::Relaxed)
+    }
+
+    /// Returns the series that a selector selects; the plan has foreseen it unless it stands in an unusual place.
+    pub(crate) fn selection(
+        &mut self,
+        selector: &Expr,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Arc<dyn Selection>, QueryError> {
+        let scan = self.env.plan.node(selector).and_then(|node| node.scan);
+        match scan.and_then(|scan| self.env.selections.get(scan)) {
+            Some(selection) => Ok(Arc::clone(selection)),
+            None => self.select(matchers, range),
+        }
+    }
+
+    /// Returns which samples of the selected series are decoded: those that windows look at, or all of the scan.
+    pub(crate) fn decoded_range(&self, selector: &Expr, looked_at: TimeRange) -> TimeRange {
+        if self.env.rules.has(Rule::TimePushdown) {
+            return looked_at;
+        }
+        let scan = self.env.plan.node(selector).and_then(|node| node.scan);
+        scan.and_then(|scan| self.env.plan.plan.scans.get(scan)).map_or(looked_at, |scan| scan.range)
+    }
+
+    /// Counts one decoded series.
+    pub(crate) fn count_decoded(&mut self, samples: &SampleColumns) {
+        self.work.series_decoded += 1;
+        self.work.samples_decoded += samples.len() as u64;
+    }
+
+    /// Selects series that no node of the plan reads.
+    pub(crate) fn select(
+        &mut self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Arc<dyn Selection>, QueryError> {
+        self.work.selects += 1;
+        Ok(self.env.source.select(&SelectRequest { matchers, range })?)
     }
 
     /// Lends a scratch column; its content is whatever the last user left.

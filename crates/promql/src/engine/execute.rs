@@ -1,9 +1,10 @@
 //! Runs a prepared query: select, build, compute, collect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wf_model::Labels;
-use wf_series::{SelectRequest, SeriesSource};
+use wf_series::SeriesSource;
 
 use super::build::{Site, Value, build, build_range};
 use super::column::Column;
@@ -12,19 +13,22 @@ use super::error::{QueryError, Stage};
 use super::grid::Grid;
 use super::operator::{Materialized, VectorOp, same_labelset, without_metadata};
 use super::options::{EngineOptions, QueryOptions};
+use super::parallel::Permits;
+use super::plan::Plan;
+use super::plan::make::{PlanContext, make};
+use super::plan::trace::Trace;
 use super::prepare::{QuerySpan, resolve};
 use super::result::{InstantSample, QueryResult, QueryValue, RangeSeries};
 use super::scalar::Scalar;
 use super::selector::Detail;
 use super::stats::{Counter, QueryStats, Timings};
-use super::times::collect_scans;
 use super::window::{RangeVector, slide};
 use super::{PreparedQuery, RangeSpan};
 use crate::ast::{Expr, RangeMode, ValueType};
 
 /// When a query is evaluated.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum When {
+pub enum When {
     /// At one instant, ms.
     Instant(i64),
     /// Over a range.
@@ -51,7 +55,7 @@ impl When {
 
 /// Evaluates a query.
 pub(crate) fn execute(
-    engine: &EngineOptions,
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
     source: &dyn SeriesSource,
     query: &PreparedQuery,
     when: When,
@@ -59,40 +63,25 @@ pub(crate) fn execute(
 ) -> Result<QueryResult, QueryError> {
     let now = || options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
     let started = now();
-    let mut expr = query.expr.clone();
-    check_root(&expr, when)?;
-    resolve(&mut expr, &when.span())?;
-    let timeout = options.timeout.map_or(engine.timeout, |timeout| timeout.min(engine.timeout));
-    let grid = when.grid();
-    let mut env = Env {
-        source,
-        features: engine.features,
-        lookback_ms: options.lookback_delta_ms.unwrap_or(engine.lookback_delta_ms),
-        default_subquery_step_ms: engine.default_subquery_step_ms,
-        max_samples: engine.max_samples,
-        cancel: options.cancel.clone(),
-        clock: options.clock.clone(),
-        deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),
-        scans: Vec::new(),
-    };
-    env.check(Stage::Execution)?;
-    env.check_grid(&grid)?;
-    if grid.n_steps > 0 {
-        select(&expr, grid, &mut env)?;
-    }
+    let env = prepare((engine, permits), source, query, when, options, started)?;
     let prepared = now();
+    let grid = when.grid();
     let is_per_step = options.per_step_stats && engine.features.per_step_stats;
     let mut cx = Cx::new(&env, Counter::new(grid, is_per_step));
+    cx.work.selects += env.selections.len() as u64;
+    if options.trace {
+        cx.trace = Trace::new(env.plan.plan.nodes.len());
+    }
+    let expr = env.plan.expr();
     let mut value = match when {
-        When::Instant(time_ms) => instant_value(&expr, time_ms, &mut cx)?,
-        When::Range(_) => QueryValue::Matrix(matrix(&expr, grid, &mut cx)?),
+        When::Instant(time_ms) => instant_value(expr, time_ms, &mut cx)?,
+        When::Range(_) => QueryValue::Matrix(matrix(expr, grid, &mut cx)?),
     };
     let evaluated = now();
     if let QueryValue::Matrix(series) = &mut value {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
     }
     let sorted = now();
-    let peak = cx.peak();
     let timings = Timings {
         query_preparation: prepared.saturating_sub(started),
         inner_eval: evaluated.saturating_sub(prepared),
@@ -100,8 +89,77 @@ pub(crate) fn execute(
         eval_total: sorted.saturating_sub(started),
     };
     let annotations = cx.remarks.render(&query.text);
-    let samples = cx.counter.finish(peak);
-    Ok(QueryResult { value, annotations, stats: QueryStats { samples, timings } })
+    let peak = cx.peak();
+    let Cx { counter, work, trace, .. } = cx;
+    let plan = options.trace.then(|| {
+        let mut plan = env.plan.plan;
+        trace.write_into(&mut plan);
+        Arc::new(plan)
+    });
+    let stats = QueryStats { samples: counter.finish(peak), timings, work, plan };
+    Ok(QueryResult { value, annotations, stats })
+}
+
+/// Makes the plan of a query with its estimates and runs nothing but the selections.
+pub(crate) fn plan(
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
+    source: &dyn SeriesSource,
+    query: &PreparedQuery,
+    when: When,
+    options: &QueryOptions,
+) -> Result<Plan, QueryError> {
+    let started = options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
+    let options = QueryOptions { trace: true, ..options.clone() };
+    Ok(prepare((engine, permits), source, query, when, &options, started)?.plan.plan)
+}
+
+/// Checks, resolves and plans a query, and selects its series.
+fn prepare<'q>(
+    (engine, permits): (&EngineOptions, &Arc<Permits>),
+    source: &'q dyn SeriesSource,
+    query: &PreparedQuery,
+    when: When,
+    options: &QueryOptions,
+    started: Duration,
+) -> Result<Env<'q>, QueryError> {
+    let mut expr = query.expr.clone();
+    check_root(&expr, when)?;
+    resolve(&mut expr, &when.span())?;
+    let timeout = options.timeout.map_or(engine.timeout, |timeout| timeout.min(engine.timeout));
+    let grid = when.grid();
+    let lookback_ms = options.lookback_delta_ms.unwrap_or(engine.lookback_delta_ms);
+    let context = PlanContext {
+        grid,
+        lookback_ms,
+        default_subquery_step_ms: engine.default_subquery_step_ms,
+        rules: engine.rules,
+        is_for_reading: options.trace,
+    };
+    let mut env = Env {
+        source,
+        features: engine.features,
+        rules: engine.rules,
+        lookback_ms,
+        default_subquery_step_ms: engine.default_subquery_step_ms,
+        max_samples: engine.max_samples,
+        memory_bytes_max: engine.memory_bytes_max,
+        cancel: options.cancel.clone(),
+        clock: options.clock.clone(),
+        deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),
+        permits: Arc::clone(permits),
+        on_thread_start: engine.on_thread_start.clone(),
+        plan: make(expr, context),
+        selections: Vec::new(),
+    };
+    env.check(Stage::Execution)?;
+    env.check_grid(&grid)?;
+    if grid.n_steps > 0 {
+        env.select_all()?;
+    }
+    if options.trace {
+        env.plan.estimate(engine.default_subquery_step_ms);
+    }
+    Ok(env)
 }
 
 fn check_root(expr: &Expr, when: When) -> Result<(), QueryError> {
@@ -116,19 +174,6 @@ fn check_root(expr: &Expr, when: When) -> Result<(), QueryError> {
             "invalid expression type \"{noun}\" for range query, must be Scalar or instant Vector"
         ))),
     }
-}
-
-/// Selects the series of all selectors, each set of matchers once.
-fn select(expr: &Expr, grid: Grid, env: &mut Env<'_>) -> Result<(), QueryError> {
-    let mut scans = Vec::new();
-    collect_scans(expr, grid, env, &mut scans);
-    for scan in &mut scans {
-        let request = SelectRequest { matchers: &scan.matchers, range: scan.range };
-        scan.selection = Some(env.source.select(&request)?);
-        env.check(Stage::Execution)?;
-    }
-    env.scans = scans;
-    Ok(())
 }
 
 fn instant_value(expr: &Expr, time_ms: i64, cx: &mut Cx<'_>) -> Result<QueryValue, QueryError> {

@@ -24,6 +24,7 @@ use super::context::Cx;
 use super::error::QueryError;
 use super::names::drop_names;
 use super::operator::{BoxVector, Materialized, Series, VectorOp};
+use super::parallel::for_each_series;
 use super::scalar::Scalar;
 use super::selector::Yield;
 use super::times::strip_parens;
@@ -126,16 +127,13 @@ fn build_scalar_call(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<Option<Scalar
 fn scalar_of(op: &dyn VectorOp, n_steps: usize, cx: &mut Cx<'_>) -> Result<Scalar, QueryError> {
     let mut counts = vec![0_u32; n_steps];
     let mut values = vec![f64::NAN; n_steps];
-    let mut column = cx.take_column();
-    for idx in 0..op.len() {
-        cx.check()?;
-        op.read(idx, &mut column, cx)?;
+    for_each_series(op, cx, |_, column, _| {
         for step in column.floats.iter() {
             counts[step] = counts[step].saturating_add(1);
             values[step] = if counts[step] == 1 { column.values[step] } else { f64::NAN };
         }
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     Ok(Scalar::Steps(values))
 }
 
@@ -160,7 +158,7 @@ fn timestamp(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError
     if let ExprKind::Selector(selector) = &arg.kind
         && selector.mode != RangeMode::Smoothed
     {
-        let times = build_selector(selector, arg.pos, at.site, Yield::Time, cx)?;
+        let times = build_selector(arg, selector, at.site, Yield::Time, cx)?;
         return drop_names(times, cx);
     }
     let grid = at.site.grid;
@@ -173,7 +171,7 @@ fn start_timestamp(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Quer
     let arg = strip_parens(at.arg(0)?);
     match &arg.kind {
         ExprKind::Selector(selector) if cx.env.features.use_start_timestamps => {
-            let times = build_selector(selector, arg.pos, at.site, Yield::StartTime, cx)?;
+            let times = build_selector(arg, selector, at.site, Yield::StartTime, cx)?;
             drop_names(times, cx)
         }
         _ => Ok(Box::new(Materialized::new(Vec::new(), cx)?)),

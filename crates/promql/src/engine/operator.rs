@@ -10,6 +10,7 @@ use wf_series::LabelColumn;
 use super::column::Column;
 use super::context::{Cx, Held};
 use super::error::QueryError;
+use super::parallel::for_each_series;
 
 /// An instant vector over all steps of its grid.
 ///
@@ -90,18 +91,14 @@ impl Materialized {
     /// Computes all series of `op`, accounting for their samples; empty ones are left out.
     pub(crate) fn collect(op: &dyn VectorOp, cx: &mut Cx<'_>) -> Result<Self, QueryError> {
         let mut collected = Self { series: Vec::new(), held: cx.hold(0)? };
-        let mut column = cx.take_column();
-        for idx in 0..op.len() {
-            cx.check()?;
-            op.read(idx, &mut column, cx)?;
-            if column.is_empty() {
-                continue;
+        for_each_series(op, cx, |idx, column, _| {
+            if !column.is_empty() {
+                collected.held.grow(column.weight())?;
+                let (labels, drops_name) = (op.labels(idx), op.drops_name(idx));
+                collected.series.push(Series { labels, drops_name, column: std::mem::take(column) });
             }
-            collected.held.grow(column.weight())?;
-            let column = column.clone();
-            collected.series.push(Series { labels: op.labels(idx), drops_name: op.drops_name(idx), column });
-        }
-        cx.give_column(column);
+            Ok(())
+        })?;
         Ok(collected)
     }
 

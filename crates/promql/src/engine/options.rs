@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::plan::OptimizerRules;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Samples a query may hold in memory at once. Default 50 000 000.
     pub max_samples: u64,
+    /// Bytes of samples a query may hold in memory at once: the samples of `max_samples` at their size in columns.
+    /// Default no bound of its own.
+    pub memory_bytes_max: u64,
     /// How long a query may run; only honoured when the query brings a clock. Default 2 min.
     pub timeout: Duration,
     /// How far an instant selector looks back, ms. Default 5 min.
@@ -18,16 +23,27 @@ pub struct EngineOptions {
     pub default_subquery_step_ms: i64,
     /// Which optional behaviour is on.
     pub features: Features,
+    /// What the optimiser may do. Default everything.
+    pub rules: OptimizerRules,
+    /// Threads that all queries of the engine share, besides the callers' own; fewer than two mean none. Default: as
+    /// many as there are cores.
+    pub threads: usize,
+    /// Called at the start of every such thread: the place to lower its priority.
+    pub on_thread_start: ThreadHook,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            memory_bytes_max: u64::MAX,
             timeout: Duration::from_secs(120),
             lookback_delta_ms: 300_000,
             default_subquery_step_ms: 60_000,
             features: Features::default(),
+            rules: OptimizerRules::default(),
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            on_thread_start: ThreadHook::default(),
         }
     }
 }
@@ -68,6 +84,29 @@ impl Features {
     };
 }
 
+/// Something to do at the start of each query thread; nothing by default.
+#[derive(Clone, Default)]
+pub struct ThreadHook(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl ThreadHook {
+    /// Wraps what is to be done.
+    pub fn new(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    pub(crate) fn call(&self) {
+        if let Some(hook) = &self.0 {
+            hook();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ThreadHook({})", if self.0.is_some() { "set" } else { "none" })
+    }
+}
+
 /// A monotonic clock: time since some fixed instant.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
@@ -84,6 +123,8 @@ pub struct QueryOptions {
     pub clock: Option<Clock>,
     /// Counts samples per step too; needs the per-step feature.
     pub per_step_stats: bool,
+    /// Counts what every node of the plan costs; the plan comes with the statistics.
+    pub trace: bool,
 }
 
 impl fmt::Debug for QueryOptions {
@@ -94,6 +135,7 @@ impl fmt::Debug for QueryOptions {
             .field("cancel", &self.cancel)
             .field("has_clock", &self.clock.is_some())
             .field("per_step_stats", &self.per_step_stats)
+            .field("trace", &self.trace)
             .finish()
     }
 }

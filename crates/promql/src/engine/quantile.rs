@@ -17,6 +17,11 @@ pub(crate) fn quantile_of(q: f64, values: &mut [f64]) -> f64 {
         return f64::INFINITY;
     }
     values.sort_unstable_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
+    quantile_of_sorted(q, values)
+}
+
+/// Returns the `q` quantile, 0 to 1, of at least one value in order.
+pub(crate) fn quantile_of_sorted(q: f64, values: &[f64]) -> f64 {
     let rank = q * (values.len() - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= rank <= len - 1")]
     let lower = rank.floor() as usize;

@@ -1,14 +1,17 @@
 //! Functions of range vectors: one kernel looks at one window, an operator slides it over every series.
 //!
-//! # Reading order: `rate` (the heart), `instant_rate`, `over_time`, `statistics`, `regression`, `changes`.
+//! # Reading order: `rate` (the heart), `instant_rate`, `over_time`, `statistics`, `regression`, `changes`;
+//! `sweep` and `moving` for what is carried from window to window.
 //! # Source: `spec/prometheus-query.md` §2.4, §2.6.
 
 pub(crate) mod changes;
 pub(crate) mod instant_rate;
+pub(crate) mod moving;
 pub(crate) mod over_time;
 pub(crate) mod rate;
 pub(crate) mod regression;
 pub(crate) mod statistics;
+pub(crate) mod sweep;
 
 use std::sync::OnceLock;
 
@@ -21,8 +24,10 @@ use super::error::QueryError;
 use super::operator::VectorOp;
 use super::remarks::{Detail, Remarks, Severity};
 use super::result::SampleValue;
+use super::stats::Counter;
 use super::window::{RangeVector, Samples, Window, slide};
-use crate::ast::Pos;
+use crate::ast::{Pos, RangeMode};
+use sweep::{Bounds, Sweep};
 
 /// Where a kernel leaves its remarks on a series.
 pub(crate) struct Notes<'a> {
@@ -92,21 +97,14 @@ impl Notes<'_> {
 /// Result of a kernel for one window; `None` leaves a gap.
 pub(crate) type Output = Option<SampleValue>;
 
-/// What is known about a series before its windows are computed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Prospect {
-    /// No float is below the one before it, so no window has a counter reset.
-    pub(crate) never_drops: bool,
-}
-
 /// What a range function computes.
 pub(crate) trait Kernel: Send + Sync {
     /// Computes one window.
-    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output;
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output;
 
-    /// Looks at a whole series before its windows, to find out what they need not look for.
-    fn prepare(&self, _samples: &Samples) -> Prospect {
-        Prospect::default()
+    /// Computes all windows of a series of plain floats, if the kernel knows a faster way than window by window.
+    fn sweep(&self, _sweep: &Sweep<'_>, _out: &mut Column) -> bool {
+        false
     }
 
     /// Whether float results call for the remark that the metric might not be a counter.
@@ -131,6 +129,23 @@ impl RangeFunction {
         let names = self.names.get_or_init(|| self.argument.source.label_column(METRIC_NAME));
         let code = names.codes.get(idx).copied().unwrap_or(0);
         names.values.get(code as usize).map_or("", |name| name)
+    }
+
+    /// Computes all windows at once if samples and kernel allow it; returns whether that is done.
+    fn sweep(&self, samples: &Samples, bounds: &mut Bounds, counter: &mut Counter, out: &mut Column) -> bool {
+        let is_plain = self.argument.mode == RangeMode::Plain
+            && samples.histograms.times_ms.is_empty()
+            && samples.floats.starts_ms.is_empty();
+        if !is_plain {
+            return false;
+        }
+        let spec = &self.argument.spec;
+        bounds.find(&samples.floats.times_ms, spec);
+        let is_done = self.kernel.sweep(&Sweep::new(&samples.floats, bounds, spec), out);
+        if is_done {
+            bounds.count(spec, counter);
+        }
+        is_done
     }
 
     fn remark_on_counter(&self, idx: usize, notes: &mut Notes<'_>, use_type_label: bool) {
@@ -179,18 +194,19 @@ impl VectorOp for RangeFunction {
         let _held = cx.hold(samples.weight())?;
         let use_type_label = cx.env.features.type_and_unit_labels;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.argument.pos, name: self.name(idx) };
-        let prospect = self.kernel.prepare(&samples);
-        let counter = &mut cx.counter;
-        let mut seen_until_ms = i64::MIN;
-        let done: Result<(), std::convert::Infallible> = slide(&samples, spec, |window| {
-            counter.add(&spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
-            seen_until_ms = window.end_ms + spec.extra_after_ms;
-            if let Some(value) = self.kernel.window(window, prospect, &mut notes) {
-                out.push(window.step, value);
-            }
-            Ok(())
-        });
-        let Ok(()) = done;
+        if !self.sweep(&samples, &mut cx.bounds, &mut cx.counter, out) {
+            let counter = &mut cx.counter;
+            let mut seen_until_ms = i64::MIN;
+            let done: Result<(), std::convert::Infallible> = slide(&samples, spec, |window| {
+                counter.add(&spec.grid, window.step, window.weight(), window.weight_after(seen_until_ms));
+                seen_until_ms = window.end_ms + spec.extra_after_ms;
+                if let Some(value) = self.kernel.window(window, &mut notes) {
+                    out.push(window.step, value);
+                }
+                Ok(())
+            });
+            let Ok(()) = done;
+        }
         if self.kernel.expects_counter() && !notes.name.is_empty() && !out.floats.is_empty() {
             self.remark_on_counter(idx, &mut notes, use_type_label);
         }

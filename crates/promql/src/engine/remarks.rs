@@ -59,6 +59,17 @@ impl Remarks {
         self.add(Severity::Info, pos, text.into(), Detail::None);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.remarks.is_empty()
+    }
+
+    /// Adds the remarks of another thread, as if they had been made here now.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for remark in other.remarks {
+            self.add(remark.severity, remark.pos, remark.text, remark.detail);
+        }
+    }
+
     pub(crate) fn add(&mut self, severity: Severity, pos: Pos, text: String, detail: Detail) {
         match self.by_text.get(&(severity, text.clone())) {
             Some(&idx) => {

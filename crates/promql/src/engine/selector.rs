@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wf_model::{FloatHistogram, Labels, is_stale_nan};
+use wf_model::{FloatHistogram, Labels, TimeRange, is_stale_nan};
 use wf_series::{LabelColumn, SampleColumns, Selection};
 
 use super::column::{Column, histogram_weight};
@@ -39,6 +39,8 @@ pub(crate) struct InstantSelector {
     pub(crate) selection: Arc<dyn Selection>,
     /// `range_ms` is the lookback.
     pub(crate) spec: WindowSpec,
+    /// What is decoded: no sample outside is looked at.
+    pub(crate) range: TimeRange,
     pub(crate) detail: Detail,
     pub(crate) yields: Yield,
 }
@@ -59,7 +61,8 @@ impl VectorOp for InstantSelector {
     fn read(&self, idx: usize, out: &mut Column, cx: &mut Cx<'_>) -> Result<(), QueryError> {
         out.reset(self.spec.grid.n_steps);
         let mut raw = cx.take_raw();
-        self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
+        self.selection.read(idx, self.range, &mut raw)?;
+        cx.count_decoded(&raw);
         if self.detail == Detail::Statistics {
             find_out_hints(&mut raw.histograms);
         }
@@ -107,7 +110,8 @@ impl InstantSelector {
 /// `name{…}[range]`: the samples of the selected series.
 pub(crate) struct SelectedSamples {
     pub(crate) selection: Arc<dyn Selection>,
-    pub(crate) spec: WindowSpec,
+    /// What is decoded.
+    pub(crate) range: TimeRange,
     pub(crate) detail: Detail,
     /// Whether functions may see start timestamps.
     pub(crate) with_starts: bool,
@@ -132,7 +136,8 @@ impl SampleSource for SelectedSamples {
 
     fn read(&self, idx: usize, out: &mut Samples, cx: &mut Cx<'_>) -> Result<(), QueryError> {
         let mut raw = cx.take_raw();
-        self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
+        self.selection.read(idx, self.range, &mut raw)?;
+        cx.count_decoded(&raw);
         if self.detail == Detail::Statistics {
             find_out_hints(&mut raw.histograms);
         }

@@ -1,8 +1,10 @@
 //! What a query cost: the numbers behind the API's `stats` parameter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::grid::Grid;
+use super::plan::Plan;
 
 /// Samples and timings of a query.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,42 @@ pub struct QueryStats {
     pub samples: SampleStats,
     /// Durations; all zero without a clock. Queueing is the server's to add.
     pub timings: Timings,
+    /// What the engine did for it.
+    pub work: Work,
+    /// The plan with what each node cost; only for a traced query.
+    pub plan: Option<Arc<Plan>>,
+}
+
+/// What the engine did: counts that optimisations lower while answers stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Selections asked of storage.
+    pub selects: u64,
+    /// Nodes of the plan.
+    pub nodes: u64,
+    /// Steps that operators were built for, summed over nodes.
+    pub steps: u64,
+    /// Series decoded; one that is decoded twice counts twice.
+    pub series_decoded: u64,
+    /// Samples decoded, likewise.
+    pub samples_decoded: u64,
+    /// Label sets materialised to group or match series.
+    pub label_sets: u64,
+    /// Series held by operators that need all of their input at once.
+    pub series_held: u64,
+}
+
+impl Work {
+    /// Adds what another thread did.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.selects += other.selects;
+        self.nodes += other.nodes;
+        self.steps += other.steps;
+        self.series_decoded += other.series_decoded;
+        self.samples_decoded += other.samples_decoded;
+        self.label_sets += other.label_sets;
+        self.series_held += other.series_held;
+    }
 }
 
 /// Samples of a query; a native histogram counts by its size in 16-byte units.
@@ -79,6 +117,22 @@ impl Counter {
             self.stats.total_queryable_per_step[step].n_samples += queryable;
             self.stats.read_per_step[step].n_samples += read;
         }
+    }
+
+    /// Returns a counter for another thread of the same query.
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.grid, self.is_per_step)
+    }
+
+    /// Adds what another thread counted.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.stats.total_queryable += other.stats.total_queryable;
+        self.stats.read += other.stats.read;
+        let add = |mine: &mut [StepCount], theirs: &[StepCount]| {
+            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.n_samples += theirs.n_samples);
+        };
+        add(&mut self.stats.total_queryable_per_step, &other.stats.total_queryable_per_step);
+        add(&mut self.stats.read_per_step, &other.stats.read_per_step);
     }
 
     /// Returns the counts, with the most samples that were held at once.

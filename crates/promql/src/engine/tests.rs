@@ -109,6 +109,16 @@ fn instant_queries_yield_what_the_table_says() {
 }
 
 #[test]
+fn a_query_that_would_hold_too_many_bytes_is_refused() {
+    let engine = Engine::new(EngineOptions { memory_bytes_max: 1000, ..EngineOptions::default() });
+    let span = RangeSpan { start_ms: 0, end_ms: 20 * MINUTE, step_ms: MINUTE };
+    let run = |query: &str| engine.range(&storage(), query, span, &QueryOptions::default());
+    assert!(run("sum(temp)").is_ok());
+    let error = run("sum by (job, instance) (requests_total)").unwrap_err().to_string();
+    assert!(error.starts_with("query would hold more than 1000 bytes"), "{error}");
+}
+
+#[test]
 fn vectors_match_by_labels() {
     let both = r#"{instance="0"} 2400"#;
     check("requests_total{job='api'} + on(instance) requests_total{job='db'}", &[both]);

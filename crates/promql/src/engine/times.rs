@@ -3,9 +3,6 @@
 //! # Source
 //! `spec/prometheus-query.md` §2.1.
 
-use wf_model::TimeRange;
-
-use super::context::{Env, Scan};
 use super::grid::Grid;
 use super::window::WindowSpec;
 use crate::ast::{
@@ -75,51 +72,6 @@ pub(crate) fn subquery_grid(subquery: &Subquery, grid: Grid, default_step_ms: i6
     let after_ms = window.end_ms(0).saturating_sub(window.range_ms);
     let start_ms = after_ms.div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
     Grid::new(start_ms, window.end_ms(grid.n_steps.saturating_sub(1)), step_ms)
-}
-
-/// Lists what to select: one entry per distinct set of matchers, spanning all times any of its selectors looks at.
-pub(crate) fn collect_scans(expr: &Expr, grid: Grid, env: &Env<'_>, scans: &mut Vec<Scan>) {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => {}
-        ExprKind::Selector(selector) => {
-            add_scan(scans, selector, selector_window(selector, grid, env.lookback_ms).sample_range());
-        }
-        ExprKind::Range(range) => {
-            add_scan(scans, &range.selector, range_window(range, grid, env.lookback_ms).sample_range());
-        }
-        ExprKind::Subquery(subquery) => {
-            let inner = subquery_grid(subquery, grid, env.default_subquery_step_ms);
-            collect_scans(&subquery.expr, inner, env, scans);
-        }
-        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => collect_scans(inner, grid, env, scans),
-        ExprKind::Binary(binary) => {
-            collect_scans(&binary.lhs, grid, env, scans);
-            collect_scans(&binary.rhs, grid, env, scans);
-        }
-        ExprKind::Aggregate(aggregate) => {
-            collect_scans(&aggregate.expr, grid, env, scans);
-            if let Some(param) = &aggregate.param {
-                collect_scans(param, grid, env, scans);
-            }
-        }
-        // The second argument of `info` is a set of conditions, not a selector of its own.
-        ExprKind::Call(call) if call.function.id == FunctionId::Info => {
-            if let Some(first) = call.args.first() {
-                collect_scans(first, grid, env, scans);
-            }
-        }
-        ExprKind::Call(call) => call.args.iter().for_each(|arg| collect_scans(arg, grid, env, scans)),
-    }
-}
-
-fn add_scan(scans: &mut Vec<Scan>, selector: &VectorSelector, range: TimeRange) {
-    match scans.iter_mut().find(|scan| scan.matchers == selector.matchers) {
-        Some(scan) => {
-            scan.range.start_ms = scan.range.start_ms.min(range.start_ms);
-            scan.range.end_ms = scan.range.end_ms.max(range.end_ms);
-        }
-        None => scans.push(Scan { matchers: selector.matchers.clone(), range, selection: None }),
-    }
 }
 
 /// Returns whether the expression yields the same at every step, so that one step is enough.

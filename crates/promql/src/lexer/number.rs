@@ -63,6 +63,12 @@ pub(super) fn is_out_of_range(word: &str) -> bool {
         && digits.parse().is_ok_and(|value: f64| value.is_infinite())
 }
 
+/// Whether `word` is a number that ends in its exponent's `e` or sign.
+pub(super) fn lacks_exponent(word: &str) -> bool {
+    let mantissa = word.trim_end_matches(['+', '-']).strip_suffix(['e', 'E']);
+    mantissa.is_some_and(|mantissa| mantissa.parse::<f64>().is_ok())
+}
+
 /// `_` stands between digits, or after `0x`.
 fn underscores_separate_digits(word: &str) -> bool {
     let bytes = word.as_bytes();

@@ -1,7 +1,5 @@
 //! Aggregations: the clause may stand before or behind the arguments.
 
-use wf_model::quote::GoQuoted;
-
 use super::{Parsed, Parser, check, is_experimental, join};
 use crate::ast::{AggregateExpr, AggregateOp, Expr, ExprKind};
 use crate::lexer::TokenKind;
@@ -32,31 +30,43 @@ impl Parser<'_> {
     pub(super) fn aggregation(&mut self, op: AggregateOp) -> Parsed<Expr> {
         let start = self.pos();
         self.advance();
-        if is_experimental(op) && !self.options.experimental_functions {
-            let hint =
-                "is experimental and must be enabled with --enable-feature=promql-experimental-functions";
-            return Err(self.fault(start, format!("{}() {hint}", op.as_str())));
-        }
-        let clause_before = self.grouping_clause()?;
-        let mut args = self.arguments("aggregation")?;
-        let clause_behind = if clause_before.is_none() { self.grouping_clause()? } else { None };
-        let (without, grouping) = clause_before.or(clause_behind).unwrap_or_default();
+        self.n_aggregations += 1;
+        let body = self.aggregation_body();
+        self.n_aggregations -= 1;
+        let (mut args, without, grouping) = body?;
         let mut end = start;
         end.end = self.previous_end();
         let pos = join(start, end);
+        if is_experimental(op) && !self.options.experimental_functions {
+            let hint =
+                "is experimental and must be enabled with --enable-feature=promql-experimental-functions";
+            self.tolerate(self.fault(start, format!("{}() {hint}", op.as_str())))?;
+        }
         if args.is_empty() {
-            return Err(self.fault(pos, "no arguments for aggregate expression provided".to_owned()));
+            self.tolerate(self.fault(pos, "no arguments for aggregate expression provided".to_owned()))?;
         }
         let wanted = if op.has_param() { 2 } else { 1 };
-        if args.len() != wanted {
+        if !args.is_empty() && args.len() != wanted {
             let what = "wrong number of arguments for aggregate expression provided";
-            return Err(self.fault(pos, format!("{what}, expected {wanted}, got {}", args.len())));
+            self.tolerate(self.fault(pos, format!("{what}, expected {wanted}, got {}", args.len())))?;
         }
-        let expr = args.remove(wanted - 1);
-        let param = args.pop();
-        check::aggregation(op, &expr, param.as_ref())?;
+        // Counts differ only when recovering.
+        args.truncate(wanted);
+        let expr = args.pop().unwrap_or_else(|| self.hole());
+        let param = args.pop().or_else(|| op.has_param().then(|| self.hole()));
+        let checked = check::aggregation(op, &expr, param.as_ref());
+        self.check(checked, &[&expr, param.as_ref().unwrap_or(&expr)]);
         let aggregate = AggregateExpr { op, expr, param, grouping, without };
         Ok(Expr { pos, kind: ExprKind::Aggregate(Box::new(aggregate)) })
+    }
+
+    /// The arguments, and the clause before or behind them.
+    fn aggregation_body(&mut self) -> Parsed<(Vec<Expr>, bool, Vec<String>)> {
+        let clause_before = self.grouping_clause()?;
+        let args = self.arguments(None)?;
+        let clause_behind = if clause_before.is_none() { self.grouping_clause()? } else { None };
+        let (without, grouping) = clause_before.or(clause_behind).unwrap_or_default();
+        Ok((args, without, grouping))
     }
 
     /// `by (…)` or `without (…)`: whether it is `without`, and the labels.
@@ -69,31 +79,33 @@ impl Parser<'_> {
         Ok(Some((without, self.label_list()?)))
     }
 
-    /// `(a, b)`: expressions, no trailing comma.
-    pub(super) fn arguments(&mut self, context: &str) -> Parsed<Vec<Expr>> {
-        self.expect(&TokenKind::LeftParen, context, "\"(\"")?;
+    /// `(a, b)`: expressions, no trailing comma. Argument number `select_all` may be a selector of everything.
+    pub(super) fn arguments(&mut self, select_all: Option<usize>) -> Parsed<Vec<Expr>> {
+        self.expect(&TokenKind::LeftParen, "", "")?;
         let mut args = Vec::new();
         if self.take(&TokenKind::RightParen) {
             return Ok(args);
         }
         loop {
+            self.may_select_all = select_all == Some(args.len());
             args.push(self.expression()?);
+            self.may_select_all = false;
             if self.take(&TokenKind::RightParen) {
                 return Ok(args);
             }
             let comma = self.pos();
             if !self.take(&TokenKind::Comma) {
-                return Err(self.unexpected(context, "\",\" or \")\""));
+                self.tolerate(self.unexpected("", ""))?;
+                self.skip_to_delimiter();
+                if !self.take(&TokenKind::Comma) {
+                    self.take(&TokenKind::RightParen);
+                    return Ok(args);
+                }
             }
-            if self.peek() == &TokenKind::RightParen {
+            if !self.begins_expression() && !matches!(self.peek(), TokenKind::Invalid(_)) {
                 let message = "trailing commas not allowed in function call args";
-                return Err(self.fault(comma, message.to_owned()));
+                self.tolerate(self.fault(comma, message.to_owned()))?;
             }
         }
-    }
-
-    /// Says that nothing is called `name`.
-    pub(super) fn unknown_function(&self, name: &str) -> super::Fault {
-        self.fault(self.pos(), format!("unknown function with name {}", GoQuoted(name)))
     }
 }

@@ -32,10 +32,13 @@ impl Parser<'_> {
             let return_bool = self.take_keyword("bool");
             let matching = self.matching()?;
             let next_level = if op == BinaryOp::Pow { POWER_LEVEL } else { level(op) + 1 };
-            let rhs = self.nested(|parser| parser.binary(next_level))?;
+            let rhs = self.or_hole(|parser| parser.nested(|parser| parser.binary(next_level)))?;
             let pos = join(lhs.pos, rhs.pos);
             let mut binary = BinaryExpr { op, lhs, rhs, return_bool, matching: None };
-            binary.matching = check::binary(&binary, matching, op_pos)?;
+            match check::binary(&binary, matching, op_pos) {
+                Ok(matching) => binary.matching = matching,
+                Err(fault) => self.check(Err(fault), &[&binary.lhs, &binary.rhs]),
+            }
             lhs = Expr { pos, kind: ExprKind::Binary(Box::new(binary)) };
         }
         self.depth -= chain;
@@ -69,7 +72,8 @@ impl Parser<'_> {
                 let left = self.is_keyword("group_left");
                 matching.cardinality = if left { Cardinality::ManyToOne } else { Cardinality::OneToMany };
                 self.advance();
-                if self.peek() == &TokenKind::LeftParen {
+                // Without labels an operand or fills follow.
+                if self.peek() == &TokenKind::LeftParen || !self.begins_expression() {
                     matching.include = self.label_list()?;
                 }
             }
@@ -94,7 +98,7 @@ impl Parser<'_> {
             }
             self.advance();
             self.advance();
-            let value = self.signed_number("fill modifier")?;
+            let value = self.signed_number("fill modifier", "number")?;
             self.expect(&TokenKind::RightParen, "fill modifier", "\")\"")?;
             matching.fill_left = if sides.0 { Some(value) } else { matching.fill_left };
             matching.fill_right = if sides.1 { Some(value) } else { matching.fill_right };
@@ -104,7 +108,7 @@ impl Parser<'_> {
     }
 
     /// A number or duration with an optional sign.
-    pub(super) fn signed_number(&mut self, context: &str) -> Parsed<f64> {
+    pub(super) fn signed_number(&mut self, context: &str, expected: &str) -> Parsed<f64> {
         let negative = self.sign() == Some(crate::ast::UnaryOp::Minus);
         if self.sign().is_some() {
             self.advance();
@@ -113,7 +117,7 @@ impl Parser<'_> {
             TokenKind::Number(value) | TokenKind::Duration(value) => *value,
             TokenKind::Identifier if self.is_keyword("inf") => f64::INFINITY,
             TokenKind::Identifier if self.is_keyword("nan") => f64::NAN,
-            _ => return Err(self.unexpected(context, "number")),
+            _ => return Err(self.unexpected(context, expected)),
         };
         self.advance();
         Ok(if negative { -value } else { value })

@@ -53,9 +53,6 @@ pub(super) fn arguments(function: &Function, args: &[Expr]) -> Parsed<()> {
     }
     match (function.id, args) {
         (FunctionId::Info, [_, selector]) => info_selector(selector),
-        (FunctionId::HistogramQuantiles, args) if args.len() > 12 => {
-            fault(args[12].pos, format!("expected at most 12 argument(s) in {place}, got {}", args.len()))
-        }
         _ => Ok(()),
     }
 }

@@ -10,11 +10,13 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, context: &str) -> Parsed<DurationSpec> {
         let expr = self.duration_sum(context)?;
         let spec = self.literal_or_expr(expr)?;
-        if let DurationSpec::Fixed(ms) = spec.0
-            && (ms < 0 || spec.1 <= 0.0)
-        {
-            return Err(Fault { pos: spec.2, message: "duration must be greater than 0".to_owned() });
-        }
+        let message = match spec.0 {
+            DurationSpec::Fixed(_) if spec.1 <= 0.0 => "duration must be greater than 0",
+            // Time has milliseconds: such a window would be empty, such a step none.
+            DurationSpec::Fixed(0) => "duration must be at least 1ms",
+            _ => return Ok(spec.0),
+        };
+        self.tolerate(Fault { pos: spec.2, message: message.to_owned() })?;
         Ok(spec.0)
     }
 

@@ -33,26 +33,36 @@ impl Parser<'_> {
     fn range_or_subquery(&mut self, expr: Expr) -> Parsed<Expr> {
         let bracket = self.pos();
         self.advance();
-        if self.peek() == &TokenKind::RightBracket {
-            return Err(self.unexpected("subquery or range selector", "number, duration, step(), or range()"));
-        }
-        let range = self.positive_duration("subquery or range selector")?;
+        let range = self.or_no_duration(|parser| parser.positive_duration("subquery or range selector"))?;
         if self.take(&TokenKind::Colon) {
             let step = match self.peek() {
                 TokenKind::RightBracket => None,
-                _ => Some(self.positive_duration("subquery selector")?),
+                _ => Some(self.or_no_duration(|parser| parser.positive_duration("subquery selector"))?),
             };
-            let end = self.expect(&TokenKind::RightBracket, "subquery selector", "\"]\"")?;
-            return subquery(expr, range, step, end);
+            let end = self.close(&TokenKind::RightBracket, "subquery selector", "\"]\"")?;
+            return Ok(self.subquery(expr, range, step, end));
         }
-        let end = self.expect(&TokenKind::RightBracket, "subquery or range", "\":\" or \"]\"")?;
+        let end = self.close(&TokenKind::RightBracket, "subquery or range", "\":\" or \"]\"")?;
         self.range(expr, range, bracket, end)
     }
 
-    fn range(&self, expr: Expr, range: DurationSpec, bracket: Pos, end: Pos) -> Parsed<Expr> {
+    fn subquery(&mut self, expr: Expr, range: DurationSpec, step: Option<DurationSpec>, end: Pos) -> Expr {
+        let found = expr.value_type();
+        if found != ValueType::Vector {
+            let rule = "subquery is only allowed on instant vector";
+            let message = format!("{rule}, got {} instead", check::type_name(found));
+            self.check(Err(Fault { pos: expr.pos, message }), &[&expr]);
+        }
+        let pos = join(expr.pos, end);
+        let subquery = Subquery { expr, range, step, offset: DurationSpec::Fixed(0), at: None };
+        Expr { pos, kind: ExprKind::Subquery(Box::new(subquery)) }
+    }
+
+    fn range(&mut self, expr: Expr, range: DurationSpec, bracket: Pos, end: Pos) -> Parsed<Expr> {
         let ExprKind::Selector(selector) = expr.kind else {
             let rule = "ranges only allowed for vector selectors";
-            return Err(self.fault(join(bracket, end), rule.to_owned()));
+            self.tolerate(self.fault(join(bracket, end), rule.to_owned()))?;
+            return Ok(expr);
         };
         let earlier = match (&selector.offset, &selector.at) {
             (DurationSpec::Fixed(0), None) => None,
@@ -60,7 +70,7 @@ impl Parser<'_> {
             _ => Some("no offset modifiers allowed before range"),
         };
         if let Some(rule) = earlier {
-            return Err(self.fault(join(bracket, end), rule.to_owned()));
+            self.tolerate(self.fault(join(bracket, end), rule.to_owned()))?;
         }
         let pos = join(expr.pos, end);
         Ok(Expr { pos, kind: ExprKind::Range(RangeSelector { selector, selector_pos: expr.pos, range }) })
@@ -72,12 +82,13 @@ impl Parser<'_> {
         let duration = self.offset_duration()?;
         let Some((offset, _)) = time_modifiers(&mut expr) else {
             let rule = "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery";
-            return Err(self.fault(join(expr.pos, keyword), rule.to_owned()));
+            self.tolerate(self.fault(join(expr.pos, keyword), rule.to_owned()))?;
+            return Ok(expr);
         };
         if offset.fixed_ms() != Some(0) {
-            return Err(
-                self.fault(join(expr.pos, keyword), "offset may not be set multiple times".to_owned())
-            );
+            let rule = "offset may not be set multiple times";
+            self.tolerate(self.fault(join(expr.pos, keyword), rule.to_owned()))?;
+            return Ok(expr);
         }
         *offset = duration;
         expr.pos.end = self.previous_end();
@@ -90,12 +101,13 @@ impl Parser<'_> {
         let at = self.at_time()?;
         let Some((_, slot)) = time_modifiers(&mut expr) else {
             let rule = "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery";
-            return Err(self.fault(join(expr.pos, sign), rule.to_owned()));
+            self.tolerate(self.fault(join(expr.pos, sign), rule.to_owned()))?;
+            return Ok(expr);
         };
         if slot.is_some() {
-            return Err(
-                self.fault(join(expr.pos, sign), "@ <timestamp> may not be set multiple times".to_owned())
-            );
+            let rule = "@ <timestamp> may not be set multiple times";
+            self.tolerate(self.fault(join(expr.pos, sign), rule.to_owned()))?;
+            return Ok(expr);
         }
         *slot = Some(at);
         expr.pos.end = self.previous_end();
@@ -110,12 +122,12 @@ impl Parser<'_> {
         };
         if let Some(edge) = edge {
             self.advance();
-            self.expect(&TokenKind::LeftParen, "@", "\"(\"")?;
-            self.expect(&TokenKind::RightParen, "@", "\")\"")?;
+            self.expect(&TokenKind::LeftParen, "@", "timestamp")?;
+            self.expect(&TokenKind::RightParen, "@", "timestamp")?;
             return Ok(edge);
         }
         let pos = self.pos();
-        let seconds = self.signed_number("@")?;
+        let seconds = self.signed_number("@", "timestamp")?;
         let ms = (seconds * 1000.0).round();
         // Within ±2^53 ms every whole number is exact; beyond lies no time anybody means.
         if !ms.is_finite() || ms.abs() > i64::MAX as f64 {
@@ -131,33 +143,24 @@ impl Parser<'_> {
         let keyword = self.pos();
         if !self.options.extended_range_selectors {
             let rule = "anchored and smoothed modifiers are experimental and not enabled";
-            return Err(self.fault(keyword, rule.to_owned()));
+            self.tolerate(self.fault(keyword, rule.to_owned()))?;
         }
         self.advance();
         let name = if mode == RangeMode::Anchored { "anchored" } else { "smoothed" };
         let instant_is_fine = mode == RangeMode::Smoothed;
         let Some(selector) = range_mode_of(&mut expr, instant_is_fine) else {
-            return Err(self.fault(keyword, format!("{name} modifier not allowed here")));
+            self.tolerate(self.fault(keyword, format!("{name} modifier not allowed here")))?;
+            return Ok(expr);
         };
         if selector.mode != RangeMode::Plain {
-            return Err(self.fault(keyword, "anchored and smoothed modifiers cannot be combined".to_owned()));
+            let rule = "anchored and smoothed modifiers cannot be combined";
+            self.tolerate(self.fault(keyword, rule.to_owned()))?;
+            return Ok(expr);
         }
         selector.mode = mode;
         expr.pos.end = self.previous_end();
         Ok(expr)
     }
-}
-
-fn subquery(expr: Expr, range: DurationSpec, step: Option<DurationSpec>, end: Pos) -> Parsed<Expr> {
-    let found = expr.value_type();
-    if found != ValueType::Vector {
-        let message =
-            format!("subquery is only allowed on instant vector, got {} instead", check::type_name(found));
-        return Err(Fault { pos: expr.pos, message });
-    }
-    let pos = join(expr.pos, end);
-    let subquery = Subquery { expr, range, step, offset: DurationSpec::Fixed(0), at: None };
-    Ok(Expr { pos, kind: ExprKind::Subquery(Box::new(subquery)) })
 }
 
 /// The `offset` and `@` of an expression that can have them.

@@ -7,17 +7,21 @@ use super::{Parsed, Parser, join};
 use crate::ast::{BinaryOp, DurationSpec, Expr, ExprKind, Pos, RangeMode, VectorSelector};
 use crate::lexer::TokenKind;
 
+/// What stands between the commas of a selector.
+enum Condition {
+    Matcher(Matcher),
+    /// A lone string.
+    Name(String),
+}
+
 impl Parser<'_> {
     pub(super) fn selector(&mut self) -> Parsed<Expr> {
         let start = self.pos();
-        // The second argument of `info` may match everything; its place is known to the caller by the tree around it.
-        let inside_call =
-            self.at > 0 && self.tokens.get(self.at - 1).is_some_and(|token| token.kind == TokenKind::Comma);
+        let may_select_all = std::mem::take(&mut self.may_select_all);
         let selector = self.selector_parts()?;
         let pos = join(start, Pos { start: start.start, end: self.previous_end() });
-        let may_match_all = inside_call && selector.name.is_none();
-        if !may_match_all {
-            self.check_selective(&selector, pos)?;
+        if !may_select_all {
+            self.check_selective(&selector, pos);
         }
         Ok(Expr { pos, kind: ExprKind::Selector(selector) })
     }
@@ -30,16 +34,15 @@ impl Parser<'_> {
             _ => return Err(self.unexpected("selector", "metric name or \"{\"")),
         }
         let selector = self.selector_parts()?;
-        self.check_selective(&selector, join(start, Pos { start: start.start, end: self.previous_end() }))?;
+        self.check_selective(&selector, join(start, Pos { start: start.start, end: self.previous_end() }));
         Ok(selector)
     }
 
-    fn check_selective(&self, selector: &VectorSelector, pos: Pos) -> Parsed<()> {
+    fn check_selective(&mut self, selector: &VectorSelector, pos: Pos) {
         if selector.matchers.iter().all(Matcher::matches_empty) {
             let rule = "vector selector must contain at least one non-empty matcher";
-            return Err(self.fault(pos, rule.to_owned()));
+            self.complaints.push(self.fault(pos, rule.to_owned()));
         }
-        Ok(())
     }
 
     pub(super) fn selector_parts(&mut self) -> Parsed<VectorSelector> {
@@ -72,29 +75,41 @@ impl Parser<'_> {
         self.advance();
         while !self.take(&TokenKind::RightBrace) {
             let matcher_pos = self.pos();
-            let matcher = self.matcher(name)?;
-            if let Some(matcher) = matcher {
-                let names_twice = matcher.name() == METRIC_NAME && name.is_some();
-                if names_twice {
-                    let twice = format!(
-                        "metric name must not be set twice: {} or {}",
-                        GoQuoted(name.as_deref().unwrap_or_default()),
-                        GoQuoted(matcher.value())
-                    );
-                    return Err(self.fault(join(start, matcher_pos), twice));
+            match self.matcher() {
+                Ok(Condition::Matcher(matcher)) => {
+                    if let Some(name) = name.as_ref().filter(|_| matcher.name() == METRIC_NAME) {
+                        self.name_set_twice(join(start, matcher_pos), name, matcher.value());
+                    }
+                    matchers.push(matcher);
                 }
-                matchers.push(matcher);
+                Ok(Condition::Name(second)) => {
+                    let earlier = matchers.iter().find(|matcher| matcher.name() == METRIC_NAME);
+                    match name.as_deref().or(earlier.map(Matcher::value)) {
+                        Some(first) => self.name_set_twice(matcher_pos, first, &second),
+                        None => *name = Some(second),
+                    }
+                }
+                Err(fault) => {
+                    self.tolerate(fault)?;
+                    self.skip_to_delimiter();
+                }
             }
             if !self.take(&TokenKind::Comma) {
-                self.expect(&TokenKind::RightBrace, "label matching", "\",\" or \"}\"")?;
+                self.close(&TokenKind::RightBrace, "label matching", "\",\" or \"}\"")?;
                 break;
             }
         }
         Ok(())
     }
 
-    /// A matcher; a lone string is the metric name instead and goes into `name`.
-    fn matcher(&mut self, name: &mut Option<String>) -> Parsed<Option<Matcher>> {
+    fn name_set_twice(&mut self, pos: Pos, first: &str, second: &str) {
+        let (first, second) = (GoQuoted(first), GoQuoted(second));
+        let message = format!("metric name must not be set twice: {first} or {second}");
+        self.complaints.push(self.fault(pos, message));
+    }
+
+    /// A matcher; a lone string is the metric name instead.
+    fn matcher(&mut self) -> Parsed<Condition> {
         let pos = self.pos();
         let label = match self.peek().clone() {
             TokenKind::Identifier => self.slice(pos).to_owned(),
@@ -108,18 +123,7 @@ impl Parser<'_> {
             TokenKind::Operator(BinaryOp::NotEqual) => MatchOp::NotEqual,
             TokenKind::RegexMatch => MatchOp::Regex,
             TokenKind::RegexNotMatch => MatchOp::NotRegex,
-            TokenKind::Comma | TokenKind::RightBrace if is_string => {
-                if let Some(first) = name {
-                    let twice = format!(
-                        "metric name must not be set twice: {} or {}",
-                        GoQuoted(first),
-                        GoQuoted(&label)
-                    );
-                    return Err(self.fault(pos, twice));
-                }
-                *name = Some(label);
-                return Ok(None);
-            }
+            TokenKind::Comma | TokenKind::RightBrace if is_string => return Ok(Condition::Name(label)),
             _ => return Err(self.unexpected("label matching", "label matching operator")),
         };
         self.advance();
@@ -130,6 +134,6 @@ impl Parser<'_> {
         self.advance();
         let pos = join(pos, value_pos);
         let matcher = Matcher::new(op, &label, &value).map_err(|error| self.fault(pos, error.to_string()))?;
-        Ok(Some(matcher))
+        Ok(Condition::Matcher(matcher))
     }
 }

@@ -9,7 +9,7 @@ use crate::ast::{Expr, ExprKind, UnaryOp};
 
 use super::{AggregateHead, OperatorText, Window};
 
-const LINE_CHARS_MAX: usize = 100;
+const LINE_BYTES_MAX: usize = 100;
 
 /// Formats `expr` over several lines where one is too short.
 pub fn pretty(expr: &Expr) -> String {
@@ -22,8 +22,8 @@ pub fn pretty(expr: &Expr) -> String {
 fn write_expr(out: &mut String, expr: &Expr, level: usize, suffix: &str) {
     indent(out, level);
     let line = expr.to_string();
-    let width = 2 * level + line.chars().count() + suffix.chars().count();
-    if width <= LINE_CHARS_MAX || !is_breakable(expr) {
+    // As the original counts: bytes of the expression alone, without its indentation.
+    if line.len() <= LINE_BYTES_MAX || !is_breakable(expr) {
         out.push_str(&line);
     } else {
         write_broken(out, expr, level);

@@ -2,7 +2,7 @@
 
 use wf_series::memory::MemoryStorage;
 
-use super::command::{Command, CommandKind, Eval, When};
+use super::command::{Command, CommandKind, Eval, Load, When};
 use super::{Failure, Report, compare, load, rerun};
 use crate::engine::{Engine, EngineOptions, Features, QueryError, QueryOptions, QueryResult, RangeSpan};
 
@@ -17,11 +17,7 @@ pub(super) fn run(commands: &[Command]) -> Report {
         let line = command.line;
         match &command.kind {
             CommandKind::Clear => bench.storage = MemoryStorage::new(),
-            CommandKind::Load(series) => {
-                if let Err((at, message)) = load::load(&bench.storage, series) {
-                    report.failed.push(Failure { line: if at == 0 { line } else { at }, message });
-                }
-            }
+            CommandKind::Load(series) => report.failed.extend(load_one(&bench.storage, series, line).err()),
             CommandKind::Eval(eval) => match bench.check(eval) {
                 Ok(()) => report.passed += 1,
                 Err(message) => {
@@ -31,6 +27,24 @@ pub(super) fn run(commands: &[Command]) -> Report {
         }
     }
     report
+}
+
+/// Runs what loads and clears.
+pub(super) fn load_all(commands: &[Command]) -> Result<MemoryStorage, Failure> {
+    let mut storage = MemoryStorage::new();
+    for command in commands {
+        match &command.kind {
+            CommandKind::Clear => storage = MemoryStorage::new(),
+            CommandKind::Load(series) => load_one(&storage, series, command.line)?,
+            CommandKind::Eval(_) => {}
+        }
+    }
+    Ok(storage)
+}
+
+fn load_one(storage: &MemoryStorage, series: &Load, line: usize) -> Result<(), Failure> {
+    load::load(storage, series)
+        .map_err(|(at, message)| Failure { line: if at == 0 { line } else { at }, message })
 }
 
 /// An engine with the settings of the suite, and the series loaded so far.

@@ -194,7 +194,8 @@ fn exponential_bound(schema: i32, idx: i32) -> f64 {
     }
 }
 
-fn write_stats(json: &mut JsonWriter, stats: &QueryStats, queued: std::time::Duration) {
+/// Writes what a query cost, as `stats` has it.
+pub(crate) fn write_stats(json: &mut JsonWriter, stats: &QueryStats, queued: std::time::Duration) {
     let timings = &stats.timings;
     json.raw(r#"{"timings":{"evalTotalTime":"#).seconds(timings.eval_total);
     json.raw(r#","resultSortTime":"#).seconds(timings.result_sort);

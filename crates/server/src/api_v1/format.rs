@@ -16,7 +16,7 @@ pub(crate) async fn format_query(
 ) -> Result<Response, ApiError> {
     let expr = super::parse::expression(&state.engine(), &params)?;
     Ok(reply(envelope(false, |json| {
-        json.string(&expr.to_string());
+        json.string(&wf_promql::printer::pretty(&expr));
     })))
 }
 

@@ -24,15 +24,20 @@ pub(crate) fn selector_of(name: &str, text: &str) -> Result<Vec<Matcher>, ApiErr
     if matchers.iter().all(Matcher::matches_empty) { Err(empty()) } else { Ok(matchers) }
 }
 
-/// Reads the parameter `query` under the features of `engine`.
-pub(crate) fn expression(engine: &Engine, params: &Params) -> Result<Expr, ApiError> {
+/// Returns the parts of the language that `engine` has switched on.
+pub(crate) fn options(engine: &Engine) -> ParseOptions {
     let features = &engine.options().features;
-    let options = ParseOptions {
+    ParseOptions {
         experimental_functions: features.experimental_functions,
         extended_range_selectors: features.extended_range_selectors,
         binop_fill_modifiers: features.binop_fill_modifiers,
-    };
-    parse(params.get("query").unwrap_or(""), &options).map_err(|error| ApiError::parameter("query", error))
+    }
+}
+
+/// Reads the parameter `query` under the features of `engine`.
+pub(crate) fn expression(engine: &Engine, params: &Params) -> Result<Expr, ApiError> {
+    let query = params.get("query").unwrap_or("");
+    parse(query, &options(engine)).map_err(|error| ApiError::parameter("query", error))
 }
 
 /// Returns whether `expr` reads any series.

@@ -13,13 +13,14 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
-use wf_promql::engine::{QueryOptions, QueryResult, RangeSpan};
+use wf_promql::engine::{Plan, QueryError, QueryOptions, QueryResult, QueryStats, RangeSpan, When};
 
 use super::ApiState;
 use super::encode;
 use super::error::ApiError;
 use super::params::{Params, to_duration};
 use crate::json::JsonWriter;
+use crate::query_log::{Entry, Origin};
 use crate::query_pool::{CancelOnDrop, Slot, block};
 
 /// Most steps of a range query.
@@ -32,7 +33,7 @@ const N_SAMPLES_AT_ONCE: usize = 4_000;
 const N_CHUNKS_QUEUED: usize = 4;
 
 /// What `/query` and `/query_range` have in common.
-struct Common {
+pub(crate) struct Common {
     query: String,
     limit: Option<usize>,
     lookback_delta_ms: Option<i64>,
@@ -40,31 +41,29 @@ struct Common {
     stats: Option<String>,
 }
 
-/// When to evaluate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    Instant(i64),
-    Range(RangeSpan),
-}
-
 pub(crate) async fn instant(
     State(state): State<Arc<ApiState>>,
+    origin: Origin,
     params: Params,
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let time_ms = params.time_or("time", state.now_ms())?;
     let common = common(&params, limit, &state)?;
-    run(state, common, When::Instant(time_ms)).await
+    run(state, common, When::Instant(time_ms), origin).await
 }
 
-pub(crate) async fn range(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
+pub(crate) async fn range(
+    State(state): State<Arc<ApiState>>,
+    origin: Origin,
+    params: Params,
+) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let span = range_span(&params)?;
     let common = common(&params, limit, &state)?;
-    run(state, common, When::Range(span)).await
+    run(state, common, When::Range(span), origin).await
 }
 
-fn common(params: &Params, limit: Option<usize>, state: &ApiState) -> Result<Common, ApiError> {
+pub(crate) fn common(params: &Params, limit: Option<usize>, state: &ApiState) -> Result<Common, ApiError> {
     let timeout = params.duration("timeout")?.map(to_duration);
     let timeout = timeout.unwrap_or(Duration::MAX).min(state.engine().options().timeout);
     let lookback = params.duration("lookback_delta")?;
@@ -77,7 +76,7 @@ fn common(params: &Params, limit: Option<usize>, state: &ApiState) -> Result<Com
     })
 }
 
-fn range_span(params: &Params) -> Result<RangeSpan, ApiError> {
+pub(crate) fn range_span(params: &Params) -> Result<RangeSpan, ApiError> {
     let start_ms = params.time("start")?;
     let end_ms = params.time("end")?;
     if end_ms < start_ms {
@@ -107,42 +106,117 @@ fn seconds_to_ms(seconds: f64) -> i64 {
     (seconds * 1000.0) as i64
 }
 
-async fn run(state: Arc<ApiState>, common: Common, when: When) -> Result<Response, ApiError> {
+async fn run(state: Arc<ApiState>, common: Common, when: When, origin: Origin) -> Result<Response, ApiError> {
+    let (limit, stats) = (common.limit, common.stats.clone());
+    let Evaluation { mut result, slot } = evaluate(state, common, when, origin, false).await?;
+    let mut warnings = Vec::new();
+    if encode::truncate(&mut result.value, limit) {
+        warnings.push("results truncated due to limit");
+    }
+    if stats.as_deref().is_some_and(|stats| !matches!(stats, "true" | "all")) {
+        warnings
+            .push("the stats parameter knows true and all; another value acts like true and is deprecated");
+    }
+    let stats = stats.is_some().then_some(slot.queued);
+    Ok(answer(result, stats, warnings, slot))
+}
+
+/// A query that ran, and the slot it ran in.
+pub(crate) struct Evaluation {
+    pub(crate) result: QueryResult,
+    pub(crate) slot: Slot,
+}
+
+/// Waits for a slot and runs the query; `trace` counts what every node of its plan costs.
+pub(crate) async fn evaluate(
+    state: Arc<ApiState>,
+    common: Common,
+    when: When,
+    origin: Origin,
+    trace: bool,
+) -> Result<Evaluation, ApiError> {
     let started = Instant::now();
     let _running = state.metrics().begin_query();
     let slot = state.query_pool().slot(common.timeout).await?;
     // Dropped with this future when the client goes away: the query then ends at its next check.
     let guard = CancelOnDrop::default();
     let options = QueryOptions {
-        lookback_delta_ms: common.lookback_delta_ms,
-        timeout: Some(common.timeout.saturating_sub(slot.queued)),
-        cancel: guard.0.clone(),
-        clock: Some(Arc::new(move || started.elapsed())),
+        trace,
         per_step_stats: common.stats.as_deref() == Some("all"),
+        ..options(&common, &slot, &guard, started)
     };
     let (query, queued) = (common.query, slot.queued);
-    let evaluating = Arc::clone(&state);
     let result = block(move || {
-        let source = evaluating.source()?;
-        let engine = evaluating.engine();
+        let source = state.source()?;
+        let engine = state.engine();
+        let _active = state.begin_query(&query);
         let result = match when {
             When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
             When::Range(span) => engine.range(source, &query, span, &options),
         };
-        evaluating.metrics().on_query(&result, queued);
+        state.metrics().on_query(&result, queued);
+        log(&state, &query, when, &result, queued, &origin);
         Ok(result?)
     });
-    let mut result = result.await?;
-    let mut warnings = Vec::new();
-    if encode::truncate(&mut result.value, common.limit) {
-        warnings.push("results truncated due to limit");
+    Ok(Evaluation { result: result.await?, slot })
+}
+
+/// Waits for a slot and plans the query: series are selected, nothing is read.
+pub(crate) async fn plan(state: Arc<ApiState>, common: Common, when: When) -> Result<Plan, ApiError> {
+    let started = Instant::now();
+    let _running = state.metrics().begin_query();
+    let slot = state.query_pool().slot(common.timeout).await?;
+    let guard = CancelOnDrop::default();
+    let options = options(&common, &slot, &guard, started);
+    block(move || {
+        let engine = state.engine();
+        Ok(engine.plan(state.source()?, &engine.prepare(&common.query)?, when, &options)?)
+    })
+    .await
+}
+
+fn options(common: &Common, slot: &Slot, guard: &CancelOnDrop, started: Instant) -> QueryOptions {
+    QueryOptions {
+        lookback_delta_ms: common.lookback_delta_ms,
+        timeout: Some(common.timeout.saturating_sub(slot.queued)),
+        cancel: guard.0.clone(),
+        clock: Some(Arc::new(move || started.elapsed())),
+        ..QueryOptions::default()
     }
-    if common.stats.as_deref().is_some_and(|stats| !matches!(stats, "true" | "all")) {
-        warnings
-            .push("the stats parameter knows true and all; another value acts like true and is deprecated");
+}
+
+/// Logs a query that was evaluated; one that could not be built never was.
+fn log(
+    state: &ApiState,
+    query: &str,
+    when: When,
+    result: &Result<QueryResult, QueryError>,
+    queued: Duration,
+    origin: &Origin,
+) {
+    let is_built = !matches!(result, Err(QueryError::Parse(_) | QueryError::Invalid(_)));
+    if !is_built || !state.query_log().is_enabled() {
+        return;
     }
-    let stats = common.stats.is_some().then_some(slot.queued);
-    Ok(answer(result, stats, warnings, slot))
+    let (start_ms, end_ms, step_ms) = match when {
+        When::Instant(time_ms) => (time_ms, time_ms, 0),
+        When::Range(span) => (span.start_ms, span.end_ms, span.step_ms),
+    };
+    let nothing = QueryStats::default();
+    let entry = Entry {
+        now_ms: state.now_ms(),
+        query,
+        start_ms,
+        end_ms,
+        step_ms,
+        error: result.as_ref().err().map(ToString::to_string),
+        stats: result.as_ref().map_or(&nothing, |result| &result.stats),
+        queued,
+        origin,
+    };
+    if let Err(error) = state.query_log().write(&entry) {
+        state.metrics().on_query_log_failure(&error);
+    }
 }
 
 fn answer(result: QueryResult, stats: Option<Duration>, warnings: Vec<&'static str>, slot: Slot) -> Response {

@@ -290,3 +290,32 @@ async fn relabeling_shows_what_it_drops_and_how() {
         assert_eq!(answer["errorType"], "bad_data");
     }
 }
+
+#[tokio::test]
+async fn a_query_is_linted_with_what_the_server_knows() {
+    let site = Site::with(&[UP]).await;
+    check(
+        &site,
+        "/api/v1/query_lint?query=rate(up[20s])",
+        concat!(
+            r#"{"status":"success","data":{"errors":[],"findings":[{"code":"rate-of-gauge","severity":"warning","#,
+            r#""start":0,"end":13,"line":1,"column":1,"#,
+            r#""message":"rate() of up, which is a gauge: every drop counts as a reset","#,
+            r#""suggestion":"use delta, deriv or avg_over_time, or the counter it comes from"},"#,
+            r#"{"code":"range-too-short","severity":"warning","start":5,"end":12,"line":1,"column":6,"#,
+            r#""message":"a window of 20000 ms cannot hold two samples that are 15000 ms apart","#,
+            r#""suggestion":"use at least four times the scrape interval"}]}}"#
+        ),
+    )
+    .await;
+    let errors = site.get("/api/v1/query_lint?query=rate(up)%20/%20(").await.json();
+    let errors: Vec<&str> =
+        errors["data"]["errors"].as_array().unwrap().iter().map(|e| e["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        errors,
+        [
+            "unclosed left parenthesis",
+            "expected type range vector in call to function \"rate\", got instant vector"
+        ]
+    );
+}

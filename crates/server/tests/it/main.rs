@@ -2,4 +2,5 @@
 
 mod api;
 mod lifecycle;
+mod query_log;
 mod site;

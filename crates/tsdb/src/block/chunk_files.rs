@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::BlockError;
 use super::sink::FileSink;
-use crate::chunk::Encoding;
+use crate::chunk::{self, Encoding};
 use crate::disk::{self, Disk, Mapped};
 use crate::encoding::{Cursor, put_uvarint};
 
@@ -42,14 +42,8 @@ pub struct OutChunk<'a> {
 }
 
 /// Returns how many samples the first bytes of a chunk promise; 0 when there are no such bytes.
-pub fn n_samples(encoding: Encoding, data: &[u8]) -> u16 {
-    let Some([high, low]) = data.first_chunk::<2>() else { return 0 };
-    let count = u16::from_be_bytes([*high, *low]);
-    match encoding {
-        // The two highest bits tell about counter resets.
-        Encoding::HistogramSt | Encoding::FloatHistogramSt => count & 0x3fff,
-        Encoding::Xor | Encoding::Histogram | Encoding::FloatHistogram | Encoding::Xor2 => count,
-    }
+pub(crate) fn n_samples(encoding: Encoding, data: &[u8]) -> u16 {
+    chunk::n_samples(encoding, data).unwrap_or(0)
 }
 
 /// Writes the files of a new block.

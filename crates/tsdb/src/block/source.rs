@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wf_model::{Labels, TimeRange};
+use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{
     LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource,
 };
 
+use super::index_reader::Symbols;
 use super::matching::select_ids;
 use super::series_entry::{ChunkMeta, SeriesEntry};
 use super::tombstones::{Interval, Tombstones};
 use super::{Block, BlockError};
 use crate::FastMap;
 use crate::chunk;
+use crate::merge::{CodedSelection, SymbolText, VisitLabels};
 
 /// Answers queries from one block.
 #[derive(Clone, Debug)]
@@ -110,11 +112,26 @@ impl BlockSource {
     }
 }
 
-impl SeriesSource for BlockSource {
-    fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
+impl BlockSource {
+    /// Returns the ids of the series that satisfy all matchers, whenever they have samples.
+    pub(crate) fn matching_ids(&self, matchers: &[Matcher]) -> Result<Vec<u32>, BlockError> {
+        select_ids(self.0.index(), matchers)
+    }
+
+    /// As [`SeriesSource::select`], for a merge with other sources.
+    pub(crate) fn select_coded(
+        &self,
+        request: &SelectRequest<'_>,
+    ) -> Result<Arc<dyn CodedSelection>, SelectError> {
         let tombstones = self.0.tombstones();
         let ids = self.ids(request, &tombstones).map_err(|error| storage_error(&error))?;
         Ok(Arc::new(BlockSelection { block: Arc::clone(&self.0), tombstones, ids }))
+    }
+}
+
+impl SeriesSource for BlockSource {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
+        Ok(self.select_coded(request)?)
     }
 
     fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
@@ -155,6 +172,24 @@ impl BlockSelection {
             column.codes.push(code);
         }
         Ok(column)
+    }
+}
+
+impl CodedSelection for BlockSelection {
+    fn visit_labels(&self, visit: &mut VisitLabels<'_>) {
+        // Both were read when the selection was made.
+        let Ok(symbols) = self.block.symbols() else { return };
+        let mut entry = SeriesEntry::default();
+        for id in &self.ids {
+            let is_read = self.block.index().read_series_with(&symbols, u64::from(*id), &mut entry).is_ok();
+            visit(if is_read { &entry.labels } else { &[] }, &symbols);
+        }
+    }
+}
+
+impl SymbolText for Symbols<'_> {
+    fn text(&self, code: u32) -> &str {
+        self.get(code).unwrap_or("")
     }
 }
 

@@ -12,7 +12,6 @@
 
 pub(crate) mod columns;
 pub(crate) mod commit;
-#[cfg_attr(not(test), expect(dead_code, reason = "called once blocks can be written"))]
 pub(crate) mod cut;
 mod open;
 mod read;

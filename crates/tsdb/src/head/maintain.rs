@@ -1,15 +1,14 @@
-//! What happens behind the scenes: full chunks go to files, old data goes, the log is kept short.
+//! What happens behind the scenes: full chunks go to files, what is in a block goes, the log is kept short.
 //!
 //! # Truncation
-//! When the head spans more than one and a half chunk ranges since the last time:
-//! 1. *Freeze* what lies before the last boundary that no sample may reach any more; new selections no longer see
-//!    what lies before the window.
-//! 2. Wait until the selections from before are gone.
-//! 3. Close every open chunk that began before the boundary, write all closed chunks to their files and sync these.
-//! 4. Drop chunks that ended before the window, and series that have nothing left.
-//! 5. Checkpoint the log without samples before the boundary (they are in files now), drop segments and files.
+//! Once everything before a boundary is in a block that queries see (`cut`):
+//! 1. New selections no longer see what lies before the boundary in the head; wait until those from before are gone.
+//! 2. Write all closed chunks to their files and sync these.
+//! 3. Drop chunks that ended before the boundary, and series that have nothing left.
+//! 4. Checkpoint the log without samples before the boundary, drop segments and files.
 //!
-//! A step that fails (disk full) is tried again a minute later; nothing is lost meanwhile.
+//! A step that fails (disk full) is tried again a minute later; nothing is lost meanwhile. After a crash in between, what
+//! blocks hold already is passed over when the head is read back.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -56,10 +55,8 @@ pub(crate) struct Upkeep {
 /// A truncation under way.
 #[derive(Clone, Copy, Debug)]
 struct Truncation {
-    /// All samples before it go to files, ms.
-    frozen_before: i64,
-    /// All data before it goes, ms.
-    keep_from: i64,
+    /// All data before it goes, ms: it is in a block.
+    boundary: i64,
     since_ms: i64,
     /// Not tried again before, ms.
     retry_ms: i64,
@@ -95,9 +92,6 @@ impl Head {
             upkeep.walked_ms = now_ms;
             self.walk();
         }
-        if upkeep.truncation.is_none() {
-            upkeep.truncation = self.begin_truncation(now_ms);
-        }
         if let Some(truncation) = upkeep.truncation {
             self.continue_truncation(&mut upkeep, truncation, now_ms);
         }
@@ -107,13 +101,13 @@ impl Head {
 /// Chunks in memory, cut or open, go to files; the log is shortened.
 impl Head {
     /// Writes all closed chunks to their files, without holding a lock meanwhile.
-    fn flush_chunks(&self) -> Result<(), UpkeepError> {
+    pub(super) fn flush_chunks(&self) -> Result<(), HeadChunksError> {
         self.shards.iter().try_for_each(|shard| self.flush_shard(shard))?;
-        self.chunk_files.flush().map_err(UpkeepError::Chunks)
+        self.chunk_files.flush()
     }
 
     /// Hands the closed chunks of one shard to their file.
-    fn flush_shard(&self, shard: &RwLock<Shard>) -> Result<(), UpkeepError> {
+    fn flush_shard(&self, shard: &RwLock<Shard>) -> Result<(), HeadChunksError> {
         let pending = shard.read().pending_chunks();
         let mut taken = Vec::with_capacity(pending.len());
         let mut result = Ok(());
@@ -123,7 +117,7 @@ impl Head {
             match self.chunk_files.append(series_ref, min_time, max_time, chunk.encoding, &chunk.data) {
                 Ok(file_ref) => taken.push((chunk, file_ref)),
                 Err(error) => {
-                    result = Err(UpkeepError::Chunks(error));
+                    result = Err(error);
                     break;
                 }
             }
@@ -143,7 +137,7 @@ impl Head {
         self.report_flush(self.flush_chunks());
     }
 
-    fn report_flush(&self, result: Result<(), UpkeepError>) {
+    fn report_flush(&self, result: Result<(), HeadChunksError>) {
         if let Err(error) = result {
             self.counters.head_chunk_write_errors.add(1);
             warn!(error = %Chain(&error), "cannot write head chunks; they stay in memory and in the log");
@@ -176,28 +170,18 @@ impl Head {
         self.min_time.store(if oldest == i64::MAX { NO_TIME } else { oldest }, Ordering::Relaxed);
     }
 
-    /// Decides whether a truncation is due, and begins it.
-    fn begin_truncation(&self, now_ms: i64) -> Option<Truncation> {
-        let (min_time, max_time, range) = (self.min_time(), self.max_time(), self.options.chunk_range_ms);
-        if max_time == NO_TIME {
-            return None;
-        }
-        let frozen_from = self.min_valid.load(Ordering::Relaxed).max(min_time);
-        if max_time.saturating_sub(frozen_from) <= range.saturating_add(range / 2) {
-            return None;
-        }
-        // Samples older than half a range are out of bounds: before this boundary nothing can come any more.
-        let frozen_before = align_down(max_time.saturating_sub(range / 2), range);
-        let keep_from =
-            align_down(max_time.saturating_sub(self.options.head_window_ms), range).min(frozen_before);
-        {
-            let _no_batch_under_way = self.commit.lock();
-            self.min_valid.fetch_max(frozen_before, Ordering::Relaxed);
-        }
-        if keep_from > min_time {
-            self.pins.advance(keep_from);
-        }
-        Some(Truncation { frozen_before, keep_from, since_ms: now_ms, retry_ms: now_ms })
+    /// Begins to drop everything before `boundary`, which a block holds that selections made from now on see.
+    pub(crate) fn truncate_before(&self, boundary: i64, now_ms: i64) {
+        let mut upkeep = self.upkeep.lock();
+        self.pins.advance(boundary);
+        let truncation = Truncation { boundary, since_ms: now_ms, retry_ms: now_ms };
+        upkeep.truncation = Some(truncation);
+        self.continue_truncation(&mut upkeep, truncation, now_ms);
+    }
+
+    /// Returns whether data waits to be dropped: the next block has to wait as well.
+    pub(crate) fn is_truncating(&self) -> bool {
+        self.upkeep.lock().truncation.is_some()
     }
 
     fn continue_truncation(&self, upkeep: &mut Upkeep, truncation: Truncation, now_ms: i64) {
@@ -222,7 +206,7 @@ impl Head {
                 self.counters.gc_micros.add_elapsed(started);
                 let elapsed_s = started.elapsed().as_secs_f64();
                 info!(
-                    keep_from_ms = truncation.keep_from,
+                    boundary_ms = truncation.boundary,
                     n_series_dropped = n_dropped,
                     elapsed_s,
                     "head truncated"
@@ -237,25 +221,26 @@ impl Head {
         }
     }
 
-    /// Steps 3 to 5 of the truncation; returns how many series were dropped.
-    fn truncate(&self, upkeep: &mut Upkeep, truncation: Truncation) -> Result<u64, UpkeepError> {
-        self.cut_before(truncation.frozen_before);
-        self.flush_chunks()?;
+    /// Steps 2 to 4 of the truncation; returns how many series were dropped.
+    fn truncate(
+        &self,
+        upkeep: &mut Upkeep,
+        Truncation { boundary, .. }: Truncation,
+    ) -> Result<u64, UpkeepError> {
+        self.flush_chunks().map_err(UpkeepError::Chunks)?;
         // A file per truncation: it can go as a whole when its turn comes.
         self.chunk_files.close().map_err(UpkeepError::Chunks)?;
-        let n_dropped = self.collect_garbage(upkeep, truncation.keep_from);
-        self.chunk_files
-            .truncate_before(truncation.keep_from, self.oldest_late_file())
-            .map_err(UpkeepError::Chunks)?;
+        let n_dropped = self.collect_garbage(upkeep, boundary);
+        self.chunk_files.truncate_before(boundary, self.oldest_late_file()).map_err(UpkeepError::Chunks)?;
         // Before the checkpoint: what is written now is in a segment that it does not cover.
-        self.forget_deletions(truncation.frozen_before).map_err(UpkeepError::Deletions)?;
-        self.shorten_log(upkeep, truncation.frozen_before)?;
+        self.forget_deletions(boundary).map_err(UpkeepError::Deletions)?;
+        self.shorten_log(upkeep, boundary)?;
         self.walk();
         Ok(n_dropped)
     }
 
     /// Closes the open chunks that began before `time_ms`.
-    fn cut_before(&self, time_ms: i64) {
+    pub(super) fn cut_before(&self, time_ms: i64) {
         for (shard_idx, shard) in self.shards.iter().enumerate() {
             let mut shard = shard.write();
             for id in shard.ids(shard_idx) {
@@ -266,8 +251,8 @@ impl Head {
         }
     }
 
-    /// Drops chunks that ended before `keep_from`, and series with nothing left. Returns how many series.
-    fn collect_garbage(&self, upkeep: &mut Upkeep, keep_from: i64) -> u64 {
+    /// Drops chunks that ended before `boundary`, and series with nothing left. Returns how many series.
+    fn collect_garbage(&self, upkeep: &mut Upkeep, boundary: i64) -> u64 {
         let mut commit = self.commit.lock();
         let mut index = self.index.write();
         let mut dead = RoaringBitmap::new();
@@ -277,7 +262,7 @@ impl Head {
             let shard = &mut shards[shard_of(id)];
             let has_late = shard.late.get(id).is_some();
             let series = shard.series_mut(id);
-            self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(keep_from) as u64);
+            self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(boundary) as u64);
             if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
             } else if series.n_chunks() == 0 && !has_late {
@@ -311,12 +296,12 @@ impl Head {
 impl Head {
     /// Removes from the log what is in files now. Series that are in the head stay, and those that left it while the
     /// segments that remain may mention them.
-    fn shorten_log(&self, upkeep: &mut Upkeep, frozen_before: i64) -> Result<(), UpkeepError> {
+    fn shorten_log(&self, upkeep: &mut Upkeep, boundary: i64) -> Result<(), UpkeepError> {
         let dropped = &upkeep.dropped;
         let mut keep = |series_ref| {
             dropped.contains_key(&series_ref) || self.commit.lock().refs.find(series_ref).is_some()
         };
-        match self.log().checkpoint(frozen_before, &mut keep) {
+        match self.log().checkpoint(boundary, &mut keep) {
             Ok(None) => {}
             Ok(Some(checkpoint)) => {
                 self.counters.checkpoints.add(1);
@@ -330,8 +315,4 @@ impl Head {
         }
         Ok(())
     }
-}
-
-fn align_down(time_ms: i64, range_ms: i64) -> i64 {
-    time_ms.div_euclid(range_ms).saturating_mul(range_ms)
 }

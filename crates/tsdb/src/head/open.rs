@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tracing::{info, warn};
@@ -9,7 +10,7 @@ use tracing::{info, warn};
 use super::counters::Counter;
 use super::replay::{FoundChunks, is_sound, replay};
 use super::{Chain, Head};
-use crate::disk::{Disk, list_if_present};
+use crate::disk::Disk;
 use crate::head_chunks::HeadChunks;
 use crate::wal::repair::{Mended, bridge_gap, mend};
 use crate::wal::{Position, ReadError, Reader, Wal, WalOptions};
@@ -20,12 +21,14 @@ use crate::{OpenError, ReplayProgress, TsdbOptions};
 const GAP_MAX: u64 = 10_000;
 
 impl Head {
-    /// Replays `dir`, which the caller has locked, and opens its log for writing.
+    /// Replays `dir`, which the caller has locked, and opens its log for writing. What is older than `min_valid`, ms, is
+    /// in blocks and passed over.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
         now_ms: i64,
+        min_valid: i64,
         progress: &ReplayProgress,
     ) -> Result<Self, OpenError> {
         let started = Instant::now();
@@ -36,11 +39,12 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        warn_of_blocks(&**disk, dir);
-        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"))?;
+        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"), min_valid)?;
         let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
         let window_ms = options.out_of_order_window_ms;
         let head = Self::new(options, chunk_files, wbl, now_ms);
+        head.min_valid.store(min_valid, Ordering::Relaxed);
+        head.pins.advance(min_valid);
         head.counters.head_chunk_corruptions.add(found.n_corruptions);
         let n_samples = replay_log(disk, &wal_dir, &head, found, progress)?;
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
@@ -50,8 +54,6 @@ impl Head {
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
         info!(n_series, n_samples, elapsed_s = started.elapsed().as_secs_f64(), "log replayed");
-        // What was truncated before, but shares a file with what was not, came back: it goes before anybody sees it.
-        head.maintain(now_ms);
         Ok(head)
     }
 
@@ -69,8 +71,12 @@ impl Head {
 }
 
 /// Opens the head-chunk files and lists what is in them by series.
-fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, FoundChunks), OpenError> {
-    let mut found = FoundChunks::default();
+fn open_chunk_files(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    min_valid: i64,
+) -> Result<(HeadChunks, FoundChunks), OpenError> {
+    let mut found = FoundChunks::new(min_valid);
     let file_bytes_max = HeadChunks::FILE_BYTES_MAX;
     let opened = HeadChunks::open_on(Arc::clone(disk), dir, file_bytes_max, &mut |chunk| found.add(chunk));
     let (chunk_files, report) = opened.map_err(|error| replay_error(dir, &error))?;
@@ -88,20 +94,6 @@ fn open_chunk_files(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(HeadChunks, Fou
         );
     }
     Ok((chunk_files, found))
-}
-
-/// Says so if the directory holds what this version does not read: blocks.
-fn warn_of_blocks(disk: &dyn Disk, dir: &Path) {
-    let entries = list_if_present(disk, dir).unwrap_or_default();
-    let is_block = |path: &Path| disk.info(&path.join("meta.json")).is_ok();
-    let n_blocks = entries.iter().filter(|entry| entry.info.is_dir && is_block(&entry.path)).count();
-    if n_blocks > 0 {
-        warn!(
-            dir = %dir.display(),
-            n_blocks,
-            "blocks are left in place, but this version does not read them"
-        );
-    }
 }
 
 /// Reads the log into the head, and mends what is damaged. Returns how many samples were taken.

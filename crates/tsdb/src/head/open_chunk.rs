@@ -194,6 +194,17 @@ impl OpenChunk {
         }
     }
 
+    /// Returns a copy of the chunk as it would go to a file now.
+    pub(crate) fn to_encoded(&self, start: i64, last_value: u64) -> Option<(Encoding, Vec<u8>)> {
+        match self.view(start, last_value) {
+            OpenView::Empty => None,
+            OpenView::Line { start, step, n, value } => {
+                Some((Encoding::Xor, Bits::from_line(start, step, n, value).bytes))
+            }
+            OpenView::Encoded(encoding, bytes) => Some((encoding, bytes)),
+        }
+    }
+
     pub(crate) fn view(&self, start: i64, last_value: u64) -> OpenView {
         match self {
             Self::Empty(_) => OpenView::Empty,

@@ -42,6 +42,8 @@ pub(super) fn is_ref(series_ref: u64) -> bool {
 /// The chunks found in files, by series reference, until their series are known.
 #[derive(Debug, Default)]
 pub(crate) struct FoundChunks {
+    /// Chunks that end before are in a block, ms.
+    min_valid: i64,
     by_series: FastMap<u64, Found>,
     late: FastMap<u64, Vec<LateChunk>>,
     /// End and kind of the newest chunk of series that have had histograms.
@@ -53,6 +55,10 @@ pub(crate) struct FoundChunks {
 }
 
 impl FoundChunks {
+    pub(crate) fn new(min_valid: i64) -> Self {
+        Self { min_valid, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, chunk: ChunkMeta) {
         if !is_ref(chunk.series) {
             self.n_foreign += 1;
@@ -66,6 +72,9 @@ impl FoundChunks {
         let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
         if chunk.is_out_of_order {
             self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
+            return;
+        }
+        if chunk.max_time_ms < self.min_valid {
             return;
         }
         let newest = self.newest_kinds.get(&chunk.series).map_or(i64::MIN, |(newest, _)| *newest);

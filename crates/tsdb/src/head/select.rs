@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use parking_lot::RwLockReadGuard;
 use roaring::RoaringBitmap;
 use wf_model::{Labels, TimeRange};
 use wf_series::{LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection};
@@ -20,6 +21,11 @@ use crate::head_chunks::ChunkRef;
 use crate::index::Index;
 use crate::index::label_sets::Place;
 use crate::index::matching::select_ids;
+use crate::index::symbols::SymbolTable;
+use crate::merge::{CodedSelection, SymbolText, VisitLabels};
+
+/// Series whose labels are read before somebody who waits to create one may go first.
+const SERIES_PER_LOCK: usize = 1024;
 
 /// What a request selected, and up to where it may look.
 struct HeadSelection {
@@ -60,7 +66,7 @@ enum FullChunk {
 }
 
 impl Head {
-    pub(crate) fn select(self: &Arc<Self>, request: &SelectRequest<'_>) -> Arc<dyn Selection> {
+    pub(crate) fn select(self: &Arc<Self>, request: &SelectRequest<'_>) -> Arc<dyn CodedSelection> {
         // The pin comes first: from here on nothing that is found below can go.
         let pin = self.pins.pin();
         let index = self.index.read();
@@ -254,6 +260,30 @@ impl HeadSelection {
             }
         }
         open.map_or(Ok(()), |open| open.decode(range, out)).map_err(storage_error)
+    }
+}
+
+impl CodedSelection for HeadSelection {
+    fn visit_labels(&self, visit: &mut VisitLabels<'_>) {
+        let mut index = self.head.index.read();
+        let mut labels = Vec::new();
+        for selected in self.series.chunks(SERIES_PER_LOCK) {
+            let is_readable = self.head.pins.is_readable(&self.pin);
+            for series in selected {
+                labels.clear();
+                if is_readable {
+                    labels.extend(index.label_sets.pairs(index.label_set(series.id)));
+                }
+                visit(&labels, &index.symbols);
+            }
+            RwLockReadGuard::bump(&mut index);
+        }
+    }
+}
+
+impl SymbolText for SymbolTable {
+    fn text(&self, code: u32) -> &str {
+        self.get(code)
     }
 }
 

@@ -335,6 +335,11 @@ impl Series {
         self.open.view(self.open_start, self.last_value)
     }
 
+    /// Returns a copy of the open chunk as it would go to a file now.
+    pub(crate) fn open_encoded(&self) -> Option<(crate::chunk::Encoding, Vec<u8>)> {
+        self.open.to_encoded(self.open_start, self.last_value)
+    }
+
     pub(crate) fn n_chunks(&self) -> usize {
         self.full.len() + usize::from(self.open.n_samples() > 0)
     }

@@ -2,7 +2,7 @@
 
 use super::Head;
 use super::series::NO_TIME;
-use crate::{Cardinality, TsdbStats};
+use crate::{Cardinality, CompactionStats, TsdbStats};
 
 const MICROS: f64 = 1e6;
 
@@ -65,6 +65,7 @@ impl Head {
             replay_seconds: counters.replay_micros.get() as f64 / MICROS,
             replay_unknown_refs: counters.replay_unknown_refs.get(),
             clean_start: false,
+            compaction: CompactionStats::default(),
         }
     }
 

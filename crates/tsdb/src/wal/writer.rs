@@ -2,8 +2,12 @@
 //!
 //! What it does is a series of steps, each of which can fail and be tried again: framed bytes stay until they are
 //! written, and are always written at the same offset, so that a torn attempt is overwritten by the next.
+//!
+//! A failed fsync is not believed to be mended by one that succeeds: the kernel has marked clean what it could not write.
+//! All that was not synced before is read back, verified, written again and synced again. Until that succeeds the log
+//! refuses records; when the bytes cannot be read back any more it refuses them until the next start.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +16,13 @@ use super::WalOptions;
 use super::compress::Compressor;
 use super::frame::{payload_room, push_record};
 use super::queue::{Group, Queue};
+use super::reader::{Damage, RecordReader};
 use super::segment::segment_path;
 use crate::disk::{Disk, DiskFile};
 use crate::options::FsyncPolicy;
+
+/// Bytes that are written again at once.
+const COPY_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -38,6 +46,10 @@ struct Segment {
     number: u64,
     /// Bytes written: everything before is good.
     len: u64,
+    /// Bytes that an fsync covers.
+    synced_len: u64,
+    /// An fsync failed: what it should have covered is not on its way to the disk any more.
+    is_doubtful: bool,
     /// Since when there are bytes that no fsync covers.
     dirty_since: Option<Instant>,
 }
@@ -67,7 +79,7 @@ impl Segment {
             other => other?,
         };
         disk.sync_dir(dir)?;
-        Ok(Self { file, number, len: 0, dirty_since: None })
+        Ok(Self { file, number, len: 0, synced_len: 0, is_doubtful: false, dirty_since: None })
     }
 }
 
@@ -186,6 +198,9 @@ impl Writer {
             self.sync()?;
         }
         self.segment.len += self.framed.len() as u64;
+        if self.options.fsync == FsyncPolicy::Always {
+            self.segment.synced_len = self.segment.len;
+        }
         self.counters.bytes += self.framed.len() as u64;
         self.framed.clear();
         self.framed.shrink_to(2 * self.options.queue_bytes_max);
@@ -196,13 +211,57 @@ impl Writer {
         if self.segment.dirty_since.is_none() {
             return Ok(());
         }
+        if self.segment.is_doubtful {
+            self.write_again()?;
+        }
         let started = Instant::now();
         let synced = self.segment.file.sync();
         self.counters.fsyncs += 1;
         self.counters.fsync_time += started.elapsed();
+        self.segment.is_doubtful = synced.is_err();
         synced.inspect_err(|_| self.counters.fsync_errors += 1)?;
         self.segment.dirty_since = None;
+        self.segment.synced_len = self.segment.len;
         Ok(())
+    }
+
+    /// Writes the bytes of the segment that no fsync covers once more, after one failed.
+    fn write_again(&self) -> io::Result<()> {
+        let path = segment_path(&self.dir, self.segment.number);
+        let Segment { file, len, synced_len, .. } = &self.segment;
+        self.verify(&path, *len)?;
+        let mut source = self.disk.reader(&path)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut at = 0;
+        while at < *len {
+            let room = usize::try_from(len - at).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+            let n_read = source.read(buffer.get_mut(..room).unwrap_or_default())?;
+            let bytes =
+                buffer.get(..n_read).filter(|bytes| !bytes.is_empty()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            let n_synced = usize::try_from(synced_len.saturating_sub(at)).unwrap_or(usize::MAX).min(n_read);
+            let unsynced = bytes.get(n_synced..).unwrap_or_default();
+            file.write_all_at(unsynced, at + n_synced as u64)?;
+            at += n_read as u64;
+        }
+        Ok(())
+    }
+
+    /// Checks that the first `len` bytes of the segment read as they were written.
+    fn verify(&self, path: &Path, len: u64) -> io::Result<()> {
+        let mut reader = RecordReader::new(self.disk.reader(path)?.take(len));
+        let mut record = Vec::new();
+        loop {
+            match reader.next_record(&mut record) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(Damage::Io(error)) => return Err(error),
+                Err(Damage::Bytes { .. }) => {
+                    return Err(io::Error::other(
+                        "what a failed fsync left unwritten cannot be read back; restart",
+                    ));
+                }
+            }
+        }
     }
 
     /// Closes the segment and opens the next.

@@ -20,8 +20,7 @@ const STEP_MS: i64 = 500;
 
 /// Chunks of a minute, so that in a second there are cuts, truncations and checkpoints.
 fn open(dir: &Path) -> Arc<Tsdb> {
-    let options =
-        TsdbOptions { chunk_range_ms: 60_000, head_window_ms: 86_400_000, ..TsdbOptions::default() };
+    let options = TsdbOptions { chunk_range_ms: 60_000, ..TsdbOptions::default() };
     Tsdb::open(dir, options, START_MS).unwrap()
 }
 

@@ -18,7 +18,7 @@ use wf_tsdb::record::{Record, SamplesWriter, SeriesWriter, decode};
 use wf_tsdb::wal::{Reader, Wal, WalOptions};
 
 /// Samples as text by series, the way `promtool tsdb dump` prints them.
-type Dump = BTreeMap<String, Vec<(i64, String)>>;
+pub(crate) type Dump = BTreeMap<String, Vec<(i64, String)>>;
 
 /// Returns the path of one of Debian's programs, or says that it is not there.
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
@@ -64,11 +64,11 @@ fn value(series: u64, idx: i64) -> f64 {
     }
 }
 
-fn value_text(value: f64) -> String {
+pub(crate) fn value_text(value: f64) -> String {
     if value.is_nan() { "NaN".to_owned() } else { value.to_string() }
 }
 
-fn dump(promtool: &Path, dir: &Path) -> Dump {
+pub(crate) fn dump(promtool: &Path, dir: &Path) -> Dump {
     let out = Command::new(promtool).args(["tsdb", "dump"]).arg(dir).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut found = Dump::new();

@@ -13,6 +13,7 @@ use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::histogram::{HistogramMean, HistogramSum, Seen};
 use crate::engine::operator::{BoxVector, Materialized, Series};
+use crate::engine::parallel::for_each_series;
 use crate::engine::remarks::Remarks;
 use wf_model::FloatHistogram;
 use wf_model::histogram::Incompatible;
@@ -194,11 +195,8 @@ fn run<C: Cell>(
     let mut filled = StepSet::default();
     filled.reset(n_cells);
     let mut histograms = HistogramCells::new(on_histogram);
-    let mut column = cx.take_column();
-    for (idx, group) in inputs.groups.of.iter().enumerate() {
-        cx.check()?;
-        inputs.op.read(idx, &mut column, cx)?;
-        let base = *group as usize * n_steps;
+    for_each_series(&*inputs.op, cx, |idx, column, cx| {
+        let base = inputs.groups.of[idx] as usize * n_steps;
         for step in column.floats.iter() {
             cells[base + step].add(column.values[step]);
             filled.insert(base + step);
@@ -220,8 +218,8 @@ fn run<C: Cell>(
                 }
             }
         }
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     let mut series = Vec::with_capacity(n_groups);
     for group in 0..n_groups {
         let mut column = Column::new(n_steps);

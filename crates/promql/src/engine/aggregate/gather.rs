@@ -14,6 +14,7 @@ use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::functions::label::{invalid_label_name, is_label_name};
 use crate::engine::operator::{BoxVector, Materialized, Series};
+use crate::engine::parallel::for_each_series;
 use crate::engine::quantile::{quantile_of, remark_on_quantile};
 use crate::engine::scalar::Scalar;
 
@@ -29,20 +30,24 @@ pub(crate) fn quantile(
         remark_on_quantile(quantile.at(step), quantile_pos, &mut cx.remarks);
     }
     let mut held = cx.hold((groups.len() * n_steps) as u64)?;
+    let mut n_members = vec![0; groups.len()];
+    groups.of.iter().for_each(|group| n_members[*group as usize] += 1);
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); groups.len() * n_steps];
-    let mut column = cx.take_column();
-    for (idx, group) in groups.of.iter().enumerate() {
-        cx.check()?;
-        op.read(idx, &mut column, cx)?;
+    for_each_series(&*op, cx, |idx, column, cx| {
         held.grow(column.weight())?;
+        let group = groups.of[idx] as usize;
         for step in column.floats.iter() {
-            values[*group as usize * n_steps + step].push(column.values[step]);
+            let cell = &mut values[group * n_steps + step];
+            if cell.capacity() == 0 {
+                cell.reserve_exact(n_members[group]);
+            }
+            cell.push(column.values[step]);
         }
         if !column.histograms.is_empty() {
             cx.remarks.info(pos, "ignored histogram in quantile aggregation");
         }
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     let mut series = Vec::with_capacity(groups.len());
     for group in 0..groups.len() {
         let mut column = Column::new(n_steps);
@@ -68,22 +73,19 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
     }
     let n_steps = inputs.n_steps;
     let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
-    let mut column = cx.take_column();
-    for (idx, group) in inputs.groups.of.iter().enumerate() {
-        cx.check()?;
-        inputs.op.read(idx, &mut column, cx)?;
+    for_each_series(&*inputs.op, cx, |idx, column, _| {
         for step in column.steps().iter() {
             let text = match column.get(step) {
                 Some(Point::Float(value)) => format_f(value),
                 Some(Point::Histogram(histogram)) => histogram.to_string(),
                 None => continue,
             };
-            let counts = counted.entry((*group, text)).or_insert_with(|| Column::new(n_steps));
+            let counts = counted.entry((inputs.groups.of[idx], text)).or_insert_with(|| Column::new(n_steps));
             let before = if counts.floats.contains(step) { counts.values[step] } else { 0.0 };
             counts.set_float(step, before + 1.0);
         }
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     // Overwriting a label that distinguished two groups can make their series equal: their counts add up.
     let mut by_labels: HashMap<Labels, usize, FixedState> = HashMap::default();
     let mut series: Vec<Series> = Vec::new();

@@ -1,6 +1,7 @@
 //! Aggregations that keep some of the input series: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use wf_model::Labels;
 use wf_model::float::format_g;
@@ -8,10 +9,11 @@ use wf_series::LabelColumn;
 
 use super::{Groups, Inputs};
 use crate::ast::Pos;
-use crate::engine::column::{Column, StepSet};
+use crate::engine::column::Column;
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::operator::{BoxVector, Materialized, Series, VectorOp};
+use crate::engine::parallel::for_each_series;
 use crate::engine::scalar::Scalar;
 
 /// Returns how many elements to keep at each step; `None` when that is none at all.
@@ -39,7 +41,7 @@ fn counts(k: &Scalar, n_steps: usize) -> Result<Option<Vec<usize>>, QueryError> 
     Ok(Some(counts))
 }
 
-/// `topk` and `bottomk`.
+/// `topk` and `bottomk`: one pass that keeps, per group and step, little more than the best so far.
 pub(crate) fn extremes(
     inputs: Inputs,
     k: &Scalar,
@@ -48,51 +50,75 @@ pub(crate) fn extremes(
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
     let Inputs { op, groups, n_steps, .. } = inputs;
-    let counts = counts(k, n_steps)?;
     // The input is evaluated even when nothing is kept: its errors and remarks count.
-    let (mut kept, members) = collect_by_group(&*op, &groups, cx)?;
-    let Some(counts) = counts else {
-        kept.series.clear();
-        return Ok(Box::new(kept));
-    };
-    if kept.series.iter().any(|series| !series.column.histograms.is_empty()) {
+    let counts = counts(k, n_steps)?.unwrap_or_else(|| vec![0; n_steps]);
+    let mut held = cx.hold((groups.len() * n_steps) as u64)?;
+    let mut best = vec![Best::default(); groups.len() * n_steps];
+    let mut has_histograms = false;
+    for_each_series(&*op, cx, |idx, column, _| {
+        has_histograms |= !column.histograms.is_empty();
+        let cells = &mut best[groups.of[idx] as usize * n_steps..][..n_steps];
+        let n_kept = column
+            .floats
+            .iter()
+            .filter(|step| cells[*step].offer((column.values[*step], idx), counts[*step], is_top));
+        held.grow(n_kept.count() as u64)
+    })?;
+    if has_histograms {
         let name = if is_top { "topk" } else { "bottomk" };
         cx.remarks.info(pos, format!("ignored histogram in {name} aggregation"));
     }
-    let mut selected = vec![StepSet::default(); kept.series.len()];
-    selected.iter_mut().for_each(|steps| steps.reset(n_steps));
-    let mut order = Vec::with_capacity(kept.series.len());
-    for group in &members {
-        for (step, count) in counts.iter().enumerate() {
-            if step % 64 == 0 {
-                cx.check()?;
-            }
-            let mut ranked: Vec<(f64, usize)> = group
-                .iter()
-                .filter(|idx| kept.series[**idx].column.floats.contains(step))
-                .map(|idx| (kept.series[*idx].column.values[step], *idx))
-                .collect();
-            ranked.sort_by(|a, b| rank(a.0, b.0, is_top));
-            ranked.truncate(*count);
-            for (_, idx) in &ranked {
-                selected[*idx].insert(step);
-            }
-            if n_steps == 1 {
-                order.extend(ranked.iter().map(|(_, idx)| *idx));
-            }
+    // In order of series; an instant result in the order of its values, group by group.
+    let mut columns: BTreeMap<(usize, usize), Column> = BTreeMap::new();
+    for (cell, best) in best.into_iter().enumerate() {
+        let step = cell % n_steps;
+        for (place, (value, idx)) in best.finish(counts[step], is_top).into_iter().enumerate() {
+            let key = if n_steps == 1 { (cell * op.len() + place, idx) } else { (0, idx) };
+            columns.entry(key).or_insert_with(|| Column::new(n_steps)).set_float(step, value);
         }
     }
-    for (series, steps) in kept.series.iter_mut().zip(&selected) {
-        series.column.histograms.clear();
-        series.column.retain(|step, _| steps.contains(step));
+    let kept = columns.into_iter().map(|((_, idx), column)| Series {
+        labels: op.labels(idx),
+        drops_name: op.drops_name(idx),
+        column,
+    });
+    let kept = kept.collect();
+    drop(held);
+    Ok(Box::new(Materialized::new(kept, cx)?))
+}
+
+/// The best values of a group at a step, with their series.
+#[derive(Clone, Debug, Default)]
+struct Best {
+    /// More than are wanted, unordered, until it pays to throw the rest away.
+    candidates: Vec<(f64, usize)>,
+    /// The last that is wanted, as of the last clean-up: nothing behind it has a chance.
+    last_wanted: Option<(f64, usize)>,
+}
+
+impl Best {
+    /// Takes a value into account; returns whether more is held than before.
+    #[inline]
+    fn offer(&mut self, candidate: (f64, usize), k: usize, is_top: bool) -> bool {
+        let order = |a: &(f64, usize), b: &(f64, usize)| rank(a.0, b.0, is_top).then(a.1.cmp(&b.1));
+        if k == 0 || self.last_wanted.is_some_and(|last| order(&candidate, &last).is_gt()) {
+            return false;
+        }
+        if self.candidates.len() >= k.saturating_mul(2).saturating_add(8) {
+            self.candidates.select_nth_unstable_by(k - 1, order);
+            self.candidates.truncate(k);
+            self.last_wanted = self.candidates.last().copied();
+        }
+        self.candidates.push(candidate);
+        self.last_wanted.is_none()
     }
-    if n_steps == 1 {
-        // An instant result comes in the order of its values, group by group.
-        let in_order = order.iter().map(|idx| kept.series[*idx].clone()).collect();
-        kept.series = in_order;
+
+    /// Returns the `k` best in order.
+    fn finish(mut self, k: usize, is_top: bool) -> Vec<(f64, usize)> {
+        self.candidates.sort_unstable_by(|a, b| rank(a.0, b.0, is_top).then(a.1.cmp(&b.1)));
+        self.candidates.truncate(k);
+        self.candidates
     }
-    kept.series.retain(|series| !series.column.is_empty());
-    Ok(Box::new(kept))
 }
 
 /// Orders the best first, NaN last.
@@ -112,19 +138,15 @@ fn collect_by_group(
     let mut series = Vec::new();
     let mut members = vec![Vec::new(); groups.len()];
     let mut held = cx.hold(0)?;
-    let mut column = cx.take_column();
-    for (idx, group) in groups.of.iter().enumerate() {
-        cx.check()?;
-        op.read(idx, &mut column, cx)?;
-        if column.is_empty() {
-            continue;
+    for_each_series(op, cx, |idx, column, _| {
+        if !column.is_empty() {
+            held.grow(column.weight())?;
+            members[groups.of[idx] as usize].push(series.len());
+            let (labels, drops_name) = (op.labels(idx), op.drops_name(idx));
+            series.push(Series { labels, drops_name, column: std::mem::take(column) });
         }
-        held.grow(column.weight())?;
-        members[*group as usize].push(series.len());
-        let drops_name = op.drops_name(idx);
-        series.push(Series { labels: op.labels(idx), drops_name, column: column.clone() });
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     drop(held);
     Ok((Materialized::new(series, cx)?, members))
 }

@@ -99,12 +99,12 @@ pub(crate) fn build(
     };
     let (many, one) = if rule.many_is_right() { (right, left) } else { (left, right) };
     let one = Materialized::collect(&*one, cx)?;
-    let groups = MatchGroups::new(&*many, &one, &rule.matching);
+    let groups = MatchGroups::new(&[&*many, &one], &rule.matching, cx);
     if is_regular(&rule, &groups) {
         return stream(rule, many, one, &groups, cx);
     }
     let many = Materialized::collect(&*many, cx)?;
-    let groups = MatchGroups::new(&many, &one, &rule.matching);
+    let groups = MatchGroups::new(&[&many, &one], &rule.matching, cx);
     compute(&rule, &many, &one, &groups, cx)
 }
 
@@ -116,7 +116,7 @@ fn is_regular(rule: &Rule, groups: &MatchGroups) -> bool {
         of.iter().for_each(|group| counts[*group as usize] += 1);
         counts
     };
-    let (n_many, n_one) = (count(&groups.first), count(&groups.second));
+    let (n_many, n_one) = (count(groups.many()), count(groups.one()));
     let is_unique = |many: &u32, one: &u32| *one <= 1 && (*many <= 1 || *one == 0 || !rule.is_one_to_one());
     !has_fill && n_many.iter().zip(&n_one).all(|(many, one)| is_unique(many, one))
 }
@@ -129,13 +129,13 @@ fn stream(
     groups: &MatchGroups,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
-    let one_of = members(&groups.second, groups.len());
+    let one_of = members(groups.one(), groups.len());
     let mut pairs = Vec::new();
     let mut labels = Vec::new();
     let mut unique: HashMap<Labels, (), FixedState> = HashMap::default();
     let mut are_unique = true;
     let mut scratch = cx.take_column();
-    for (many_idx, group) in groups.first.iter().enumerate() {
+    for (many_idx, group) in groups.many().iter().enumerate() {
         let Some(one_idx) = one_of[*group as usize].first() else {
             // Nobody will ask for it, but its errors and remarks belong to the query.
             many.read(many_idx, &mut scratch, cx)?;
@@ -163,7 +163,7 @@ impl Join {
     /// Merges results of equal labels; they must not meet at a step, filtered or not.
     fn merge(self, cx: &mut Cx<'_>) -> Result<BoxVector, QueryError> {
         let many = Materialized::collect(&*self.many, cx)?;
-        let groups = MatchGroups::new(&many, &self.one, &self.rule.matching);
+        let groups = MatchGroups::new(&[&many, &self.one], &self.rule.matching, cx);
         compute(&self.rule, &many, &self.one, &groups, cx)
     }
 }
@@ -255,8 +255,8 @@ fn compute(
     groups: &MatchGroups,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
-    let many_of = members(&groups.first, groups.len());
-    let one_of = members(&groups.second, groups.len());
+    let many_of = members(groups.many(), groups.len());
+    let one_of = members(groups.one(), groups.len());
     let any_many = presence(many, None, rule.n_steps);
     let mut series: Vec<Series> = Vec::new();
     for group in 0..groups.len() {

@@ -9,69 +9,69 @@ use crate::engine::column::{Column, StepSet};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::operator::{BoxVector, Materialized, Series, VectorOp};
+use crate::engine::parallel::for_each_series;
 
 /// Builds a set operation.
 pub(crate) fn build(
     binary: &BinaryExpr,
     left: BoxVector,
-    right: &dyn VectorOp,
+    right: BoxVector,
+    n_steps: usize,
+    cx: &mut Cx<'_>,
+) -> Result<BoxVector, QueryError> {
+    if binary.op == BinaryOp::Or {
+        return union(&[left, right], binary, n_steps, cx);
+    }
+    let matching = binary.matching.clone().unwrap_or_default();
+    let groups = MatchGroups::new(&[&*left, &*right], &matching, cx);
+    let mut present = vec![StepSet::default(); groups.len()];
+    present.iter_mut().for_each(|steps| steps.reset(n_steps));
+    let [group_of, of_right] = <[Vec<u32>; 2]>::try_from(groups.of).unwrap_or_default();
+    for_each_series(&*right, cx, |idx, column, _| {
+        column.steps().iter().for_each(|step| present[of_right[idx] as usize].insert(step));
+        Ok(())
+    })?;
+    let keep_present = binary.op == BinaryOp::And;
+    Ok(Box::new(Masked { op: left, group_of, present, keep_present }))
+}
+
+/// `or`: everything of the first input, and of each later one what has no partner in those before it.
+pub(crate) fn union(
+    inputs: &[BoxVector],
+    binary: &BinaryExpr,
     n_steps: usize,
     cx: &mut Cx<'_>,
 ) -> Result<BoxVector, QueryError> {
     let matching = binary.matching.clone().unwrap_or_default();
-    let groups = MatchGroups::new(&*left, right, &matching);
+    let vectors: Vec<&dyn VectorOp> = inputs.iter().map(|input| &**input).collect();
+    let groups = MatchGroups::new(&vectors, &matching, cx);
     let mut present = vec![StepSet::default(); groups.len()];
     present.iter_mut().for_each(|steps| steps.reset(n_steps));
-    if binary.op == BinaryOp::Or {
-        return union(&*left, right, &groups, present, cx);
-    }
-    let mut column = cx.take_column();
-    for (idx, group) in groups.second.iter().enumerate() {
-        cx.check()?;
-        right.read(idx, &mut column, cx)?;
-        for step in column.steps().iter() {
-            present[*group as usize].insert(step);
-        }
-    }
-    cx.give_column(column);
-    let keep_present = binary.op == BinaryOp::And;
-    Ok(Box::new(Masked { op: left, group_of: groups.first, present, keep_present }))
-}
-
-/// Everything on the left, and what has no partner there from the right.
-fn union(
-    left: &dyn VectorOp,
-    right: &dyn VectorOp,
-    groups: &MatchGroups,
-    mut present: Vec<StepSet>,
-    cx: &mut Cx<'_>,
-) -> Result<BoxVector, QueryError> {
     let mut series = Vec::new();
     let mut held = cx.hold(0)?;
-    let mut column = cx.take_column();
-    for (op, group_of, is_left) in [(left, &groups.first, true), (right, &groups.second, false)] {
-        for (idx, group) in group_of.iter().enumerate() {
-            cx.check()?;
-            op.read(idx, &mut column, cx)?;
-            let present = &mut present[*group as usize];
-            if is_left {
-                column.steps().iter().for_each(|step| present.insert(step));
-            } else {
-                column.retain(|step, _| !present.contains(step));
-            }
+    for (op, group_of) in vectors.iter().zip(&groups.of) {
+        let from = series.len();
+        let mut group_of_kept = Vec::new();
+        for_each_series(*op, cx, |idx, column, _| {
+            let group = group_of[idx];
+            let taken = &present[group as usize];
+            column.retain(|step, _| !taken.contains(step));
             if column.is_empty() {
-                continue;
+                return Ok(());
             }
             held.grow(column.weight())?;
-            series.push(Series {
-                labels: op.labels(idx),
-                drops_name: op.drops_name(idx),
-                column: column.clone(),
-            });
+            group_of_kept.push(group);
+            let (labels, drops_name) = (op.labels(idx), op.drops_name(idx));
+            series.push(Series { labels, drops_name, column: std::mem::take(column) });
+            Ok(())
+        })?;
+        // Elements of one input do not exclude each other.
+        for (kept, group) in series[from..].iter().zip(group_of_kept) {
+            kept.column.steps().iter().for_each(|step| present[group as usize].insert(step));
         }
     }
-    cx.give_column(column);
     drop(held);
+    cx.work.series_held += series.len() as u64;
     let mut merged = Materialized::new(series, cx)?;
     merged.merge_same_labels()?;
     Ok(Box::new(merged))

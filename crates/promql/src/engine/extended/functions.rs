@@ -8,7 +8,7 @@ use wf_model::histogram::CounterResetHint;
 use super::{Edge, Edges, anchored, smoothed};
 use crate::engine::range_functions::changes::Transition;
 use crate::engine::range_functions::rate::{add, subtract};
-use crate::engine::range_functions::{Kernel, Notes, Output, Prospect};
+use crate::engine::range_functions::{Kernel, Notes, Output};
 use crate::engine::result::SampleValue;
 use crate::engine::window::{SampleSlice, Window};
 
@@ -21,7 +21,7 @@ pub(crate) struct ExtendedRate {
 }
 
 impl Kernel for ExtendedRate {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -200,7 +200,7 @@ pub(crate) fn interpolate_histogram(
 pub(crate) struct ExtendedTransition(pub(crate) Transition);
 
 impl Kernel for ExtendedTransition {
-    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         let n_before = |times: &[i64]| times.partition_point(|time| *time <= window.start_ms);
         let (floats_before, histograms_before) =
             (n_before(window.floats.times_ms), n_before(window.histograms.times_ms));
@@ -213,7 +213,7 @@ impl Kernel for ExtendedTransition {
         let histogram_anchor = time_before(window.histograms.times_ms, histograms_before);
         let floats = from_anchor(window.floats, floats_before, float_anchor > histogram_anchor);
         let histograms = from_anchor(window.histograms, histograms_before, histogram_anchor > float_anchor);
-        self.0.window(&Window { floats, histograms, ..*window }, prospect, notes)
+        self.0.window(&Window { floats, histograms, ..*window }, notes)
     }
 }
 

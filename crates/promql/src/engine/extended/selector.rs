@@ -43,6 +43,7 @@ impl VectorOp for SmoothedSelector {
         let mut raw = cx.take_raw();
         let mut samples = cx.take_samples();
         self.selection.read(idx, self.spec.sample_range(), &mut raw)?;
+        cx.count_decoded(&raw);
         samples.take_from(&mut raw);
         cx.give_raw(raw);
         let labels = self.selection.labels(idx);

@@ -9,6 +9,7 @@ use crate::engine::column::{Column, StepSet};
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::operator::{BoxVector, Materialized, Series, VectorOp};
+use crate::engine::parallel::for_each_series;
 use crate::engine::range_functions::RangeFunction;
 use crate::engine::range_functions::over_time::AnySample;
 use crate::engine::times::strip_parens;
@@ -31,13 +32,10 @@ fn absence(op: &dyn VectorOp, at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxV
     let n_steps = at.site.grid.n_steps;
     let mut present = StepSet::default();
     present.reset(n_steps);
-    let mut column = cx.take_column();
-    for idx in 0..op.len() {
-        cx.check()?;
-        op.read(idx, &mut column, cx)?;
+    for_each_series(op, cx, |_, column, _| {
         column.steps().iter().for_each(|step| present.insert(step));
-    }
-    cx.give_column(column);
+        Ok(())
+    })?;
     let mut column = Column::new(n_steps);
     for step in (0..n_steps).filter(|step| !present.contains(*step)) {
         column.set_float(step, 1.0);

@@ -11,7 +11,7 @@ use super::bucket_quantile::{self, ClassicBucket};
 use super::native_quantile::{self, NanEffect};
 use crate::ast::Pos;
 use crate::engine::build::build_vector;
-use crate::engine::column::{Column, Point};
+use crate::engine::column::Column;
 use crate::engine::context::Cx;
 use crate::engine::error::QueryError;
 use crate::engine::grid::Grid;
@@ -122,6 +122,8 @@ impl Input {
                 input.native[group].push(idx);
             }
         }
+        // In order once per query, not once per step.
+        input.classic.iter_mut().for_each(|buckets| buckets.sort_by(|a, b| a.0.total_cmp(&b.0)));
         Ok(input)
     }
 
@@ -147,10 +149,11 @@ impl Input {
             buckets.clear();
             let column = |idx: usize| &self.series.series[idx].column;
             buckets.extend(self.classic[group].iter().filter_map(|(upper, idx)| {
-                match column(*idx).get(step)? {
-                    Point::Float(count) => Some(ClassicBucket { upper: *upper, count }),
-                    Point::Histogram(_) => None,
-                }
+                let counts = column(*idx);
+                counts
+                    .floats
+                    .contains(step)
+                    .then(|| ClassicBucket { upper: *upper, count: counts.values[step] })
             }));
             let native = self.native[group].iter().find_map(|idx| column(*idx).histogram(step));
             let value = match native {

@@ -158,14 +158,11 @@ fn target_of(labels: &Labels) -> Labels {
 impl Infos {
     fn read(wanted: &Wanted, spec: WindowSpec, cx: &mut Cx<'_>) -> Result<Self, QueryError> {
         let matchers: Vec<Matcher> = wanted.names.iter().chain(&wanted.data).cloned().collect();
-        let selection = cx.env.selection(&matchers, spec.sample_range())?;
-        let values = InstantSelector {
-            selection: selection.clone(),
-            spec,
-            detail: Detail::Full,
-            yields: Yield::Value,
-        };
-        let times = InstantSelector { selection, spec, detail: Detail::Full, yields: Yield::Time };
+        let selection = cx.select(&matchers, spec.sample_range())?;
+        let range = spec.sample_range();
+        let (shared, detail) = (selection.clone(), Detail::Full);
+        let values = InstantSelector { selection: shared, spec, range, detail, yields: Yield::Value };
+        let times = InstantSelector { selection, spec, range, detail, yields: Yield::Time };
         let mut by_target: HashMap<Labels, Vec<Info>, FixedState> = HashMap::default();
         let mut column = cx.take_column();
         for idx in 0..values.len() {

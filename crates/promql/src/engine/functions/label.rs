@@ -20,7 +20,16 @@ pub(crate) fn replace(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Q
             "invalid destination label name in label_replace(): {dst}"
         )));
     }
-    write_label(at, dst, cx, |labels| regex.expand(labels.get(src).unwrap_or(""), replacement))
+    let op = at.vector(0, cx)?;
+    // Once per distinct value, not once per series.
+    let source = op.label_column(src);
+    let expanded: Vec<Option<String>> =
+        source.values.iter().map(|value| regex.expand(value, replacement)).collect();
+    let written = |idx: usize, _: &Labels| {
+        let code = *source.codes.get(idx)?;
+        expanded.get(code as usize).cloned().flatten()
+    };
+    write_label(op, dst, cx, written)
 }
 
 /// `label_join(v, dst, separator, src…)`
@@ -33,7 +42,8 @@ pub(crate) fn join(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Quer
     if !is_label_name(dst) {
         return Err(QueryError::Execution(format!("invalid destination label name in label_join(): {dst}")));
     }
-    write_label(at, dst, cx, |labels| {
+    let op = at.vector(0, cx)?;
+    write_label(op, dst, cx, |_, labels| {
         let values: Vec<&str> = sources.iter().map(|name| labels.get(name).unwrap_or("")).collect();
         Some(values.join(separator))
     })
@@ -41,17 +51,16 @@ pub(crate) fn join(at: &CallSite<'_>, cx: &mut Cx<'_>) -> Result<BoxVector, Quer
 
 /// Sets label `dst` of every series to what `value` says; `None` leaves the series as it is.
 fn write_label(
-    at: &CallSite<'_>,
+    op: BoxVector,
     dst: &str,
     cx: &mut Cx<'_>,
-    value: impl Fn(&Labels) -> Option<String>,
+    value: impl Fn(usize, &Labels) -> Option<String>,
 ) -> Result<BoxVector, QueryError> {
-    let op = at.vector(0, cx)?;
     let mut drops: Vec<bool> = (0..op.len()).map(|idx| op.drops_name(idx)).collect();
     let mut written = Vec::with_capacity(op.len());
     for (idx, drops_name) in drops.iter_mut().enumerate() {
         let labels = op.labels(idx);
-        let Some(value) = value(&labels) else {
+        let Some(value) = value(idx, &labels) else {
             written.push(labels);
             continue;
         };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 
 use super::rate::starts_anew;
-use super::{Kernel, Notes, Output, Prospect};
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
+use crate::engine::column::Column;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -26,7 +28,7 @@ enum Sample<'a> {
 }
 
 impl Kernel for Transition {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.is_empty() && histograms.is_empty() {
             return None;
@@ -54,9 +56,27 @@ impl Kernel for Transition {
         }
         Some(SampleValue::Float(f64::from(count)))
     }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        self.sweep_floats(sweep, out);
+        true
+    }
 }
 
 impl Transition {
+    /// Counts by difference of what happened up to the last and up to the first sample of each window.
+    fn sweep_floats(self, sweep: &Sweep<'_>, out: &mut Column) {
+        let mut count = 0_u32;
+        let mut up_to = vec![0_u32; sweep.values.len()];
+        for (idx, pair) in sweep.values.windows(2).enumerate() {
+            count += u32::from(self.happens_between_floats(pair[0], pair[1]));
+            up_to[idx + 1] = count;
+        }
+        for (step, from, to) in sweep.windows() {
+            out.set_float(step, f64::from(up_to[to - 1] - up_to[from]));
+        }
+    }
+
     fn count_floats(self, values: &[f64]) -> f64 {
         let pairs = values.iter().zip(values.iter().skip(1));
         pairs.filter(|(before, value)| self.happens_between_floats(**before, **value)).count() as f64

@@ -6,7 +6,9 @@ use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
 use super::rate::{starts_anew, subtract};
-use super::{Kernel, Notes, Output, Prospect};
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
+use crate::engine::column::Column;
 use crate::engine::result::SampleValue;
 use crate::engine::window::Window;
 
@@ -17,7 +19,7 @@ pub(crate) struct InstantRate {
 }
 
 impl Kernel for InstantRate {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         if floats.len() + histograms.len() < 2 {
             return None;
@@ -36,19 +38,33 @@ impl Kernel for InstantRate {
             None
         }
     }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        for (step, from, to) in sweep.windows().filter(|(_, from, to)| to - from >= 2) {
+            debug_assert!(from < to - 1, "two samples");
+            let sampled_ms = sweep.times_ms[to - 1] - sweep.times_ms[to - 2];
+            let change = self.change(sweep.values[to - 2], sweep.values[to - 1], sampled_ms, false);
+            change.into_iter().for_each(|change| out.set_float(step, change));
+        }
+        true
+    }
 }
 
 impl InstantRate {
     fn floats(self, window: &Window<'_>) -> Output {
         let samples = window.floats.slice(window.floats.len() - 2, window.floats.len());
-        let (before, last) = (samples.values[0], samples.values[1]);
+        let is_new = starts_anew(&samples, 1);
         let sampled_ms = samples.times_ms[1] - samples.times_ms[0];
+        self.change(samples.values[0], samples.values[1], sampled_ms, is_new).map(SampleValue::Float)
+    }
+
+    fn change(self, before: f64, last: f64, sampled_ms: i64, is_new: bool) -> Option<f64> {
         if sampled_ms == 0 {
             return None;
         }
-        let is_reset = self.is_rate && (last < before || starts_anew(&samples, 1));
+        let is_reset = self.is_rate && (last < before || is_new);
         let change = if is_reset { last } else { last - before };
-        Some(SampleValue::Float(if self.is_rate { change / (sampled_ms as f64 / 1000.0) } else { change }))
+        Some(if self.is_rate { change / (sampled_ms as f64 / 1000.0) } else { change })
     }
 
     fn histograms(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use wf_model::FloatHistogram;
 
-use super::{Kernel, Notes, Output, Prospect};
+use super::moving::MovingSum;
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
+use crate::engine::column::Column;
 use crate::engine::compensated::{Mean, Sum};
 use crate::engine::histogram::{HistogramMean, HistogramSum, Seen};
 use crate::engine::result::SampleValue;
@@ -18,7 +21,7 @@ pub(crate) enum Total {
 }
 
 impl Kernel for Total {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -28,6 +31,29 @@ impl Kernel for Total {
             (false, true) => Some(SampleValue::Float(self.floats(window.floats.values))),
             (true, false) => self.histograms(window.histograms.values, notes),
         }
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        if !sweep.bounds.overlap() {
+            sweep
+                .windows()
+                .for_each(|(step, from, to)| out.set_float(step, self.floats(&sweep.values[from..to])));
+            return true;
+        }
+        let mut moving = MovingSum::default();
+        for (step, from, to) in sweep.windows() {
+            let (sum, lost) = moving.advance(sweep.values, from, to);
+            let count = (to - from) as f64;
+            out.set_float(
+                step,
+                match self {
+                    _ if !sum.is_finite() => self.floats(&sweep.values[from..to]),
+                    Self::Sum => sum + lost,
+                    Self::Average => sum / count + lost / count,
+                },
+            );
+        }
+        true
     }
 }
 
@@ -86,7 +112,25 @@ pub(crate) enum AnySample {
 }
 
 impl Kernel for AnySample {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, _notes: &mut Notes<'_>) -> Output {
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        let seconds = |idx: usize| sweep.times_ms[idx] as f64 / 1000.0;
+        for (step, from, to) in sweep.windows() {
+            out.set_float(
+                step,
+                match self {
+                    Self::Count => (to - from) as f64,
+                    Self::Present => 1.0,
+                    Self::First => sweep.values[from],
+                    Self::Last => sweep.values[to - 1],
+                    Self::FirstTime => seconds(from),
+                    Self::LastTime => seconds(to - 1),
+                },
+            );
+        }
+        true
+    }
+
+    fn window(&self, window: &Window<'_>, _notes: &mut Notes<'_>) -> Output {
         let (floats, histograms) = (&window.floats, &window.histograms);
         let n = floats.len() + histograms.len();
         if n == 0 {

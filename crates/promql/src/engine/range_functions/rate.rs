@@ -8,9 +8,11 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
-use super::{Kernel, Notes, Output, Prospect};
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
+use crate::engine::column::Column;
 use crate::engine::result::SampleValue;
-use crate::engine::window::{SampleSlice, Samples, Window};
+use crate::engine::window::{SampleSlice, Window};
 
 /// The three functions differ in two respects.
 #[derive(Clone, Copy, Debug)]
@@ -22,24 +24,46 @@ pub(crate) struct Rate {
 }
 
 impl Kernel for Rate {
-    fn window(&self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         match (window.floats.is_empty(), window.histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
                 notes.mixed_types();
                 None
             }
-            (false, true) => self.floats(window, prospect, notes).map(SampleValue::Float),
+            (false, true) => self.floats(window, notes).map(SampleValue::Float),
             (true, false) => self.histograms(window, notes).map(SampleValue::Histogram),
         }
     }
 
-    fn prepare(&self, samples: &Samples) -> Prospect {
-        // One pass over the series saves a pass per window: most counters are never reset.
-        let values = &samples.floats.values;
-        Prospect {
-            never_drops: values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before),
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        let resets = if self.is_counter { resets(sweep.values) } else { Vec::new() };
+        let mut rest = resets.as_slice();
+        // Regular scrapes lie the same way in every window: what follows from that is computed once.
+        let mut lie = Lie::default();
+        for (step, from, to) in sweep.windows() {
+            if to - from < 2 {
+                continue;
+            }
+            let (first, last) = (sweep.values[from], sweep.values[to - 1]);
+            // A reset at the first sample of a window happened before it.
+            while let [(at, _), later @ ..] = rest
+                && *at <= from
+            {
+                rest = later;
+            }
+            let in_window = rest.iter().take_while(|(at, _)| *at < to);
+            let change = in_window.fold(last - first, |sum, (_, lost)| sum + lost);
+            let end_ms = sweep.spec.end_ms(step);
+            let start_ms = end_ms.saturating_sub(sweep.spec.range_ms);
+            let (first_ms, last_ms) = (sweep.times_ms[from], sweep.times_ms[to - 1]);
+            let gaps = [first_ms - start_ms, last_ms - first_ms, end_ms - last_ms];
+            if gaps != lie.gaps || to - from != lie.n_samples {
+                lie = Lie::new(gaps, to - from);
+            }
+            out.set_float(step, change * lie.factor(*self, first, change));
         }
+        true
     }
 
     fn expects_counter(&self) -> bool {
@@ -48,7 +72,7 @@ impl Kernel for Rate {
 }
 
 impl Rate {
-    fn floats(self, window: &Window<'_>, prospect: Prospect, notes: &mut Notes<'_>) -> Option<f64> {
+    fn floats(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Option<f64> {
         let samples = &window.floats;
         let start = self.usable_start(samples, window);
         let (first, last) = (*samples.values.first()?, *samples.values.last()?);
@@ -57,7 +81,7 @@ impl Rate {
         }
         let mut change = last - first;
         let has_starts = !samples.starts_ms.is_empty();
-        if self.is_counter && (has_starts || !prospect.never_drops) {
+        if self.is_counter {
             for idx in 1..samples.len() {
                 let (previous, value) = (samples.values[idx - 1], samples.values[idx]);
                 if value < previous || has_starts && starts_anew(samples, idx) {
@@ -123,25 +147,80 @@ impl Rate {
         change: f64,
     ) -> Option<f64> {
         let (first_ms, last_ms) = (*times_ms.first()?, *times_ms.last()?);
-        let seconds = |from_ms: i64, to_ms: i64| (to_ms - from_ms) as f64 / 1000.0;
-        let between = seconds(first_ms, last_ms) / (times_ms.len() - 1) as f64;
-        let sampled = seconds(start.unwrap_or(first_ms), last_ms);
+        let gaps = [first_ms - window.start_ms, last_ms - first_ms, window.end_ms - last_ms];
+        let Some(start_ms) = start else {
+            return Some(Lie::new(gaps, times_ms.len()).factor(self, first, change));
+        };
+        // The counter was zero at its start: nothing lies before.
+        let sampled = seconds(last_ms - start_ms);
+        let between = seconds(gaps[1]) / (times_ms.len() - 1) as f64;
+        let mut to_end = if times_ms.len() == 1 { 0.0 } else { seconds(gaps[2]) };
+        if to_end >= between * 1.1 {
+            to_end = between / 2.0;
+        }
+        let factor = (sampled + to_end) / sampled;
+        Some(if self.is_rate { factor / seconds(window.end_ms - window.start_ms) } else { factor })
+    }
+}
+
+/// How samples lie in a window, and how far a change between them is extrapolated to its ends. All in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lie {
+    /// From the start of the window to the first sample, to the last, to the end of the window, ms.
+    gaps: [i64; 3],
+    n_samples: usize,
+    sampled: f64,
+    to_start: f64,
+    to_end: f64,
+    window: f64,
+    /// Sampled and extrapolated time as a multiple of the sampled.
+    share: f64,
+    /// The same per second of the window.
+    share_per_second: f64,
+}
+
+impl Lie {
+    fn new(gaps: [i64; 3], n_samples: usize) -> Self {
+        let [mut to_start, sampled, mut to_end] = gaps.map(seconds);
+        let window = seconds(gaps.iter().sum());
+        let between = sampled / (n_samples - 1) as f64;
         let threshold = between * 1.1;
-        let mut to_start = if start.is_some() { 0.0 } else { seconds(window.start_ms, first_ms) };
-        let mut to_end = if times_ms.len() == 1 { 0.0 } else { seconds(last_ms, window.end_ms) };
         if to_start >= threshold {
             to_start = between / 2.0;
-        }
-        if self.is_counter && start.is_none() && change > 0.0 && first >= 0.0 {
-            // A counter was not below zero: going back further than this would say so.
-            to_start = to_start.min(sampled * (first / change));
         }
         if to_end >= threshold {
             to_end = between / 2.0;
         }
-        let factor = (sampled + to_start + to_end) / sampled;
-        Some(if self.is_rate { factor / seconds(window.start_ms, window.end_ms) } else { factor })
+        let share = (sampled + to_start + to_end) / sampled;
+        Self { gaps, n_samples, sampled, to_start, to_end, window, share, share_per_second: share / window }
     }
+
+    #[inline]
+    fn factor(&self, rate: Rate, first: f64, change: f64) -> f64 {
+        // A counter was not below zero: going back further than to its zero would say so. It is further away than the
+        // start of the window when the first value exceeds the change.
+        let may_cross_zero = first < change || self.sampled < self.to_start;
+        if rate.is_counter && may_cross_zero && change > 0.0 && first >= 0.0 {
+            let to_start = self.to_start.min(self.sampled * (first / change));
+            let share = (self.sampled + to_start + self.to_end) / self.sampled;
+            return if rate.is_rate { share / self.window } else { share };
+        }
+        if rate.is_rate { self.share_per_second } else { self.share }
+    }
+}
+
+fn seconds(span_ms: i64) -> f64 {
+    span_ms as f64 / 1000.0
+}
+
+/// Returns where values drop: the index of the lower sample and the value before it, which the drop lost.
+fn resets(values: &[f64]) -> Vec<(usize, f64)> {
+    let never_drops = values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before);
+    if never_drops {
+        return Vec::new();
+    }
+    let pairs = values.iter().zip(values.iter().skip(1)).enumerate();
+    pairs.filter(|(_, (before, value))| value < before).map(|(idx, (before, _))| (idx + 1, *before)).collect()
 }
 
 /// Returns whether the start timestamps of a sample and the one before say that the counter began anew in between.

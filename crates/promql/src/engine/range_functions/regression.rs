@@ -1,6 +1,6 @@
 //! `deriv`, `predict_linear` and `double_exponential_smoothing`: trends over the floats of a window.
 
-use super::{Kernel, Notes, Output, Prospect};
+use super::{Kernel, Notes, Output};
 use crate::engine::compensated::Sum;
 use crate::engine::result::SampleValue;
 use crate::engine::scalar::Scalar;
@@ -40,7 +40,7 @@ fn linear_regression(samples: &SampleSlice<'_, f64>, intercept_ms: i64) -> (f64,
 pub(crate) struct Deriv;
 
 impl Kernel for Deriv {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         if !has_trend(window, notes) {
             return None;
         }
@@ -60,7 +60,7 @@ pub(crate) struct PredictLinear {
 }
 
 impl Kernel for PredictLinear {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         if !has_trend(window, notes) {
             return None;
         }
@@ -77,7 +77,7 @@ pub(crate) struct DoubleExponentialSmoothing {
 }
 
 impl Kernel for DoubleExponentialSmoothing {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         if !has_trend(window, notes) {
             return None;
         }

@@ -1,9 +1,12 @@
 //! Functions over the floats of a window; histograms beside floats are ignored with a remark.
 
-use super::{Kernel, Notes, Output, Prospect};
+use super::moving::{Extremes, SortedWindow};
+use super::sweep::Sweep;
+use super::{Kernel, Notes, Output};
 use crate::ast::Pos;
+use crate::engine::column::Column;
 use crate::engine::compensated;
-use crate::engine::quantile::{quantile_of, remark_on_quantile};
+use crate::engine::quantile::{quantile_of, quantile_of_sorted, remark_on_quantile};
 use crate::engine::result::SampleValue;
 use crate::engine::scalar::Scalar;
 use crate::engine::window::{SampleSlice, Window};
@@ -24,7 +27,7 @@ pub(crate) enum Statistic {
 }
 
 impl Kernel for Statistic {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         let floats = &window.floats;
         if floats.is_empty() {
             return None;
@@ -41,6 +44,35 @@ impl Kernel for Statistic {
             Self::Stdvar => variance(floats.values),
             Self::Mad => median_absolute_deviation(floats.values),
         }))
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        match self {
+            Self::Min => sweep_extremes(sweep, |new, best| new < best, |(_, value)| value, out),
+            Self::Max => sweep_extremes(sweep, |new, best| new > best, |(_, value)| value, out),
+            Self::MinTime => sweep_extremes(sweep, |new, best| new <= best, seconds, out),
+            Self::MaxTime => sweep_extremes(sweep, |new, best| new >= best, seconds, out),
+            Self::Stddev | Self::Stdvar | Self::Mad => return false,
+        }
+        true
+    }
+}
+
+fn seconds((time_ms, _): (i64, f64)) -> f64 {
+    time_ms as f64 / 1000.0
+}
+
+/// The extreme of every window; where all values are NaN, the last of them as a fresh look would find it.
+fn sweep_extremes(
+    sweep: &Sweep<'_>,
+    beats: impl Fn(f64, f64) -> bool + Copy,
+    result: impl Fn((i64, f64)) -> f64,
+    out: &mut Column,
+) {
+    let mut moving = Extremes::default();
+    for (step, from, to) in sweep.windows() {
+        let best = moving.advance(sweep.values, from, to, beats).unwrap_or(to - 1);
+        out.set_float(step, result((sweep.times_ms[best], sweep.values[best])));
     }
 }
 
@@ -89,7 +121,7 @@ pub(crate) struct QuantileOverTime {
 }
 
 impl Kernel for QuantileOverTime {
-    fn window(&self, window: &Window<'_>, _prospect: Prospect, notes: &mut Notes<'_>) -> Output {
+    fn window(&self, window: &Window<'_>, notes: &mut Notes<'_>) -> Output {
         if window.floats.is_empty() {
             return None;
         }
@@ -99,5 +131,19 @@ impl Kernel for QuantileOverTime {
             notes.ignored_histograms();
         }
         Some(SampleValue::Float(quantile_of(quantile, &mut window.floats.values.to_vec())))
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        let is_usual = |(step, _, _): (usize, usize, usize)| (0.0..=1.0).contains(&self.quantile.at(step));
+        // An unusual quantile calls for a remark.
+        if !sweep.bounds.overlap() || !sweep.windows().all(is_usual) {
+            return false;
+        }
+        let mut moving = SortedWindow::default();
+        for (step, from, to) in sweep.windows() {
+            let sorted = moving.advance(sweep.values, from, to);
+            out.set_float(step, quantile_of_sorted(self.quantile.at(step), sorted));
+        }
+        true
     }
 }

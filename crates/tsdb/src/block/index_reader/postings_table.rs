@@ -16,7 +16,6 @@ pub(crate) struct PostingsTable {
     names: Vec<NameTable>,
     /// Offset of the list of all series.
     all_series: Option<u64>,
-    n_pairs: u64,
 }
 
 /// The entries of one label name, ascending by value.
@@ -85,7 +84,6 @@ impl PostingsTable {
             self.all_series = Some(entry.offset);
             return;
         }
-        self.n_pairs += 1;
         if previous_name != Some(entry.name) || self.names.is_empty() {
             self.names.push(NameTable { n_values: 0, stride, places: Vec::new() });
         }
@@ -121,11 +119,6 @@ impl PostingsTable {
 
     pub(crate) fn all_series(&self) -> Option<u64> {
         self.all_series
-    }
-
-    /// Returns the number of label pairs.
-    pub(crate) fn n_pairs(&self) -> u64 {
-        self.n_pairs
     }
 
     /// Iterates over the names and their tables, ascending.

@@ -26,7 +26,6 @@ impl Head {
     /// # Errors
     /// [`AppendError::Closed`]; [`AppendError::Log`] when the log cannot be written: the deletion may or may not survive
     /// a restart, repeat it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called once blocks can delete as well"))]
     pub(crate) fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, AppendError> {
         let commit = self.commit.lock();
         if commit.is_closed {

@@ -77,7 +77,7 @@ fn a_damaged_log_costs_the_damaged_records_only() {
 #[test]
 fn a_damaged_checkpoint_does_not_keep_the_database_from_starting() {
     let dir = tempfile::tempdir().unwrap();
-    let options = || TsdbOptions { head_window_ms: 4 * HOUR, ..small() };
+    let options = || small();
     // Each start opens a segment: after five of them a truncation has something to make a checkpoint of.
     for round in 0..8 {
         let tsdb = Tsdb::open(dir.path(), options(), START).unwrap();

@@ -102,7 +102,7 @@ fn queries_go_on_while_the_disk_hangs() {
 }
 
 #[test]
-fn a_truncation_that_fails_is_tried_again_a_minute_later() {
+fn a_cut_that_fails_is_tried_again_a_minute_later() {
     let dir = tempfile::tempdir().unwrap();
     let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
     append_one(&tsdb, &labels(1), START, 1.0);
@@ -112,11 +112,11 @@ fn a_truncation_that_fails_is_tried_again_a_minute_later() {
     fs::write(&chunks, "").unwrap();
     append_one(&tsdb, &labels(1), START + 5 * HOUR, 1.0);
     (0..50).for_each(|second| tsdb.maintain(START + second * 1000));
-    assert_eq!(tsdb.stats().truncations_failed, 1);
+    assert_eq!(tsdb.stats().compaction.compactions_failed, 1);
     fs::remove_file(&chunks).unwrap();
     fs::create_dir(&chunks).unwrap();
     tsdb.maintain(START + 61_000);
-    assert_eq!((tsdb.stats().truncations_failed, tsdb.stats().truncations), (1, 1));
+    assert_eq!((tsdb.stats().compaction.compactions_failed, tsdb.stats().truncations), (1, 1));
     assert_eq!(dump(&*tsdb, &[], TimeRange::ALL)[&labels(1)].len(), 2);
 }
 

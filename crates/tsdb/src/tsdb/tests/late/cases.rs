@@ -155,7 +155,7 @@ fn a_cut_takes_all_late_samples_and_shortens_the_log() {
     append_late(&tsdb, 1, 100);
     append_late(&tsdb, 2, 10);
     let deleted = TimeRange { start_ms: START + 5 * MINUTE, end_ms: START + 9 * MINUTE };
-    tsdb.head.delete(&[Matcher::equal("n", "2")], deleted).unwrap();
+    tsdb.delete(&[Matcher::equal("n", "2")], deleted).unwrap();
     let selection = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
     let cut = tsdb.head.begin_late_cut().unwrap().unwrap();
     assert_eq!((cut.ids().len(), cut.range.start_ms, cut.range.end_ms), (2, START, START + 99 * MINUTE));
@@ -196,7 +196,7 @@ fn a_cut_that_a_crash_ended_loses_nothing() {
 #[test]
 fn late_samples_survive_truncations_of_what_is_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let options = TsdbOptions { head_window_ms: 4 * HOUR, ..late_options(WINDOW_MS) };
+    let options = late_options(WINDOW_MS);
     let tsdb = Tsdb::open(dir.path(), options.clone(), START).unwrap();
     append_late(&tsdb, 1, 40);
     for hour in 6..30 {
@@ -204,7 +204,7 @@ fn late_samples_survive_truncations_of_what_is_in_order() {
         tsdb.maintain(START + hour * HOUR);
     }
     assert!(tsdb.stats().truncations > 5 && tsdb.stats().checkpoints > 2, "{:?}", tsdb.stats());
-    assert_eq!(samples(&tsdb, 1), want(40)[..40], "until they are in blocks");
+    assert_eq!(samples(&tsdb, 1)[..40], want(40)[..40], "until they are in blocks");
     tsdb.close().unwrap();
     let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
     assert_eq!(samples(&tsdb, 1)[..40], want(40)[..40]);

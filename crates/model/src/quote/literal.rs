@@ -1,9 +1,9 @@
-//! String literals with Go's escapes.
+//! String literals with Go's escapes, as PromQL and templates have them.
 
 /// Reads the string at the start of `text`, which begins with `quote`. Returns its length with quotes and its value.
 /// # Errors
 /// How many bytes are wrong, and why.
-pub(super) fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, String)> {
+pub fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, String)> {
     if quote == '`' {
         return match text.get(1..).and_then(|body| body.find('`')) {
             Some(length) => Ok((length + 2, text.get(1..=length).unwrap_or_default().to_owned())),
@@ -30,13 +30,27 @@ pub(super) fn scan(text: &str, quote: char) -> Result<(usize, String), (usize, S
     Err((text.len(), "unterminated quoted string".to_owned()))
 }
 
+/// Returns where to read on behind a string that is wrong: after its closing quote, or at the end of its line.
+pub fn skip(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, ch)) = chars.next() {
+        match ch {
+            '\n' if quote != '`' => return at,
+            '\\' if quote != '`' => drop(chars.next()),
+            ch if ch == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// `\xNN` can make bytes that are not UTF-8; each becomes its stand-in, so that messages can quote it.
 fn finish(length: usize, value: Vec<u8>) -> (usize, String) {
     let text = String::from_utf8(value).unwrap_or_else(|error| {
         let mut text = String::new();
         for chunk in error.as_bytes().utf8_chunks() {
             text.push_str(chunk.valid());
-            text.extend(chunk.invalid().iter().map(|byte| wf_model::quote::raw_byte(*byte)));
+            text.extend(chunk.invalid().iter().map(|byte| super::raw_byte(*byte)));
         }
         text
     });
