@@ -113,7 +113,9 @@ impl HeadCut<'_> {
         let deleted = shard.deleted.get(id).map_or_else(Vec::new, |intervals| intervals.iter().collect());
         let series = shard.series(id);
         let full = series.full_chunks().iter().filter(|(span, _)| span.overlaps(self.range));
-        let mut places: Vec<(ChunkSpan, Result<ChunkRef, (Encoding, Data)>)> = full
+        // In a file, or in memory.
+        type Place = Result<ChunkRef, (Encoding, Data)>;
+        let mut places: Vec<(ChunkSpan, Place)> = full
             .filter_map(|(span, place)| match place {
                 ChunkPlace::File(chunk) => Some((span, Ok(chunk))),
                 ChunkPlace::Pending(slot) => {
