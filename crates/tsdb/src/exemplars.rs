@@ -20,6 +20,10 @@ use wf_series::{Exemplar, ExemplarRejection};
 
 use crate::FastMap;
 
+/// What the labels of an exemplar take, bytes, about: up to 128 characters, and where each ends. Those of a series are
+/// taken for twice as long.
+const LABELS_BYTES: usize = 160;
+
 /// What became of an exemplar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
@@ -129,6 +133,16 @@ impl Exemplars {
             listed.push(SeriesExemplars { series: labels.clone(), exemplars });
         }
         listed
+    }
+
+    /// Estimates the memory of ring and series, bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let ring = self.ring.lock();
+        let series_bytes = size_of::<(u64, Series)>() + 1;
+        ring.exemplars.capacity() * size_of::<(u64, Exemplar)>()
+            + ring.exemplars.len() * LABELS_BYTES
+            + ring.series.capacity() * series_bytes
+            + ring.series.len() * 3 * LABELS_BYTES
     }
 
     /// Returns gauges and counters.

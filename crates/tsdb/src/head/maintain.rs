@@ -196,7 +196,8 @@ impl Head {
             }
         }
         let index = self.index.read();
-        let bytes = heap_bytes + self.metadata.heap_bytes() + index.bytes() + index.n_series() * REF_BYTES;
+        heap_bytes += self.metadata.heap_bytes() + self.exemplars.heap_bytes();
+        let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
         self.counters.n_series_walked.set(index.n_series() as u64);
         drop(index);
         self.counters.n_stale_series.set(n_stale);

@@ -408,6 +408,43 @@ mod tests {
     }
 
     #[test]
+    fn a_series_takes_72_bytes_whatever_others_hold() {
+        // One more field here is 8 MB at a million series: histograms and start timestamps live behind a pointer.
+        assert_eq!((size_of::<Series>(), size_of::<OpenChunk>()), (72, 16));
+    }
+
+    #[test]
+    fn histogram_chunks_are_cut_by_bytes_but_not_below_ten_samples() {
+        let wide = |n: u64| {
+            let deltas: Vec<i64> = (0..400)
+                .map(|at| if at % 2 == 0 { (n * 97 % 89) as i64 + 1 } else { -((n * 97 % 89) as i64) })
+                .collect();
+            let (mut bucket, mut count) = (0_i64, 0_u64);
+            for delta in &deltas {
+                bucket += delta;
+                count += bucket.cast_unsigned();
+            }
+            HistogramValue::Integer(std::sync::Arc::new(wf_model::Histogram {
+                counter_reset_hint: wf_model::histogram::CounterResetHint::Gauge,
+                count,
+                positive_spans: vec![wf_model::histogram::Span { offset: 0, length: 400 }],
+                positive_deltas: deltas,
+                ..Default::default()
+            }))
+        };
+        let mut series = Series::default();
+        let mut n_samples = Vec::new();
+        for n in 0..100 {
+            let before = series.open.n_samples();
+            if let Some(cut) = series.append_histogram(n as i64 * 15_000, 0, &wide(n), 1, RULES) {
+                assert_eq!(cut.encoding, Encoding::Histogram);
+                n_samples.push(before);
+            }
+        }
+        assert!(n_samples.len() > 5 && n_samples.iter().all(|n| *n == 10), "{n_samples:?}");
+    }
+
+    #[test]
     fn chunks_of_a_steady_series_divide_the_two_hours_evenly() {
         let every_15s = (0..480).map(|n| n * 15_000);
         assert_eq!(spans(every_15s.clone(), |_| 1.0), spans(every_15s.clone(), |t| t as f64 * 0.1));
