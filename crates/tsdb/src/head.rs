@@ -60,6 +60,8 @@ use crate::metadata::MetadataStore;
 use crate::wal::Wal;
 use crate::wbl::Wbl;
 
+pub(crate) use self::replay::is_sound;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Head {

@@ -38,6 +38,8 @@ pub struct TsdbStats {
     pub samples_out_of_order: u64,
     /// Out-of-order samples stored: `head_out_of_order_samples_appended_total`.
     pub late_samples_appended: u64,
+    /// Out-of-order native histograms stored: the same, `type="histogram"`.
+    pub late_histograms_appended: u64,
     /// Samples refused as older than the out-of-order window: `too_old_samples_total`.
     pub samples_too_old: u64,
     /// Samples refused as duplicates with another value.

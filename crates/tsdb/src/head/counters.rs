@@ -35,6 +35,7 @@ pub(crate) struct Counters {
     pub(crate) samples_appended: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) late_samples: Counter,
+    pub(crate) late_histograms: Counter,
     pub(crate) too_old: Counter,
     pub(crate) duplicate: Counter,
     pub(crate) out_of_bounds: Counter,

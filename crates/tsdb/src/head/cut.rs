@@ -144,6 +144,7 @@ impl HeadCut<'_> {
     }
 }
 
+
 /// A chunk of the head.
 type Located = (ChunkSpan, Encoding, Data);
 

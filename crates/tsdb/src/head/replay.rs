@@ -30,7 +30,6 @@ use super::shard::shard_of;
 use super::snapshot::{SnapshotError, SnapshotReader};
 use crate::FastMap;
 use crate::ReplayProgress;
-use crate::chunk::Encoding;
 use crate::head_chunks::ChunkMeta;
 use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
 use crate::wal::{Position, ReadError, Reader};
@@ -54,7 +53,7 @@ pub(crate) struct FoundChunks {
     newest_kinds: FastMap<u64, (i64, SampleKind)>,
     max_ref: u64,
     pub(crate) n_corruptions: u64,
-    /// Chunks of another kind than this version writes: late histograms, those of no series.
+    /// Chunks of no series.
     n_foreign: u64,
 }
 
@@ -69,10 +68,6 @@ impl FoundChunks {
             return;
         }
         self.max_ref = self.max_ref.max(chunk.series);
-        if chunk.is_out_of_order && chunk.encoding != Encoding::Xor {
-            self.n_foreign += 1;
-            return;
-        }
         let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
         if chunk.is_out_of_order {
             self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });

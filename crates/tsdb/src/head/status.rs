@@ -29,6 +29,7 @@ impl Head {
             samples_appended: counters.samples_appended.get(),
             samples_out_of_order: counters.out_of_order.get(),
             late_samples_appended: counters.late_samples.get(),
+            late_histograms_appended: counters.late_histograms.get(),
             samples_too_old: counters.too_old.get(),
             samples_duplicate: counters.duplicate.get(),
             samples_out_of_bounds: counters.out_of_bounds.get(),

@@ -10,4 +10,6 @@ mod million;
 mod model;
 mod peers;
 mod peers_compact;
+mod peers_histograms;
 mod peers_late;
+mod tools;
