@@ -7,6 +7,7 @@ mod kill;
 mod kill_database;
 mod kill_late;
 mod million;
+mod model;
 mod peers;
 mod peers_compact;
 mod peers_histograms;
