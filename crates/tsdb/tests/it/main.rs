@@ -8,4 +8,7 @@ mod kill_database;
 mod kill_late;
 mod million;
 mod peers;
+mod peers_compact;
+mod peers_histograms;
 mod peers_late;
+mod tools;
