@@ -3,9 +3,11 @@
 //! # Reading order: this file (routes), `params`, `error`, `query`, `encode`, `select`, then the rest.
 //! # Source: `spec/prometheus-query.md` §4.
 
+mod admin;
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod exemplars;
 pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
@@ -31,7 +33,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
-        .route("/query_exemplars", get(empty::exemplars).post(empty::exemplars))
+        .route("/query_exemplars", get(exemplars::query_exemplars).post(exemplars::query_exemplars))
         .route("/format_query", get(format::format_query).post(format::format_query))
         .route("/parse_query", get(format::parse_query).post(format::parse_query))
         .route("/query_explain", get(explain::query_explain).post(explain::query_explain))
@@ -47,9 +49,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/rules", get(empty::rules))
         .route("/alerts", get(empty::alerts))
         .route("/alertmanagers", get(empty::alertmanagers))
-        .route("/admin/tsdb/delete_series", post(empty::admin).put(empty::admin))
-        .route("/admin/tsdb/clean_tombstones", post(empty::admin).put(empty::admin))
-        .route("/admin/tsdb/snapshot", post(empty::admin).put(empty::admin))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .route("/features", get(status::features))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))

@@ -38,6 +38,8 @@ pub struct TsdbStats {
     pub samples_out_of_order: u64,
     /// Out-of-order samples stored: `head_out_of_order_samples_appended_total`.
     pub late_samples_appended: u64,
+    /// Out-of-order native histograms stored: the same, `type="histogram"`.
+    pub late_histograms_appended: u64,
     /// Samples refused as older than the out-of-order window: `too_old_samples_total`.
     pub samples_too_old: u64,
     /// Samples refused as duplicates with another value.
@@ -108,6 +110,12 @@ pub struct TsdbStats {
     pub replay_seconds: f64,
     /// Samples of the log whose series record is missing, at start.
     pub replay_unknown_refs: u64,
+    /// Snapshots of the head that could not be written; the last good one and the log stay.
+    pub snapshots_failed: u64,
+    /// Snapshots of the head that were found damaged at start: `snapshot_replay_error_total`.
+    pub snapshot_replay_errors: u64,
+    /// Series that the last start took from a snapshot.
+    pub snapshot_series: u64,
     /// Whether the last process closed the directory itself: `clean_start`.
     pub clean_start: bool,
     /// Blocks, compaction and retention.

@@ -14,7 +14,8 @@ use wf_series::{
 use self::others::Others;
 use super::Head;
 use super::Seen;
-use super::bounds::Judgement;
+use super::bounds::{Bounds, Judgement};
+use super::late::LateValue;
 use super::late::commit::LateCommit;
 use super::ref_directory::RefDirectory;
 use super::shard::{SHARDS, shard_of};
@@ -42,8 +43,8 @@ struct Leftover {
     seq: u64,
     record: Vec<u8>,
     others: Others,
-    late: Vec<u8>,
-    markers: Vec<u8>,
+    /// Its records for the write-behind log.
+    late: Vec<Vec<u8>>,
     /// Where its record is in the write-ahead log, once it is.
     position: Option<CommitSeq>,
 }
@@ -166,15 +167,16 @@ impl Head {
                 .and_then(|()| self.make_histogram_predecessors_visible(&commit, batch))
                 .and_then(|()| {
                     let markers = self.close_full_late(&mut commit.late);
+                    let bounds = self.bounds();
                     let is_started = self.chunk_rules.keeps_starts && !batch.start_times_ms.is_empty();
                     if is_started {
-                        self.apply::<true>(&mut commit, batch, &mut buffers, &shard_ends);
+                        self.apply::<true>(&mut commit, bounds, batch, &mut buffers, &shard_ends);
                     } else {
-                        self.apply::<false>(&mut commit, batch, &mut buffers, &shard_ends);
+                        self.apply::<false>(&mut commit, bounds, batch, &mut buffers, &shard_ends);
                     }
                     self.counters.late_samples.add(buffers.conclude(batch, is_started, &mut outcome));
-                    let others = self.apply_others(&commit, batch, &mut outcome);
-                    self.log_batch(&mut commit, &buffers, others, markers)
+                    let others = self.apply_others(&mut commit, bounds, batch, &mut outcome);
+                    self.log_batch(&mut commit, &buffers, others, &markers)
                 });
             commit.buffers = buffers;
             result?
@@ -237,12 +239,12 @@ impl Head {
     fn apply<const STARTED: bool>(
         &self,
         commit: &mut Commit,
+        bounds: Bounds,
         batch: &WriteBatch,
         buffers: &mut Buffers,
         shard_ends: &[usize; SHARDS],
     ) {
         let (seq, late) = (commit.next_seq, &mut commit.late);
-        let bounds = self.bounds();
         let mut seen = Seen::default();
         let mut start = 0;
         for (shard, end) in self.shards.iter().zip(shard_ends) {
@@ -264,7 +266,9 @@ impl Head {
                         seen.add(time);
                         Fate::Stored
                     }
-                    Judgement::Late if Self::store_late(late, &mut shard, id, (time, value), seq) => {
+                    Judgement::Late
+                        if Self::store_late(late, &mut shard, id, time, LateValue::float(value), seq) =>
+                    {
                         Fate::Late
                     }
                     Judgement::Late | Judgement::Repeated => Fate::Repeated,
@@ -282,27 +286,31 @@ impl Head {
         commit: &mut Commit,
         buffers: &Buffers,
         others: Others,
-        markers: Vec<u8>,
+        markers: &[u8],
     ) -> Result<Option<Logged>, AppendError> {
+        // Markers come first: they speak of what was before.
+        let late_records = [markers, &buffers.late_record].into_iter();
+        let late_records = late_records.chain(others.late.iter().map(Vec::as_slice));
+        let late_records: Vec<&[u8]> = late_records.filter(|record| !record.is_empty()).collect();
         if buffers.record.is_empty() && others.is_empty() {
             // What the markers say is true all the same; a log that fails now is told by the next batch.
-            let _ = self.log_late(commit.late.series_position, &markers, &[]);
+            let _ = self.log_late(commit.late.series_position, &late_records);
             return Ok(None);
         }
         let seq = commit.next_seq;
         commit.next_seq += 1;
         let mut position = None;
         let series_position = commit.late.series_position;
-        let late_records = (markers.as_slice(), buffers.late_record.as_slice());
         let records = others.around(&buffers.record);
-        match self.queue(series_position, &records, late_records, &mut position) {
+        match self.queue(series_position, &records, &late_records, &mut position) {
             Ok(logged) => {
                 self.visibility.complete(seq, logged.position, logged.late_position);
                 Ok(Some(logged))
             }
             Err(error) => {
-                let (record, late) = (buffers.record.clone(), buffers.late_record.clone());
-                commit.leftover = Some(Leftover { seq, record, others, late, markers, position });
+                let late = late_records.into_iter().map(<[u8]>::to_vec).collect();
+                let record = buffers.record.clone();
+                commit.leftover = Some(Leftover { seq, record, others, late, position });
                 Err(self.log_error(&error))
             }
         }
@@ -313,7 +321,7 @@ impl Head {
         &self,
         series_position: CommitSeq,
         records: &[&[u8]],
-        (markers, late): (&[u8], &[u8]),
+        late_records: &[&[u8]],
         position: &mut Option<CommitSeq>,
     ) -> Result<Logged, WalError> {
         let in_log = match *position {
@@ -321,7 +329,7 @@ impl Head {
             None => self.log().log(records, Acknowledge::Queued)?,
         };
         *position = Some(in_log);
-        let late_position = self.log_late(series_position, markers, late)?;
+        let late_position = self.log_late(series_position, late_records)?;
         Ok(Logged { position: in_log, late_position })
     }
 
@@ -330,9 +338,9 @@ impl Head {
     fn log_leftover(&self, commit: &mut Commit) -> Result<(), AppendError> {
         let series_position = commit.late.series_position;
         if let Some(left) = &mut commit.leftover {
-            let late_records = (left.markers.as_slice(), left.late.as_slice());
+            let late_records: Vec<&[u8]> = left.late.iter().map(Vec::as_slice).collect();
             let records = left.others.around(&left.record);
-            let queued = self.queue(series_position, &records, late_records, &mut left.position);
+            let queued = self.queue(series_position, &records, &late_records, &mut left.position);
             let logged = queued.map_err(|error| self.log_error(&error))?;
             self.visibility.complete(left.seq, logged.position, logged.late_position);
             commit.leftover = None;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-use wf_series::Rejection;
+use wf_series::{HistogramValue, Rejection};
 
 use super::Head;
 use super::series::{NO_TIME, Series, Verdict};
@@ -33,15 +33,25 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Judges a sample.
+    /// Judges a float.
     /// # Source
     /// `spec/prometheus-core.md` §7.7, the rules of appending.
     #[inline]
     pub(crate) fn judge(&self, series: &Series, time_ms: i64, value: f64) -> Judgement {
+        self.judge_by(time_ms, || series.judge(time_ms, value))
+    }
+
+    /// Judges a valid native histogram.
+    pub(crate) fn judge_histogram(&self, series: &Series, time_ms: i64, value: &HistogramValue) -> Judgement {
+        self.judge_by(time_ms, || series.judge_histogram(time_ms, value))
+    }
+
+    #[inline]
+    fn judge_by(&self, time_ms: i64, in_order: impl FnOnce() -> Verdict) -> Judgement {
         if time_ms > self.newest {
             return Judgement::Rejected(Rejection::OutOfBounds);
         }
-        let verdict = if time_ms < self.oldest { None } else { Some(series.judge(time_ms, value)) };
+        let verdict = if time_ms < self.oldest { None } else { Some(in_order()) };
         let reason = match verdict {
             Some(Verdict::InOrder) => return Judgement::InOrder,
             Some(Verdict::Repeated) => return Judgement::Repeated,

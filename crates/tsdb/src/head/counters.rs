@@ -35,6 +35,7 @@ pub(crate) struct Counters {
     pub(crate) samples_appended: Counter,
     pub(crate) out_of_order: Counter,
     pub(crate) late_samples: Counter,
+    pub(crate) late_histograms: Counter,
     pub(crate) too_old: Counter,
     pub(crate) duplicate: Counter,
     pub(crate) out_of_bounds: Counter,
@@ -55,6 +56,9 @@ pub(crate) struct Counters {
     pub(crate) gc_micros: Counter,
     pub(crate) replay_micros: Counter,
     pub(crate) replay_unknown_refs: Counter,
+    pub(crate) snapshots_failed: Counter,
+    pub(crate) snapshot_replay_errors: Counter,
+    pub(crate) snapshot_series: Counter,
     // Figures of the last walk over all series, see `maintain`.
     pub(crate) memory_bytes: Counter,
     pub(crate) side_tables_bytes: Counter,

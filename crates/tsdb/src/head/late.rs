@@ -16,14 +16,16 @@ pub(crate) mod cut;
 mod open;
 mod read;
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
-use wf_model::TimeRange;
-use wf_series::SampleColumns;
+use wf_model::{FloatHistogram, TimeRange};
+use wf_series::{HistogramValue, SampleColumns};
 
 use super::chunk_list::ChunkSpan;
+use super::open_histogram::{AIM_BYTES, OpenHistogram};
 use crate::FastMap;
-use crate::chunk::XorState;
+use crate::chunk::{Encoding, XorState};
 use crate::head_chunks::ChunkRef;
 
 /// So many samples in memory are worth a chunk.
@@ -43,11 +45,36 @@ pub(crate) struct LateChunk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EncodedChunk {
     pub(crate) span: ChunkSpan,
+    pub(crate) encoding: Encoding,
     pub(crate) data: Vec<u8>,
 }
 
-/// A sample in memory: time in ms and the bits of its value.
-type Sample = (i64, u64);
+/// A value in memory.
+#[derive(Clone, Debug)]
+pub(crate) enum LateValue {
+    /// By its bits.
+    Float(u64),
+    Histogram(HistogramValue),
+}
+
+impl LateValue {
+    pub(crate) fn float(value: f64) -> Self {
+        Self::Float(value.to_bits())
+    }
+
+    /// Returns about how many bytes are on the heap.
+    fn heap_bytes(&self) -> usize {
+        let n_buckets = match self {
+            Self::Float(_) => return 0,
+            Self::Histogram(HistogramValue::Integer(h)) => h.positive_deltas.len() + h.negative_deltas.len(),
+            Self::Histogram(HistogramValue::Float(h)) => h.positive_buckets.len() + h.negative_buckets.len(),
+        };
+        size_of::<FloatHistogram>() + n_buckets * 16
+    }
+}
+
+/// A sample in memory: time in ms and value.
+type Sample = (i64, LateValue);
 
 /// The late samples of one series.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +91,7 @@ pub(crate) struct LateSeries {
 
 impl LateSeries {
     /// Adds a sample of batch `seq`. Returns `false`, and drops it, when there is one of that time in memory.
-    pub(crate) fn insert(&mut self, time_ms: i64, value: u64, seq: u64) -> bool {
+    pub(crate) fn insert(&mut self, time_ms: i64, value: LateValue, seq: u64) -> bool {
         if self.commit_seq != seq {
             self.settle();
             self.commit_seq = seq;
@@ -105,7 +132,13 @@ impl LateSeries {
     pub(crate) fn encode_open(&self) -> Vec<EncodedChunk> {
         let mut all = [self.settled.as_slice(), &self.fresh].concat();
         all.sort_unstable_by_key(|(time_ms, _)| *time_ms);
-        all.chunks(CHUNK_SAMPLES_MAX).map(encode).collect()
+        let mut chunks = Vec::new();
+        for run in all.chunk_by(|(_, a), (_, b)| discriminant(a) == discriminant(b)) {
+            for samples in run.chunks(CHUNK_SAMPLES_MAX) {
+                encode(samples, &mut chunks);
+            }
+        }
+        chunks
     }
 
     /// Replaces the samples in memory by the chunks that hold them now.
@@ -160,13 +193,18 @@ impl LateSeries {
         let mut all = [self.settled.as_slice(), fresh].concat();
         all.sort_unstable_by_key(|(time_ms, _)| *time_ms);
         for (time_ms, value) in all.into_iter().filter(|(time_ms, _)| range.contains(*time_ms)) {
-            out.push(time_ms, f64::from_bits(value));
+            match value {
+                LateValue::Float(bits) => out.push(time_ms, f64::from_bits(bits)),
+                LateValue::Histogram(value) => out.push_histogram(time_ms, value.to_float()),
+            }
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
+        let values: usize = self.settled.iter().chain(&self.fresh).map(|(_, value)| value.heap_bytes()).sum();
         self.full.capacity() * size_of::<LateChunk>()
             + (self.settled.capacity() + self.fresh.capacity()) * size_of::<Sample>()
+            + values
     }
 }
 
@@ -174,13 +212,37 @@ fn position(samples: &[Sample], time_ms: i64) -> Result<usize, usize> {
     samples.binary_search_by_key(&time_ms, |(time_ms, _)| *time_ms)
 }
 
-fn encode(samples: &[Sample]) -> EncodedChunk {
+/// Encodes samples, all floats or all histograms, into one chunk or more.
+fn encode(samples: &[Sample], chunks: &mut Vec<EncodedChunk>) {
     let (mut state, mut data) = (XorState::default(), Vec::new());
+    let mut open: Option<(i64, i64, OpenHistogram)> = None;
     for (time_ms, value) in samples {
-        state.append(&mut data, *time_ms, f64::from_bits(*value));
+        match value {
+            LateValue::Float(bits) => state.append(&mut data, *time_ms, f64::from_bits(*bits)),
+            LateValue::Histogram(value) => {
+                if let Some((_, newest, chunk)) = &mut open {
+                    let is_full = chunk.bytes().len() >= AIM_BYTES;
+                    if chunk.push(*time_ms, 0, value, is_full).is_ok() {
+                        *newest = *time_ms;
+                        continue;
+                    }
+                }
+                // Nothing is known about a reset between this sample and the one that happens to be before it.
+                let begun = (*time_ms, *time_ms, OpenHistogram::begin(None, *time_ms, None, value));
+                chunks.extend(open.replace(begun).map(finish_histograms));
+            }
+        }
     }
-    let min_time = samples.first().map_or(0, |(time_ms, _)| *time_ms);
-    EncodedChunk { span: ChunkSpan { min_time, max_time: state.last_t }, data }
+    chunks.extend(open.map(finish_histograms));
+    if let Some((min_time, _)) = samples.first().filter(|_| state.n > 0) {
+        let span = ChunkSpan { min_time: *min_time, max_time: state.last_t };
+        chunks.push(EncodedChunk { span, encoding: Encoding::Xor, data });
+    }
+}
+
+fn finish_histograms((min_time, max_time, chunk): (i64, i64, OpenHistogram)) -> EncodedChunk {
+    let encoding = chunk.encoding();
+    EncodedChunk { span: ChunkSpan { min_time, max_time }, encoding, data: chunk.into_bytes() }
 }
 
 /// The series of one shard that have late samples.
@@ -256,9 +318,9 @@ mod tests {
     fn samples_are_read_in_order_and_the_first_of_a_time_stays() {
         let mut series = LateSeries::default();
         for (time, value, seq) in [(30, 3.0, 1), (10, 1.0, 1), (20, 2.0, 2), (5, 0.5, 3)] {
-            assert!(series.insert(time, f64::to_bits(value), seq));
+            assert!(series.insert(time, LateValue::float(value), seq));
         }
-        assert!(!series.insert(20, f64::to_bits(9.0), 3) && !series.insert(5, f64::to_bits(9.0), 3));
+        assert!(!series.insert(20, LateValue::float(9.0), 3) && !series.insert(5, LateValue::float(9.0), 3));
         assert_eq!(read(&series, 3), [(5, 0.5), (10, 1.0), (20, 2.0), (30, 3.0)]);
         assert_eq!(series.span(), Some(ChunkSpan { min_time: 5, max_time: 30 }));
     }
@@ -266,8 +328,8 @@ mod tests {
     #[test]
     fn readers_do_not_see_the_batch_that_is_not_written_yet() {
         let mut series = LateSeries::default();
-        series.insert(30, f64::to_bits(3.0), 1);
-        series.insert(10, f64::to_bits(1.0), 2);
+        series.insert(30, LateValue::float(3.0), 1);
+        series.insert(10, LateValue::float(1.0), 2);
         assert_eq!((read(&series, 1), read(&series, 2)), (vec![(30, 3.0)], vec![(10, 1.0), (30, 3.0)]));
     }
 
@@ -275,7 +337,7 @@ mod tests {
     fn closing_turns_many_samples_into_several_chunks() {
         let mut series = LateSeries::default();
         for time in (0..250).rev() {
-            series.insert(time, f64::to_bits(time as f64), 1);
+            series.insert(time, LateValue::float(time as f64), 1);
         }
         let chunks = series.encode_open();
         assert_eq!(chunks.len(), 3);
@@ -297,9 +359,9 @@ mod tests {
     #[test]
     fn what_a_selection_took_along_stays_as_it_was() {
         let mut table = LateTable::default();
-        table.entry(7).insert(10, 0, 1);
+        table.entry(7).insert(10, LateValue::Float(0), 1);
         let taken = Arc::clone(table.get(7).unwrap());
-        table.entry(7).insert(5, 0, 2);
+        table.entry(7).insert(5, LateValue::Float(0), 2);
         assert_eq!((taken.n_open(), table.get(7).unwrap().n_open()), (1, 2));
         table.entry(7).clear_open();
         table.forget_through(7, ChunkRef(u64::MAX));

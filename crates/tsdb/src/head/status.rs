@@ -29,6 +29,7 @@ impl Head {
             samples_appended: counters.samples_appended.get(),
             samples_out_of_order: counters.out_of_order.get(),
             late_samples_appended: counters.late_samples.get(),
+            late_histograms_appended: counters.late_histograms.get(),
             samples_too_old: counters.too_old.get(),
             samples_duplicate: counters.duplicate.get(),
             samples_out_of_bounds: counters.out_of_bounds.get(),
@@ -64,6 +65,9 @@ impl Head {
             gcs: counters.gcs.get(),
             replay_seconds: counters.replay_micros.get() as f64 / MICROS,
             replay_unknown_refs: counters.replay_unknown_refs.get(),
+            snapshots_failed: counters.snapshots_failed.get(),
+            snapshot_replay_errors: counters.snapshot_replay_errors.get(),
+            snapshot_series: counters.snapshot_series.get(),
             clean_start: false,
             compaction: CompactionStats::default(),
         }

@@ -95,8 +95,10 @@ fn open_head(dir: &Path, scratch: &Path, min_valid: i64) -> Result<Option<Arc<He
     if ["wal", "wbl", "chunks_head"].iter().all(|name| disk.info(&dir.join(name)).is_err()) {
         return Ok(None);
     }
-    let options = TsdbOptions { series_max: u64::MAX, memory_bytes_max: u64::MAX, ..TsdbOptions::default() };
-    let head = Head::open(&disk, dir, options, 0, min_valid, &ReplayProgress::default())?;
+    let (series_max, memory_bytes_max) = (u64::MAX, u64::MAX);
+    let options =
+        TsdbOptions { series_max, memory_bytes_max, head_snapshot: false, ..TsdbOptions::default() };
+    let head = Head::open(&disk, dir, options, 0, false, min_valid, &ReplayProgress::default())?;
     Ok(Some(Arc::new(head)))
 }
 

@@ -34,12 +34,7 @@ struct Ledger {
 }
 
 fn options(fsync: FsyncPolicy) -> TsdbOptions {
-    TsdbOptions {
-        chunk_range_ms: 60_000,
-        wal_segment_bytes: 10 << 20,
-        fsync,
-        ..TsdbOptions::default()
-    }
+    TsdbOptions { chunk_range_ms: 60_000, wal_segment_bytes: 10 << 20, fsync, ..TsdbOptions::default() }
 }
 
 fn open(disk: &Arc<dyn Disk>, dir: &Path, fsync: FsyncPolicy) -> Result<Arc<Tsdb>, wf_tsdb::OpenError> {

@@ -11,7 +11,8 @@ use wf_series::{
 
 use super::{Commit, Head, Logged, Seen};
 use crate::exemplars::Stored;
-use crate::head::series::Verdict;
+use crate::head::bounds::{Bounds, Judgement};
+use crate::head::late::LateValue;
 use crate::head::shard::shard_of;
 use crate::record::{ExemplarsWriter, HistogramsWriter, MetadataWriter, RecordType, histogram_record};
 use crate::wal::CommitSeq;
@@ -26,6 +27,8 @@ pub(super) struct Others {
     pub(super) before: Vec<Vec<u8>>,
     /// After them.
     pub(super) after: Vec<Vec<u8>>,
+    /// Those of late histograms, for the write-behind log; they are among the others too.
+    pub(super) late: Vec<Vec<u8>>,
 }
 
 impl Others {
@@ -63,28 +66,31 @@ impl Head {
     /// Judges and applies what the batch holds besides floats; returns the records of what was stored.
     pub(super) fn apply_others(
         &self,
-        commit: &Commit,
+        commit: &mut Commit,
+        bounds: Bounds,
         batch: &WriteBatch,
         outcome: &mut AppendOutcome,
     ) -> Others {
         let mut others = Others::default();
         self.apply_metadata(commit, batch, &mut others.before);
-        self.apply_histograms(commit, batch, outcome, &mut others.after);
+        self.apply_histograms(commit, bounds, batch, outcome, &mut others);
         self.apply_exemplars(commit, batch, outcome, &mut others.after);
         others
     }
 
     fn apply_histograms(
         &self,
-        commit: &Commit,
+        commit: &mut Commit,
+        bounds: Bounds,
         batch: &WriteBatch,
         outcome: &mut AppendOutcome,
-        records: &mut Vec<Vec<u8>>,
+        others: &mut Others,
     ) {
-        let bounds = self.bounds();
+        let (seq, late_commit) = (commit.next_seq, &mut commit.late);
         let mut finder = commit.refs.finder();
         let mut seen = Seen::default();
         let mut stored: Vec<(&HistogramSample, HistogramValue)> = Vec::new();
+        let mut late: Vec<(&HistogramSample, HistogramValue)> = Vec::new();
         for (at, sample) in batch.histograms.iter().enumerate() {
             let Some(id) = finder.find(sample.series.get()) else {
                 outcome.rejected_histograms.push((at, HistogramRejection::Sample(Rejection::UnknownSeries)));
@@ -98,33 +104,32 @@ impl Head {
                 }
             };
             let mut shard = self.shards[shard_of(id)].write();
-            let verdict = if sample.time_ms > bounds.newest || sample.time_ms < bounds.oldest {
-                Err(Rejection::OutOfBounds)
-            } else {
-                match shard.series(id).judge_histogram(sample.time_ms, &value) {
-                    Verdict::InOrder => Ok(true),
-                    Verdict::Repeated => Ok(false),
-                    Verdict::Duplicate => Err(Rejection::Duplicate),
-                    Verdict::OutOfOrder => Err(Rejection::OutOfOrder),
+            match bounds.judge_histogram(shard.series(id), sample.time_ms, &value) {
+                Judgement::Rejected(rejection) => {
+                    outcome.rejected_histograms.push((at, HistogramRejection::Sample(rejection)));
+                    continue;
                 }
-            };
-            match verdict {
-                Ok(is_new) => {
-                    outcome.n_histograms += 1;
-                    if is_new {
-                        let times = (sample.time_ms, sample.start_time_ms);
-                        shard.append_histogram(id, times, &value, commit.next_seq, self.chunk_rules);
-                        seen.add(sample.time_ms);
-                        stored.push((sample, value));
+                Judgement::Repeated => {}
+                Judgement::InOrder => {
+                    let times = (sample.time_ms, sample.start_time_ms);
+                    shard.append_histogram(id, times, &value, seq, self.chunk_rules);
+                    seen.add(sample.time_ms);
+                    stored.push((sample, value));
+                }
+                Judgement::Late => {
+                    let kept = LateValue::Histogram(value.clone());
+                    if Self::store_late(late_commit, &mut shard, id, sample.time_ms, kept, seq) {
+                        stored.push((sample, value.clone()));
+                        late.push((sample, value));
                     }
                 }
-                Err(rejection) => {
-                    outcome.rejected_histograms.push((at, HistogramRejection::Sample(rejection)));
-                }
             }
+            outcome.n_histograms += 1;
         }
         self.saw_times(seen);
-        write_histograms(&stored, self.chunk_rules.keeps_starts, records);
+        self.counters.late_histograms.add(late.len() as u64);
+        write_histograms(&stored, self.chunk_rules.keeps_starts, &mut others.after);
+        write_histograms(&late, false, &mut others.late);
     }
 
     fn apply_exemplars(

@@ -6,8 +6,7 @@ use parking_lot::RwLock;
 use tracing::warn;
 use wf_series::Acknowledge;
 
-use super::{LateChunk, OPEN_SAMPLES};
-use crate::chunk::Encoding;
+use super::{LateChunk, LateValue, OPEN_SAMPLES};
 use crate::head::shard::{Shard, shard_of};
 use crate::head::{Chain, Head};
 use crate::head_chunks::HeadChunksError;
@@ -51,12 +50,13 @@ impl Head {
         late: &mut LateCommit,
         shard: &mut Shard,
         id: u32,
-        sample: (i64, f64),
+        time_ms: i64,
+        value: LateValue,
         seq: u64,
     ) -> bool {
         let series = shard.late.entry(id);
         let n_before = series.n_open();
-        let is_stored = series.insert(sample.0, sample.1.to_bits(), seq);
+        let is_stored = series.insert(time_ms, value, seq);
         if n_before < OPEN_SAMPLES && series.n_open() >= OPEN_SAMPLES {
             late.full.push(id);
         }
@@ -124,7 +124,7 @@ impl Head {
                 series_ref,
                 encoded.span.min_time,
                 encoded.span.max_time,
-                Encoding::Xor,
+                encoded.encoding,
                 &encoded.data,
             )?;
             chunks.push(LateChunk { span: encoded.span, chunk });
@@ -137,21 +137,18 @@ impl Head {
         Ok(last)
     }
 
-    /// Queues the markers and the late samples of a batch for the write-behind log; returns their position, 0 if there
-    /// are none.
+    /// Queues records of late samples, markers first, for the write-behind log; returns their position, 0 if there are
+    /// none.
     pub(crate) fn log_late(
         &self,
         series_position: CommitSeq,
-        markers: &[u8],
-        samples: &[u8],
+        records: &[&[u8]],
     ) -> Result<CommitSeq, WalError> {
-        let records: Vec<&[u8]> =
-            [markers, samples].into_iter().filter(|record| !record.is_empty()).collect();
         let Some(log) = self.wbl.log().filter(|_| !records.is_empty()) else { return Ok(0) };
         // Else a crash could leave samples of a reference here that is given to another series after it.
         if self.log().written_up_to() < series_position {
             self.log().wait_written(series_position)?;
         }
-        log.log(&records, Acknowledge::Queued)
+        log.log(records, Acknowledge::Queued)
     }
 }

@@ -43,6 +43,9 @@ pub(crate) enum LateCutError {
     Log(#[from] WalError),
     #[error("truncate the write-behind log")]
     Truncate(#[from] WalIoError),
+    /// Their segment would go before they are in another.
+    #[error("a batch of late samples could not be written yet")]
+    Unwritten,
 }
 
 impl LateCut {
@@ -88,11 +91,21 @@ impl Head {
         let visible_seq = self.visible_seq();
         let mut closed: Vec<(u32, LateChunk)> = Vec::new();
         for id in ids {
-            closed.extend(self.close_late(*id, visible_seq)?.map(|chunk| (*id, chunk)));
+            match self.close_late(*id, visible_seq)? {
+                Some(chunk) => closed.push((*id, chunk)),
+                None if self.has_open_late(*id) => return Err(LateCutError::Unwritten),
+                None => {}
+            }
         }
         let markers = self.markers_of(&closed);
-        self.log_late(commit.late.series_position, &markers, &[])?;
+        if !markers.is_empty() {
+            self.log_late(commit.late.series_position, &[&markers])?;
+        }
         Ok(())
+    }
+
+    fn has_open_late(&self, id: u32) -> bool {
+        self.shards[shard_of(id)].read().late.get(id).is_some_and(|late| late.n_open() > 0)
     }
 
     /// Replaces `out` by the late samples inside `range` of the series at position `at`, without deleted ones. Damaged

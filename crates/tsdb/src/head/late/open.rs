@@ -4,13 +4,15 @@ use std::sync::atomic::Ordering;
 
 use tracing::info;
 
+use super::LateValue;
 use crate::OpenError;
+use crate::head::append::others::storable;
 use crate::head::open::{mend_and_report, open_log, replay_error};
 use crate::head::replay::{Complaints, is_ref};
 use crate::head::shard::shard_of;
 use crate::head::{Chain, Head};
 use crate::head_chunks::ChunkRef;
-use crate::record::{self, MmapMarker, MmapMarkers, Record, RecordError, Samples};
+use crate::record::{self, Histograms, MmapMarker, MmapMarkers, Record, RecordError, Samples};
 use crate::wal::ReadError;
 
 /// What the log held.
@@ -72,6 +74,7 @@ impl Head {
     fn restore_record(&self, bytes: &[u8], found: &mut Found) -> Result<(), RecordError> {
         match record::decode(bytes)? {
             Record::Samples(entries) => self.restore_late(entries, found),
+            Record::Histograms(entries) => self.restore_late_histograms(entries, found),
             Record::MmapMarkers(entries) => self.restore_markers(entries, found),
             // Nothing else belongs here.
             _ => Ok(()),
@@ -91,7 +94,25 @@ impl Head {
                 continue;
             };
             let mut shard = self.shards[shard_of(id)].write();
-            shard.late.entry(id).insert(sample.time_ms, sample.value.to_bits(), 0);
+            shard.late.entry(id).insert(sample.time_ms, LateValue::float(sample.value), 0);
+            found.n_samples += 1;
+        }
+        Ok(())
+    }
+
+    fn restore_late_histograms(&self, entries: Histograms<'_>, found: &mut Found) -> Result<(), RecordError> {
+        let commit = self.commit.lock();
+        for entry in entries {
+            let sample = entry?;
+            if is_ref(sample.series) {
+                found.max_ref = found.max_ref.max(sample.series);
+            }
+            let (Some(id), Ok(value)) = (commit.refs.find(sample.series), storable(&sample.value)) else {
+                found.n_unknown += 1;
+                continue;
+            };
+            let mut shard = self.shards[shard_of(id)].write();
+            shard.late.entry(id).insert(sample.time_ms, LateValue::Histogram(value), 0);
             found.n_samples += 1;
         }
         Ok(())

@@ -95,6 +95,55 @@ fn one_sample_from_the_far_future_does_not_move_the_window() {
 }
 
 #[test]
+fn late_histograms_are_kept_beside_late_floats() {
+    use wf_model::Histogram;
+    use wf_series::HistogramValue;
+
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    append_one(&tsdb, &labels(1), START + 5 * HOUR, 5.0);
+    let series = tsdb.resolve(&labels(1)).unwrap();
+    // Integer and float histograms and floats by turns, newest first; counts fall, so that each could be a reset.
+    let histogram =
+        |at: i64| Histogram { sum: at as f64, ..crate::tsdb::tests::samples::counter(&[1, at as u64, 3]) };
+    for at in (1..100i64).rev() {
+        let mut batch = WriteBatch::default();
+        let time = START + at * MINUTE;
+        match at / 20 % 3 {
+            0 => batch.push_histogram(series, time, HistogramValue::Integer(Arc::new(histogram(at)))),
+            1 => {
+                let value = HistogramValue::Float(Arc::new(histogram(at).to_float()));
+                batch.push_histogram(series, time, value);
+            }
+            _ => batch.push(series, time, at as f64),
+        }
+        let outcome = tsdb.append(&batch, Acknowledge::Written).unwrap();
+        assert_eq!(outcome.n_histograms + outcome.n_appended, 1, "{outcome:?}");
+    }
+    let stats = tsdb.stats();
+    assert_eq!((stats.late_histograms_appended, stats.late_samples_appended), (79, 20));
+    let check = |tsdb: &Tsdb| {
+        let selection = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
+        let mut out = SampleColumns::default();
+        selection.read(0, TimeRange::ALL, &mut out).unwrap();
+        assert!(out.times_ms.iter().copied().eq((1..100).chain([300]).map(|at| START + at * MINUTE)));
+        assert_eq!(out.histograms.len(), 79);
+        for (position, found) in &out.histograms {
+            let want = histogram(*position as i64 + 1).to_float();
+            assert_eq!((found.sum, found.count), (want.sum, want.count));
+            assert_eq!(found.positive_buckets, want.positive_buckets);
+        }
+    };
+    check(&tsdb);
+    tsdb.close().unwrap();
+    let tsdb = open(dir.path());
+    check(&tsdb);
+    tsdb.close().unwrap();
+    fs::remove_dir_all(dir.path().join("chunks_head")).unwrap();
+    check(&open(dir.path()));
+}
+
+#[test]
 fn without_late_samples_there_is_no_log_and_no_memory_for_them() {
     let dir = tempfile::tempdir().unwrap();
     let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();
