@@ -148,4 +148,33 @@ proptest! {
             let _ = samples(encoding, &bytes, TimeRange::ALL);
         }
     }
+
+    #[test]
+    fn no_bytes_harm_a_decoder(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        crate::fuzz::any_chunk(&bytes);
+    }
+
+    /// Real chunks with a few bytes changed get further than noise.
+    #[test]
+    fn damaged_chunks_decode_or_fail(
+        sums in prop::collection::vec(0_u16..20, 1..40),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        has_starts: bool,
+    ) {
+        let mut encoder: Option<Encoder<Integers>> = None;
+        for (time, sum) in (0..).zip(sums) {
+            let histogram = histogram(u64::from(sum) + 1, f64::from(sum), [i64::from(sum), 0]);
+            match &mut encoder {
+                Some(encoder) => encoder.push(time, time / 5, &histogram),
+                None => encoder = Some(Encoder::begin(ResetFlag::Gauge, time, has_starts.then_some(7), &histogram)),
+            }
+        }
+        let encoder = encoder.unwrap();
+        let mut bytes = [&[encoder.encoding().number()], encoder.bytes()].concat();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len() - 1) + 1;
+            bytes[at] = byte;
+        }
+        crate::fuzz::any_chunk(&bytes);
+    }
 }
