@@ -278,7 +278,8 @@ impl Generator {
         format!("({})", labels.join(", "))
     }
 
-    fn aggregation(&mut self, depth: u64) -> String {
+    /// Makes an aggregation.
+    pub fn aggregation(&mut self, depth: u64) -> String {
         let experimental = |op: &AggregateOp| matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio);
         let mut op = self.dice.pick(&AGGREGATIONS);
         if experimental(&op) && !self.scope.experiments {

@@ -160,6 +160,11 @@ impl Tsdb {
         self.life.clean_tombstones(now_ms)
     }
 
+    /// Returns the data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes a snapshot in `dir`, which must not exist or be empty and lie on the same file system: blocks by hard links,
     /// the head as one more block. Waits for a compaction that is under way.
     /// # Errors

@@ -11,3 +11,4 @@ mod hostile_targets;
 mod reads;
 mod setup;
 mod startup;
+mod swap;
