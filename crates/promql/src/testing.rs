@@ -4,8 +4,10 @@
 //! generated from that day on. Every query parses; most select something of the [`Vocabulary`].
 
 mod dice;
+mod fuzz;
 
 pub use dice::Dice;
+pub use fuzz::fuzz_evaluate;
 
 use crate::ast::{AggregateOp, ValueType};
 use crate::functions::{FUNCTIONS, Function, FunctionId, Variadic};

@@ -7,6 +7,7 @@ mod admin;
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod exemplars;
 pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
@@ -32,7 +33,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
-        .route("/query_exemplars", get(empty::exemplars).post(empty::exemplars))
+        .route("/query_exemplars", get(exemplars::query_exemplars).post(exemplars::query_exemplars))
         .route("/format_query", get(format::format_query).post(format::format_query))
         .route("/parse_query", get(format::parse_query).post(format::parse_query))
         .route("/query_explain", get(explain::query_explain).post(explain::query_explain))

@@ -20,6 +20,10 @@ use wf_series::{Exemplar, ExemplarRejection};
 
 use crate::FastMap;
 
+/// What the labels of an exemplar take, bytes, about: up to 128 characters, and where each ends. Those of a series are
+/// taken for twice as long.
+const LABELS_BYTES: usize = 160;
+
 /// What became of an exemplar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
@@ -70,6 +74,11 @@ impl Exemplars {
         if max == 0 {
             ring.exemplars = VecDeque::new();
         }
+    }
+
+    /// Returns all exemplars with their series, oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, Exemplar)> {
+        self.ring.lock().exemplars.iter().cloned().collect()
     }
 
     /// Adds an exemplar of a series, whose labels are asked for if it has none yet; not older than `window_ms` before the
@@ -124,6 +133,16 @@ impl Exemplars {
             listed.push(SeriesExemplars { series: labels.clone(), exemplars });
         }
         listed
+    }
+
+    /// Estimates the memory of ring and series, bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let ring = self.ring.lock();
+        let series_bytes = size_of::<(u64, Series)>() + 1;
+        ring.exemplars.capacity() * size_of::<(u64, Exemplar)>()
+            + ring.exemplars.len() * LABELS_BYTES
+            + ring.series.capacity() * series_bytes
+            + ring.series.len() * 3 * LABELS_BYTES
     }
 
     /// Returns gauges and counters.

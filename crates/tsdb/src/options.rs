@@ -46,6 +46,9 @@ pub struct TsdbOptions {
     pub block_range_max_ms: Option<i64>,
     /// How long blocks are kept. Default: 15 d.
     pub retention: Retention,
+    /// Share of stale series, 0 to 1, above which they are cut to blocks and leave the head early
+    /// (`storage.tsdb.stale_series_compaction_threshold` of the configuration). Default: `None`, they leave in their time.
+    pub stale_share_max: Option<f64>,
     /// Whether blocks are compacted by a thread of the database's own whenever it is due. Without, only
     /// [`crate::Tsdb::compact`] does. Default: yes.
     pub compaction_thread: bool,
@@ -70,6 +73,8 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
+    /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most.
+    pub head_snapshot: bool,
     /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
     /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.
     pub xor2: bool,
@@ -85,6 +90,7 @@ impl Default for TsdbOptions {
             chunk_range_ms: 2 * 3_600_000,
             block_range_max_ms: None,
             retention: Retention { time_ms: Some(15 * 24 * 3_600_000), ..Retention::default() },
+            stale_share_max: None,
             compaction_thread: true,
             out_of_order_window_ms: 0,
             max_future_ms: None,
@@ -95,6 +101,7 @@ impl Default for TsdbOptions {
             fsync: FsyncPolicy::Segment,
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
+            head_snapshot: true,
             xor2: false,
             start_timestamps: false,
             exemplars_max: 0,

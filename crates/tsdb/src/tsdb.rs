@@ -121,7 +121,7 @@ impl Tsdb {
             message: format!("list blocks: {error}"),
         })?;
         let min_valid = blocks.min_valid().unwrap_or(i64::MIN);
-        let head = Arc::new(Head::open(disk, dir, options, now_ms, min_valid, progress)?);
+        let head = Arc::new(Head::open(disk, dir, options, now_ms, lock.was_ours, min_valid, progress)?);
         // The names of what was created in it just now have to survive a power cut as well.
         disk.sync_dir(dir).map_err(|source| OpenError::Unwritable { dir: dir.to_owned(), source })?;
         let life = Life::begin(&head, blocks, now_ms);

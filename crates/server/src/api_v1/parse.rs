@@ -1,7 +1,7 @@
 //! Selectors and expressions out of parameters.
 
 use wf_model::Matcher;
-use wf_promql::ast::{Expr, ExprKind};
+use wf_promql::ast::Expr;
 use wf_promql::engine::Engine;
 use wf_promql::parser::{ParseOptions, parse, parse_selector};
 
@@ -38,19 +38,4 @@ pub(crate) fn options(engine: &Engine) -> ParseOptions {
 pub(crate) fn expression(engine: &Engine, params: &Params) -> Result<Expr, ApiError> {
     let query = params.get("query").unwrap_or("");
     parse(query, &options(engine)).map_err(|error| ApiError::parameter("query", error))
-}
-
-/// Returns whether `expr` reads any series.
-pub(crate) fn has_selector(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => false,
-        ExprKind::Selector(_) | ExprKind::Range(_) => true,
-        ExprKind::Subquery(subquery) => has_selector(&subquery.expr),
-        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => has_selector(inner),
-        ExprKind::Binary(binary) => has_selector(&binary.lhs) || has_selector(&binary.rhs),
-        ExprKind::Aggregate(aggregate) => {
-            has_selector(&aggregate.expr) || aggregate.param.as_ref().is_some_and(has_selector)
-        }
-        ExprKind::Call(call) => call.args.iter().any(has_selector),
-    }
 }

@@ -24,9 +24,10 @@ use super::level::MergedBlocks;
 use super::plan::{Candidate, plan};
 use super::rewrite::{Density, Rewriter};
 use super::write::{BlockInput, CompactError, Target, write_block};
-use super::{candidate, merged_draft};
-use crate::block::{Block, BlockMeta, Compaction, MetaDraft, Ulid};
+use super::{HINT_STALE, candidate, merged_draft};
+use crate::block::{Block, BlockMeta, Compaction, MetaDraft, ParentBlock, Ulid};
 use crate::head::cut::CutError;
+use crate::head::stale::StaleSeries;
 use crate::head::{Chain, Head};
 use crate::retention::{Aged, Retention, Room};
 
@@ -118,6 +119,9 @@ impl Life {
                 }
             }
         }
+        if !is_within(now_ms, cutting.retry_ms) && self.head.wants_stale_cut() && !self.head.is_truncating() {
+            self.cut_stale(&mut cutting, now_ms);
+        }
         let since_reload = now_ms.saturating_sub(cutting.reloaded_ms);
         if !(0..RELOAD_EVERY_MS).contains(&since_reload) {
             cutting.reloaded_ms = now_ms;
@@ -208,6 +212,46 @@ impl Life {
                 false
             }
         }
+    }
+
+    /// Cuts stale series to blocks of their own; they leave the head once no query needs them there.
+    fn cut_stale(&self, cutting: &mut Cutting, now_ms: i64) {
+        match self.try_cut_stale(now_ms) {
+            Ok(stale) if stale.is_empty() => {}
+            Ok(stale) => self.head.drop_stale_later(stale, now_ms),
+            Err(HeadCutError::Block(CompactError::Stopped)) => {}
+            Err(error) => {
+                self.blocks.counters.compactions_failed.add(1);
+                cutting.retry_ms = now_ms.saturating_add(RETRY_AFTER_MS);
+                warn!(error = %Chain(&error), "cannot cut stale series to blocks; trying again in a minute");
+            }
+        }
+    }
+
+    fn try_cut_stale(&self, now_ms: i64) -> Result<StaleSeries, HeadCutError> {
+        let stale = self.head.prepare_stale_cut()?;
+        let (Some(span), length) = (stale.span, self.head.options().chunk_range_ms) else { return Ok(stale) };
+        // What lies before is in blocks.
+        let first = span.start_ms.max(self.head.in_blocks_before());
+        let mut start_ms = first.div_euclid(length).saturating_mul(length);
+        while start_ms <= span.end_ms {
+            let window = TimeRange { start_ms, end_ms: start_ms.saturating_add(length - 1) };
+            let range = TimeRange { start_ms: first.max(start_ms), end_ms: window.end_ms };
+            let draft = MetaDraft {
+                min_time: window.start_ms,
+                max_time: window.end_ms + 1,
+                compaction: Compaction {
+                    hints: vec![HINT_STALE.to_owned()],
+                    parents: vec![ParentBlock::default()],
+                    ..Compaction::default()
+                },
+            };
+            let mut input = self.head.stale_in(&stale, range)?;
+            self.add_block(now_ms, draft, &mut Rewriter::new(Density::Copied, range), &mut input)?;
+            self.blocks.counters.compactions.add(1);
+            start_ms = start_ms.saturating_add(length);
+        }
+        Ok(stale)
     }
 
     fn cut_head(&self, range: TimeRange, now_ms: i64) -> Result<Option<BlockMeta>, HeadCutError> {

@@ -81,8 +81,9 @@ impl ChunkList {
             start = 0;
         }
         if list.entries.len() == list.entries.capacity() {
-            // Grow by a quarter, not by half: the list is long-lived and there is one per series.
-            let more = (list.entries.len() / 4).max(2);
+            // Grow by one until there are many: the list is long-lived, there is one per series, and it grows every
+            // half hour. Room for two more cost 20 B a series after four hours.
+            let more = (list.entries.len() / 8).max(1);
             list.entries.reserve_exact(more);
         }
         list.entries.push(Entry { place, span: start << LENGTH_BITS | length });

@@ -13,21 +13,28 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use roaring::RoaringBitmap;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use wf_series::AppendError;
 
+use super::append::Commit;
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
 use super::shard::{Shard, shard_of};
+use super::snapshot::{self, SnapshotError};
+use super::stale::StaleSeries;
 use super::{Chain, Head};
 use crate::FastMap;
 use crate::head_chunks::HeadChunksError;
+use crate::index::Index;
 use crate::wal::checkpoint::CheckpointError;
 
 /// What the reference directory and the postings take per series, bytes.
 const REF_BYTES: usize = 4;
+
+/// Series that are truncated before a batch may go on.
+const SERIES_PER_LOCK: usize = 1024;
 
 /// Full chunks are written when they are this many bytes together …
 const FLUSH_BYTES: usize = 64 << 10;
@@ -35,6 +42,8 @@ const FLUSH_BYTES: usize = 64 << 10;
 const FLUSH_AFTER_MS: i64 = 60_000;
 /// Time between two walks over all series, ms.
 const WALK_EVERY_MS: i64 = 10_000;
+/// Time between two snapshots of the head, ms.
+const SNAPSHOT_EVERY_MS: i64 = 15 * 60_000;
 /// How long a truncation waits for selections from before it, ms. Queries end after two minutes by default.
 const PATIENCE_MS: i64 = 600_000;
 /// Time until a truncation that failed is tried again, ms: each attempt reads the log, and opens a segment.
@@ -45,7 +54,11 @@ const RETRY_AFTER_MS: i64 = 60_000;
 pub(crate) struct Upkeep {
     flushed_ms: i64,
     walked_ms: i64,
+    /// When the last snapshot was written; `None` before the first, when one is due.
+    snapshot_ms: Option<i64>,
     truncation: Option<Truncation>,
+    /// Stale series that are in blocks and wait to be dropped, and since when, ms.
+    stale: Option<(StaleSeries, i64)>,
     /// Series that never had a sample at the last truncation; without one until the next they go.
     without_samples: RoaringBitmap,
     /// Dropped series, and the segment up to which the log may still mention them.
@@ -94,6 +107,13 @@ impl Head {
         }
         if let Some(truncation) = upkeep.truncation {
             self.continue_truncation(&mut upkeep, truncation, now_ms);
+        }
+        self.continue_stale_drop(&mut upkeep, now_ms);
+        let since = *upkeep.snapshot_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) >= SNAPSHOT_EVERY_MS || since > now_ms {
+            upkeep.snapshot_ms = Some(now_ms);
+            self.flush_or_report();
+            self.snapshot_or_report(&|| self.save_snapshot(&self.dir));
         }
     }
 }
@@ -144,6 +164,22 @@ impl Head {
         }
     }
 
+    /// Writes a snapshot, unless the owner wants none; after an error the next comes at its time.
+    pub(super) fn snapshot_or_report(&self, save: &dyn Fn() -> Result<(), SnapshotError>) {
+        if !self.options.head_snapshot {
+            return;
+        }
+        let started = Instant::now();
+        match save() {
+            Ok(()) => debug!(elapsed_s = started.elapsed().as_secs_f64(), "head snapshot written"),
+            Err(error) => {
+                snapshot::remove_unfinished(self.chunk_files.disk(), &self.dir);
+                self.counters.snapshots_failed.add(1);
+                warn!(error = %Chain(&error), "cannot write a head snapshot; the next start replays more of the log");
+            }
+        }
+    }
+
     /// Measures what only a walk over all series can tell.
     pub(crate) fn walk(&self) {
         let (mut n_stale, mut heap_bytes, mut oldest) = (0, 0, i64::MAX);
@@ -160,7 +196,8 @@ impl Head {
             }
         }
         let index = self.index.read();
-        let bytes = heap_bytes + self.metadata.heap_bytes() + index.bytes() + index.n_series() * REF_BYTES;
+        heap_bytes += self.metadata.heap_bytes() + self.exemplars.heap_bytes();
+        let bytes = heap_bytes + index.bytes() + index.n_series() * REF_BYTES;
         self.counters.n_series_walked.set(index.n_series() as u64);
         drop(index);
         self.counters.n_stale_series.set(n_stale);
@@ -179,9 +216,38 @@ impl Head {
         self.continue_truncation(&mut upkeep, truncation, now_ms);
     }
 
+    /// Begins to drop stale series, which blocks hold that selections made from now on see.
+    pub(crate) fn drop_stale_later(&self, stale: StaleSeries, now_ms: i64) {
+        let mut upkeep = self.upkeep.lock();
+        // Who selected before reads on: a generation ends, its view does not change.
+        self.pins.advance(self.in_blocks_before());
+        upkeep.stale = Some((stale, now_ms));
+        self.continue_stale_drop(&mut upkeep, now_ms);
+    }
+
+    fn continue_stale_drop(&self, upkeep: &mut Upkeep, now_ms: i64) {
+        let Some((stale, since_ms)) = upkeep.stale.take() else { return };
+        if !self.pins.are_old_ones_gone() {
+            if now_ms.saturating_sub(since_ms) < PATIENCE_MS {
+                upkeep.stale = Some((stale, since_ms));
+                return;
+            }
+            // They are in the way of nothing yet: the series stay until the next cut.
+            return;
+        }
+        match self.drop_stale(upkeep, &stale) {
+            Ok(n_series) => info!(n_series, "stale series left the head"),
+            Err(error) => {
+                warn!(error = %Chain(&error), "cannot drop stale series; they stay until the next cut");
+            }
+        }
+        self.walk();
+    }
+
     /// Returns whether data waits to be dropped: the next block has to wait as well.
     pub(crate) fn is_truncating(&self) -> bool {
-        self.upkeep.lock().truncation.is_some()
+        let upkeep = self.upkeep.lock();
+        upkeep.truncation.is_some() || upkeep.stale.is_some()
     }
 
     fn continue_truncation(&self, upkeep: &mut Upkeep, truncation: Truncation, now_ms: i64) {
@@ -201,6 +267,8 @@ impl Head {
         match self.truncate(upkeep, truncation) {
             Ok(n_dropped) => {
                 upkeep.truncation = None;
+                // The log before the last snapshot may be gone.
+                upkeep.snapshot_ms = Some(i64::MIN);
                 self.counters.truncations.add(1);
                 self.counters.gcs.add(1);
                 self.counters.gc_micros.add_elapsed(started);
@@ -253,16 +321,16 @@ impl Head {
 
     /// Drops chunks that ended before `boundary`, and series with nothing left. Returns how many series.
     fn collect_garbage(&self, upkeep: &mut Upkeep, boundary: i64) -> u64 {
+        let candidates = self.truncate_chunks(boundary);
         let mut commit = self.commit.lock();
         let mut index = self.index.write();
         let mut dead = RoaringBitmap::new();
         let mut without_samples = RoaringBitmap::new();
-        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
-        for id in index.postings.all() {
-            let shard = &mut shards[shard_of(id)];
+        let shards: Vec<_> = self.shards.iter().map(|shard| shard.write()).collect();
+        for id in &(candidates & index.postings.all()) {
+            let shard = &shards[shard_of(id)];
             let has_late = shard.late.get(id).is_some();
-            let series = shard.series_mut(id);
-            self.counters.chunks_removed.add(series.full_chunks_mut().truncate_before(boundary) as u64);
+            let series = shard.series(id);
             if series.max_time() == NO_TIME && !has_late {
                 without_samples.insert(id);
             } else if series.n_chunks() == 0 && !has_late {
@@ -272,10 +340,42 @@ impl Head {
         // A series that was resolved just now has no sample yet; one that had none two hours ago will not get any.
         dead |= &without_samples & &upkeep.without_samples;
         upkeep.without_samples = without_samples - &dead;
+        self.drop_series(&mut commit, &mut index, shards, upkeep, &dead)
+    }
+
+    /// Drops the chunks that ended before `boundary`, a thousand series at a time; returns who may have nothing left.
+    fn truncate_chunks(&self, boundary: i64) -> RoaringBitmap {
+        let mut candidates = RoaringBitmap::new();
+        for (shard_idx, shard) in self.shards.iter().enumerate() {
+            let ids: Vec<u32> = shard.read().ids(shard_idx).collect();
+            for ids in ids.chunks(SERIES_PER_LOCK) {
+                let mut shard = shard.write();
+                for id in ids {
+                    let series = shard.series_mut(*id);
+                    let n_removed = series.full_chunks_mut().truncate_before(boundary);
+                    self.counters.chunks_removed.add(n_removed as u64);
+                    if series.n_chunks() == 0 {
+                        candidates.insert(*id);
+                    }
+                }
+            }
+        }
+        candidates
+    }
+
+    /// Forgets series: their ids may name others from now on.
+    pub(super) fn drop_series(
+        &self,
+        commit: &mut Commit,
+        index: &mut Index,
+        mut shards: Vec<RwLockWriteGuard<'_, Shard>>,
+        upkeep: &mut Upkeep,
+        dead: &RoaringBitmap,
+    ) -> u64 {
         if dead.is_empty() {
             return 0;
         }
-        for id in &dead {
+        for id in dead {
             shards[shard_of(id)].remove(id);
         }
         drop(shards);
@@ -286,7 +386,7 @@ impl Head {
                 upkeep.dropped.insert(series_ref, last_segment);
             },
         );
-        index.remove_all(&dead);
+        index.remove_all(dead);
         self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
         self.counters.series_removed.add(dead.len());
         dead.len()
@@ -306,6 +406,14 @@ impl Head {
             Ok(Some(checkpoint)) => {
                 self.counters.checkpoints.add(1);
                 self.counters.wal_truncations.add(1);
+                if checkpoint.damaged > 0 {
+                    self.counters.wal_corruptions.add(checkpoint.damaged);
+                    warn!(
+                        n_places = checkpoint.damaged,
+                        "damaged records of the write-ahead log are left out of its checkpoint; what they held is in the \
+                         head, and lost if it has to be rebuilt without a snapshot"
+                    );
+                }
                 upkeep.dropped.retain(|_, last_segment| *last_segment > checkpoint.number);
             }
             Err(error) => {

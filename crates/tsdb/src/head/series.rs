@@ -1,5 +1,7 @@
 //! The samples of one series: an open chunk, and where the full ones are.
 
+mod saved;
+
 use wf_series::HistogramValue;
 
 use super::chunk_list::{ChunkList, ChunkSpan};
@@ -8,6 +10,8 @@ use super::open_histogram::{OpenHistogram, stale_marker};
 use crate::TsdbOptions;
 use crate::chunk::{Encoding, ResetFlag};
 use crate::head_chunks::ChunkRef;
+
+pub(crate) use saved::{SavedChunk, SavedSeries};
 
 /// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
 const SAMPLES_PER_CHUNK: u16 = 120;
@@ -401,6 +405,43 @@ mod tests {
         let mut cut: Vec<CutChunk> = times.filter_map(|t| series.append(t, value(t), 1, RULES)).collect();
         cut.extend(series.cut(RULES));
         cut.iter().map(|chunk| (chunk.span.min_time, chunk.span.max_time)).collect()
+    }
+
+    #[test]
+    fn a_series_takes_72_bytes_whatever_others_hold() {
+        // One more field here is 8 MB at a million series: histograms and start timestamps live behind a pointer.
+        assert_eq!((size_of::<Series>(), size_of::<OpenChunk>()), (72, 16));
+    }
+
+    #[test]
+    fn histogram_chunks_are_cut_by_bytes_but_not_below_ten_samples() {
+        let wide = |n: u64| {
+            let deltas: Vec<i64> = (0..400)
+                .map(|at| if at % 2 == 0 { (n * 97 % 89) as i64 + 1 } else { -((n * 97 % 89) as i64) })
+                .collect();
+            let (mut bucket, mut count) = (0_i64, 0_u64);
+            for delta in &deltas {
+                bucket += delta;
+                count += bucket.cast_unsigned();
+            }
+            HistogramValue::Integer(std::sync::Arc::new(wf_model::Histogram {
+                counter_reset_hint: wf_model::histogram::CounterResetHint::Gauge,
+                count,
+                positive_spans: vec![wf_model::histogram::Span { offset: 0, length: 400 }],
+                positive_deltas: deltas,
+                ..Default::default()
+            }))
+        };
+        let mut series = Series::default();
+        let mut n_samples = Vec::new();
+        for n in 0..100 {
+            let before = series.open.n_samples();
+            if let Some(cut) = series.append_histogram(n as i64 * 15_000, 0, &wide(n), 1, RULES) {
+                assert_eq!(cut.encoding, Encoding::Histogram);
+                n_samples.push(before);
+            }
+        }
+        assert!(n_samples.len() > 5 && n_samples.iter().all(|n| *n == 10), "{n_samples:?}");
     }
 
     #[test]

@@ -410,3 +410,51 @@ fn a_snapshot_is_a_database_with_the_same_samples() {
     drop(dir);
     assert_eq!(spans_h(&open(&whole)), [(0, 2), (2, 8)]);
 }
+
+#[test]
+fn stale_series_leave_the_head_early_and_come_back_as_new_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { stale_share_max: Some(0.3), ..small() };
+    let tsdb = Tsdb::open(dir.path(), options.clone(), START).unwrap();
+    append_hours(&tsdb, 4, 1..3);
+    let mut want = appended(4, 1..3);
+    let mut add = |tsdb: &Tsdb, n: usize, time: i64, value: f64| {
+        append_one(tsdb, &labels(n), time, value);
+        want.entry(labels(n)).or_default().push((time, value.to_bits()));
+        want.clone()
+    };
+    add(&tsdb, 0, START + 3 * HOUR, wf_model::STALE_NAN);
+    let after = add(&tsdb, 1, START + 3 * HOUR, wf_model::STALE_NAN);
+    let held = tsdb.select(&SelectRequest { matchers: &[], range: TimeRange::ALL }).unwrap();
+    tsdb.maintain(START + 3 * HOUR);
+    assert_same(&all(&tsdb), &after, "in blocks and in the head");
+    // One of them comes back before the last reader is gone: it stays.
+    let after = add(&tsdb, 1, START + 3 * HOUR + MINUTE, 5.0);
+    drop(held);
+    tsdb.maintain(START + 3 * HOUR + MINUTE);
+    assert_same(&all(&tsdb), &after, "in blocks");
+    assert_eq!(
+        (tsdb.stats().n_series, tsdb.stats().series_removed, tsdb.stats().compaction.n_blocks),
+        (3, 1, 2)
+    );
+    let after = add(&tsdb, 0, START + 3 * HOUR + 2 * MINUTE, 6.0);
+    assert_same(&all(&tsdb), &after, "one is back");
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), copy.path());
+    let crashed = Tsdb::open(copy.path(), options, START).unwrap();
+    assert_same(&all(&crashed), &after, "after a crash");
+    let selection = crashed.head.select(&SelectRequest { matchers: &[], range: TimeRange::ALL });
+    let mut out = SampleColumns::default();
+    let n_of = |idx: usize| selection.labels(idx).get("n").unwrap().to_owned();
+    let idx = (0..selection.len()).find(|idx| n_of(*idx) == "0").unwrap();
+    selection.read(idx, TimeRange::ALL, &mut out).unwrap();
+    assert_eq!(out.values, [6.0], "what was dropped did not come back from the log");
+    append_hours(&crashed, 2, 4..9);
+    crashed.maintain(START + 9 * HOUR);
+    crashed.compact(START + 9 * HOUR);
+    let mut want = after;
+    for (labels, samples) in appended(2, 4..9) {
+        want.entry(labels).or_default().extend(samples);
+    }
+    assert_same(&all(&crashed), &want, "later");
+}
