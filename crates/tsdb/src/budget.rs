@@ -53,7 +53,7 @@ pub struct HeadMemory {
     pub series_bytes: u64,
     /// Series that came since that walk, at what one is expected to cost.
     pub new_series_bytes: u64,
-    /// Full chunks that are not in files yet, out-of-order samples and deleted intervals.
+    /// Full chunks that are not in files yet, out-of-order samples, deleted intervals and exemplars.
     pub side_tables_bytes: u64,
     /// Buffers of the logs and of the head-chunk files, and the batch being appended.
     pub buffers_bytes: u64,

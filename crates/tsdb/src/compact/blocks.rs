@@ -188,16 +188,21 @@ fn list_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<Ulid, PathBuf>>
     Ok(entries.filter_map(|entry| Some((entry.name.parse().ok()?, entry.path))).collect())
 }
 
-/// Removes directories of blocks that were being written or deleted when the process ended.
+/// Removes directories of blocks, and of another program's chunk snapshots, that were being written or deleted when the
+/// process ended. A whole chunk snapshot stays: the log says the same and more.
 fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for entry in disk.list(dir)?.into_iter().filter(|entry| entry.info.is_dir) {
         let stem = UNFINISHED.iter().find_map(|ending| entry.name.strip_suffix(ending));
-        if stem.is_none_or(|stem| stem.parse::<Ulid>().is_err()) {
+        let is_snapshot = entry.name.starts_with("chunk_snapshot.");
+        if is_snapshot && stem.is_none() {
+            info!(dir = %entry.path.display(), "chunk snapshot is left alone: the log is read instead");
+        }
+        if stem.is_none_or(|stem| !is_snapshot && stem.parse::<Ulid>().is_err()) {
             continue;
         }
         match disk.remove_dir_all(&entry.path) {
-            Ok(()) => info!(dir = %entry.path.display(), "removed an unfinished block"),
-            Err(error) => warn!(dir = %entry.path.display(), %error, "cannot remove an unfinished block"),
+            Ok(()) => info!(dir = %entry.path.display(), "removed an unfinished directory"),
+            Err(error) => warn!(dir = %entry.path.display(), %error, "cannot remove an unfinished directory"),
         }
     }
     Ok(())

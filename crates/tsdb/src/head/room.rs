@@ -13,6 +13,11 @@ const LOG_BUFFERS_BYTES: u64 = 3 << 20;
 /// Head chunks that wait for a disk that fails; a batch, its ids and its records.
 const OTHER_BUFFERS_BYTES: u64 = 8 << 20;
 
+/// An exemplar with its labels, 128 characters at most and mostly one trace id, bytes.
+const EXEMPLAR_BYTES: usize = 200;
+/// Labels and newest exemplar of a series that has some, bytes.
+const EXEMPLAR_SERIES_BYTES: usize = 600;
+
 impl Head {
     /// Returns what the head uses with this many series.
     pub(crate) fn memory(&self, n_series: u64) -> HeadMemory {
@@ -32,7 +37,10 @@ impl Head {
     /// Measures what grows between two walks over all series; cheap where there is little.
     pub(crate) fn measure_side_tables(&self) {
         let bytes: usize = self.shards.iter().map(|shard| shard.read().side_tables_bytes()).sum();
-        self.counters.side_tables_bytes.set(bytes as u64);
+        let exemplars = self.exemplars.stats();
+        let exemplars_bytes =
+            exemplars.n_exemplars * EXEMPLAR_BYTES + exemplars.n_series * EXEMPLAR_SERIES_BYTES;
+        self.counters.side_tables_bytes.set((bytes + exemplars_bytes) as u64);
     }
 
     /// Refuses a new series at the bound; see [`crate::TsdbOptions`].

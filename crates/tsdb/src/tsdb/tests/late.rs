@@ -111,7 +111,17 @@ fn late_options(window_ms: i64) -> TsdbOptions {
     TsdbOptions { out_of_order_window_ms: window_ms, ..small() }
 }
 
-fn run_late_model(steps: &[LateStep]) {
+/// What maintenance may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cuts {
+    /// Nothing becomes a block: deletions are remembered for good.
+    None,
+    /// Blocks are made. Then it is not defined which of two values of one time stays, nor how long a deletion is
+    /// remembered: values depend on time alone, and nothing is deleted.
+    Blocks,
+}
+
+fn run_late_model(steps: &[LateStep], cuts: Cuts) {
     let root = tempfile::tempdir().unwrap();
     let mut n_dirs = 0;
     let mut dir = root.path().join("0");
@@ -120,6 +130,10 @@ fn run_late_model(steps: &[LateStep]) {
     let mut now = START + MINUTE;
     let append = |tsdb: &Tsdb, model: &mut LateModel, samples: &[(usize, i64, f64)]| {
         let mut batch = WriteBatch::default();
+        let of_time =
+            |(n, time, _): &(usize, i64, f64)| (*n, *time, (*n as i64 * 7 + time / 1000 % 977) as f64);
+        let by_time: Vec<_> = samples.iter().map(of_time).collect();
+        let samples = if cuts == Cuts::Blocks { by_time.as_slice() } else { samples };
         for (n, time, value) in samples {
             batch.push(tsdb.resolve(&labels(*n)).unwrap(), *time, *value);
         }
@@ -138,6 +152,7 @@ fn run_late_model(steps: &[LateStep]) {
                 let samples: Vec<_> = (0..*len).map(|at| (*n, time(at), (at * at) as f64 * 0.37)).collect();
                 append(&tsdb, &mut model, &samples);
             }
+            LateStep::Delete(..) if cuts == Cuts::Blocks => {}
             LateStep::Delete(n, start, end) => {
                 let (start_ms, end_ms) = (now + start * MINUTE, now + end * MINUTE);
                 let matchers = [Matcher::equal("n", &n.to_string())];
@@ -150,6 +165,7 @@ fn run_late_model(steps: &[LateStep]) {
             }
             LateStep::Pass(minutes) => now += minutes * MINUTE,
             // Without cuts: a deletion that went to a block no longer applies to late samples that come after it.
+            LateStep::Maintain if cuts == Cuts::Blocks => tsdb.maintain(now),
             LateStep::Maintain => tsdb.head.maintain(now),
             LateStep::Restart => {
                 tsdb.close().unwrap();
@@ -173,6 +189,12 @@ proptest! {
     /// In order, late, too late, twice, deleted, over restarts and crashes: what was acknowledged is what is read.
     #[test]
     fn late_samples_equal_the_model(steps in prop::collection::vec(any_late_step(), 1..40)) {
-        run_late_model(&steps);
+        run_late_model(&steps, Cuts::None);
+    }
+
+    /// The same while the head and its late samples are cut to blocks and these are merged in the background.
+    #[test]
+    fn late_samples_equal_the_model_across_blocks(steps in prop::collection::vec(any_late_step(), 10..60)) {
+        run_late_model(&steps, Cuts::Blocks);
     }
 }

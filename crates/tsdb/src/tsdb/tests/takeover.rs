@@ -54,6 +54,12 @@ fn what_others_left_beside_the_data_is_no_obstacle() {
     tsdb.close().unwrap();
     assert_eq!(fs::read(dir.path().join("queries.active")).unwrap().len(), 200, "left alone");
     assert!(dir.path().join("prometheus.yml").exists() && !dir.path().join("lock").exists());
+    let mut left: Vec<String> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.retain(|name| name.contains("tmp"));
+    assert_eq!(left, [""; 0], "what was half made or half removed is gone");
 }
 
 /// Prometheus gives a series that left and came back a new reference; chunks and both logs may use either.
