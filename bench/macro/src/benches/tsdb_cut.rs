@@ -1,12 +1,12 @@
 //! What it costs to cut the head into its first block while scraping goes on.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use super::Bench;
 use super::blocks;
-use super::load::{Load, Loaded, Mark};
+use super::load::{Load, Loaded};
 use crate::meter::Watch;
 use crate::process::wait_until;
 use crate::{Env, Options, Report, Subject, Unit, calibrate, order};
@@ -34,7 +34,7 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     let mut report = Report::new("tsdb-cut", load.sentence());
     report.note("Blocks span two minutes, so the first is cut after three.");
     report.note(
-        "CPU is what was used from the full head until 10 s after its block was there, less what scraping used before.",
+        "CPU is what was used from the full head until 10 s after its block was there, less what scraping used per sample before.",
     );
     let subjects = options.subjects(&[Subject::Watchfire, Subject::Prometheus])?;
     for (_, subject) in order::passes(&subjects, options.passes()?) {
@@ -48,20 +48,22 @@ fn measure(env: &Env, subject: Subject, load: &Load, report: &mut Report) -> Res
     wait_for_block_boundary()?;
     let mut loaded = Loaded::start(env, subject, load, "tsdb-cut", &FLAGS)?;
     loaded.wait_for_scrapes(STEADY_S / load.interval_s)?;
-    let (started, before) = (Instant::now(), loaded.mark()?);
+    let before = loaded.mark()?;
     let watch = Watch::start(loaded.server.id());
     loaded.wait_for_scrapes(FULL_S / load.interval_s)?;
-    let (full_at, full) = (Instant::now(), loaded.mark()?);
+    let full = loaded.mark()?;
     let steady = watch.finish();
     let watch = Watch::start(loaded.server.id());
     let data = loaded.server.data.clone();
     let cut = blocks::wait_for_change(&data, &blocks::Blocks::default(), TRUNCATED_AFTER, CUT_WITHIN)
         .with_context(|| format!("wait for the block of {}", subject.name()))?;
-    let (cut_at, end) = (Instant::now(), loaded.mark()?);
+    let end = loaded.mark()?;
     let seen = watch.finish();
 
-    let rate = cpu_s(&before, &full) / (full_at - started).as_secs_f64();
-    let cut_cpu_s = (cpu_s(&full, &end) - rate * (cut_at - full_at).as_secs_f64()).max(0.0);
+    // What scraping cost per sample before is taken off by samples, not by time: on a busy machine scrapes are late.
+    let n_scraped = end.served.samples.saturating_sub(full.served.samples) as f64;
+    let scraping_s = full.cpu_ns_per_sample(&before) * n_scraped * 1e-9;
+    let cut_cpu_s = (end.usage.cpu_s - full.usage.cpu_s - scraping_s).max(0.0);
     report.add("CPU of the cut", Unit::Seconds, subject, cut_cpu_s);
     report.add(
         "CPU per sample of the block",
@@ -88,8 +90,4 @@ fn wait_for_block_boundary() -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(now.as_millis() % BLOCK.as_millis() < 100)
     })
-}
-
-fn cpu_s(from: &Mark, to: &Mark) -> f64 {
-    to.usage.cpu_s - from.usage.cpu_s
 }
