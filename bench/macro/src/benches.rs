@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod load;
 
+pub mod promql_queries;
 pub mod tsdb_append;
 pub mod tsdb_blocks;
 pub mod tsdb_cut;
@@ -32,6 +33,7 @@ pub const ALL: &[Bench] = &[
     tsdb_restart::BENCH,
     tsdb_cut::BENCH,
     tsdb_blocks::BENCH,
+    promql_queries::BENCH,
 ];
 
 /// Finds a bench by its name.

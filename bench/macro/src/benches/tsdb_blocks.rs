@@ -101,7 +101,7 @@ fn victoria(env: &Env, spec: &Spec, n_rounds: u64, report: &mut Report) -> Resul
     let subject = Subject::VictoriaMetrics;
     let data = env.fresh_folder("tsdb-blocks-victoria-metrics")?.join("data");
     let server = Server::start(env, subject, &data, &idle_config(), &[])?;
-    let mut importer = Importer { server: &server, pending: Vec::new() };
+    let mut importer = Importer::new(&server);
     let n_samples = backfill::write(spec, n_rounds, Dialect::SamplesInMilliseconds, &mut importer)?;
     importer.flush()?;
     server.get("/internal/force_merge")?;
@@ -122,9 +122,15 @@ fn victoria(env: &Env, spec: &Spec, n_rounds: u64, report: &mut Report) -> Resul
 }
 
 /// Hands whole lines to the server in pieces of some megabytes.
-struct Importer<'a> {
+pub(crate) struct Importer<'a> {
     server: &'a Server,
     pending: Vec<u8>,
+}
+
+impl<'a> Importer<'a> {
+    pub(crate) fn new(server: &'a Server) -> Self {
+        Self { server, pending: Vec::new() }
+    }
 }
 
 const PIECE_BYTES: usize = 16 << 20;
