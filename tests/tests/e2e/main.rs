@@ -12,3 +12,4 @@ mod reads;
 mod setup;
 mod startup;
 mod swap;
+mod tool;
