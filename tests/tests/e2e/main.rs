@@ -12,4 +12,5 @@ mod reads;
 mod setup;
 mod startup;
 mod swap;
+mod tool;
 mod tool_tsdb;
