@@ -66,6 +66,18 @@ pub fn post_form(url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> 
     answer(&mut response)
 }
 
+/// Posts bytes.
+/// # Errors
+/// When no answer came within 30 s.
+pub fn post(url: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<Answer> {
+    let mut request = agent().post(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.send(body).with_context(|| format!("post {url}"))?;
+    answer(&mut response)
+}
+
 /// Evaluates an instant query and returns its `data.result`.
 /// # Errors
 /// When the query fails.

@@ -3,11 +3,13 @@
 
 pub mod answers;
 pub mod dice;
+pub mod history;
 pub mod http;
 pub mod meter;
 pub mod process;
 pub mod queries;
 pub mod regexes;
+pub mod remote_write;
 pub mod skip;
 pub mod target;
 

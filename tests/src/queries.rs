@@ -8,8 +8,8 @@ mod choices;
 
 use crate::dice::Dice;
 use choices::{
-    COMPARISONS, CONTINUOUS, EXACT_OVER_TIME, GROUPINGS, LABELS, MATCHERS, METRICS, OVER_TIME, STEPPED,
-    TIMES, UNRATED, VALUES,
+    COMPARISONS, CONTINUOUS, EXACT_OVER_TIME, GAUGES, GROUPINGS, LABELS, MATCHERS, METRICS, OVER_TIME,
+    STEPPED, TIMES, UNRATED, VALUES,
 };
 
 /// How exactly a value is known.
@@ -155,7 +155,9 @@ impl Generator {
         if depth == 0 {
             return Vector { text: self.selector(), precision: Dyadic };
         }
-        match self.dice.below(30) {
+        match self.dice.below(33) {
+            30 | 31 => self.chain(),
+            32 => self.counted_best(depth),
             0..=2 => Vector { text: self.selector(), precision: Dyadic },
             3..=10 => self.over_time(depth),
             11..=15 => self.aggregation(depth),
@@ -172,6 +174,41 @@ impl Generator {
                 Vector { text: format!("vector({})", of.text), precision: of.precision }
             }
         }
+    }
+
+    /// Operators without parentheses: precedence says what belongs together.
+    fn chain(&mut self) -> Vector {
+        const OPERATORS: [&str; 13] = [
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "and",
+            "or",
+            "unless",
+            "==",
+            ">",
+            "<= bool",
+            "+ on (node)",
+            "* ignoring (code)",
+        ];
+        let mut text = self.selector();
+        for _ in 0..1 + self.dice.below(3) {
+            let op = self.dice.pick(&OPERATORS);
+            let sign = if self.dice.chance(20) { "-" } else { "" };
+            text.push_str(&format!(" {op} {sign}{}", self.selector()));
+        }
+        Vector { text: format!("({text})"), precision: Exact }
+    }
+
+    /// What does not depend on who wins a tie may be asked of the best few anywhere.
+    fn counted_best(&mut self, depth: u64) -> Vector {
+        let of = self.exact(depth - 1);
+        let grouping = self.grouping();
+        let (outer, inner) = (self.dice.pick(&["count", "min", "max"]), self.dice.pick(&["topk", "bottomk"]));
+        let k = self.dice.pick(&["0", "1", "2", "(1 + 2)", "100"]);
+        Vector { text: format!("{outer}({inner}{grouping}({k}, {of}))"), precision: Exact }
     }
 
     fn selector(&mut self) -> String {
@@ -208,8 +245,11 @@ impl Generator {
     fn range(&mut self, depth: u64) -> Range {
         let range = self.duration(1, 60);
         if self.inside_subquery || !self.span.has_subqueries || self.dice.chance(75) {
-            let text = format!("{}[{range}]{}", self.matching_series(), self.modifiers());
-            return Range { text, precision: Dyadic, is_rateable: true };
+            let series = self.matching_series();
+            // Gauges come near zero: see below.
+            let is_rateable = !GAUGES.iter().any(|gauge| series.starts_with(gauge));
+            let text = format!("{series}[{range}]{}", self.modifiers());
+            return Range { text, precision: Dyadic, is_rateable };
         }
         // The two versions find the zero of a counter in different order: a counter far from zero has none.
         let is_rateable = self.dice.chance(30);
@@ -220,7 +260,7 @@ impl Generator {
             self.vector(depth.min(2))
         };
         self.inside_subquery = false;
-        let step = self.duration(1, 8);
+        let step = if self.dice.chance(5) { String::new() } else { self.duration(1, 8) };
         let text = format!("({})[{range}:{step}]{}", of.text, self.modifiers());
         Range { text, precision: of.precision, is_rateable }
     }
@@ -374,6 +414,12 @@ impl Generator {
                 Vector { text, precision: of.precision }
             }
             11 => Vector { text: format!("absent({})", of.text), precision: Dyadic },
+            12 if self.dice.chance(20) => {
+                Vector { text: format!("{}()", self.dice.pick(&TIMES)), precision: Exact }
+            }
+            12 if self.dice.chance(20) => {
+                Vector { text: format!("timestamp(abs({}))", of.text), precision: Exact }
+            }
             12 => Vector { text: format!("timestamp({})", self.selector()), precision: Exact },
             _ => Vector {
                 text: format!("{}({})", self.dice.pick(&["sort", "sort_desc"]), of.text),

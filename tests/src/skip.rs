@@ -1,4 +1,4 @@
-//! Tests that cannot run here say so loudly; `WF_REQUIRE=conformance,peers,browser,valgrind` makes that a failure.
+//! Tests that cannot run here say so loudly; `WF_REQUIRE=conformance,peers,browser,valgrind,newer-prometheus` makes that a failure.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,7 +1,10 @@
 //! Evidence: reruns every line of an issue's "Must show" on a fresh clone and prints pass, fail or skipped with the
 //! figure. The closing note of the issue is this output.
 
+mod bench;
 mod clone;
+mod promql;
+mod tsdb;
 mod up;
 
 use std::fmt;
@@ -51,7 +54,9 @@ impl Line {
 pub fn run(name: &str) -> Result<()> {
     let lines = match name {
         "up" => up::show()?,
-        _ => bail!("nothing to show for {name:?}: known is `up`"),
+        "tsdb" => tsdb::show()?,
+        "promql" => promql::show()?,
+        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`"),
     };
     say(&format!("\n== show {name}"));
     for line in &lines {

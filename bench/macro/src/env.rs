@@ -35,17 +35,39 @@ impl Env {
         self.peers.join("usr/bin").join(program)
     }
 
+    /// Returns the folder of this name, empty or not.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.out.join("work").join(name)
+    }
+
     /// Returns an empty folder of this name for a data directory; what was there is removed.
     /// # Errors
     /// When the disk refuses.
     pub fn fresh_folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.out.join("work").join(name);
+        let folder = self.folder(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("empty {}", folder.display()))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         Ok(folder)
     }
+}
+
+/// Copies a folder with all it holds.
+/// # Errors
+/// When the disk refuses.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).with_context(|| format!("copy {}", source.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the caller chose: `--series 200000 --passes 2`.
@@ -115,6 +137,16 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_holds_what_the_folder_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(from.join("wal")).unwrap();
+        fs::write(from.join("wal/00000000"), "log").unwrap();
+        copy_folder(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("wal/00000000")).unwrap(), "log");
+    }
 
     #[test]
     fn options_are_read_and_strangers_refused() {

@@ -61,6 +61,7 @@ impl Subject {
                 format!("--config.file={config}"),
                 format!("--storage.tsdb.path={data}"),
                 format!("--web.listen-address=127.0.0.1:{port}"),
+                "--storage.tsdb.retention.time=100d".to_owned(),
                 "--log.level=warn".to_owned(),
             ],
             Self::Prometheus => vec![

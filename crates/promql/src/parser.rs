@@ -123,7 +123,11 @@ pub fn line_and_column(text: &str, at: u32) -> (usize, usize) {
 pub fn fuzz_parse(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = parse_selector(text);
-    let Ok(expr) = parse(text, &ParseOptions::all()) else { return };
+    let strict = parse(text, &ParseOptions::all());
+    let lenient = parse_leniently(text, &ParseOptions::all());
+    assert_eq!(lenient.errors.first(), strict.as_ref().err(), "{text:?} is judged differently");
+    let Ok(expr) = strict else { return };
+    let _ = crate::lint::lint(&expr, &crate::lint::Knowledge::default());
     let printed = expr.to_string();
     let again = parse(&printed, &ParseOptions::all()).map(|again| again.to_string());
     assert_eq!(again.as_ref(), Ok(&printed), "{text:?} does not survive printing");

@@ -4,8 +4,10 @@
 //! generated from that day on. Every query parses; most select something of the [`Vocabulary`].
 
 mod dice;
+mod fuzz;
 
 pub use dice::Dice;
+pub use fuzz::fuzz_evaluate;
 
 use crate::ast::{AggregateOp, ValueType};
 use crate::functions::{FUNCTIONS, Function, FunctionId, Variadic};
@@ -278,7 +280,8 @@ impl Generator {
         format!("({})", labels.join(", "))
     }
 
-    fn aggregation(&mut self, depth: u64) -> String {
+    /// Makes an aggregation.
+    pub fn aggregation(&mut self, depth: u64) -> String {
         let experimental = |op: &AggregateOp| matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio);
         let mut op = self.dice.pick(&AGGREGATIONS);
         if experimental(&op) && !self.scope.experiments {

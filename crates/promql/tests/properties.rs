@@ -6,6 +6,8 @@ mod data;
 mod limits;
 #[path = "properties/printing.rs"]
 mod printing;
+#[path = "properties/sameness.rs"]
+mod sameness;
 #[path = "properties/steps.rs"]
 mod steps;
 

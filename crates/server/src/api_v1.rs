@@ -3,6 +3,7 @@
 //! # Reading order: this file (routes), `params`, `error`, `query`, `encode`, `select`, then the rest.
 //! # Source: `spec/prometheus-query.md` §4.
 
+mod admin;
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -47,9 +48,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/rules", get(empty::rules))
         .route("/alerts", get(empty::alerts))
         .route("/alertmanagers", get(empty::alertmanagers))
-        .route("/admin/tsdb/delete_series", post(empty::admin).put(empty::admin))
-        .route("/admin/tsdb/clean_tombstones", post(empty::admin).put(empty::admin))
-        .route("/admin/tsdb/snapshot", post(empty::admin).put(empty::admin))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .route("/features", get(status::features))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))

@@ -37,6 +37,8 @@ pub struct Facts {
     pub retention: String,
     /// Whether `/-/reload` and `/-/quit` work.
     pub is_lifecycle_enabled: bool,
+    /// Whether `/api/v1/admin/tsdb/…` works.
+    pub is_admin_enabled: bool,
     /// Address under which others reach this server, such as `http://127.0.0.1:9090/`.
     pub external_url: String,
 }

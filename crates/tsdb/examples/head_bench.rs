@@ -12,9 +12,15 @@ use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{Acknowledge, SampleColumns, SampleSink, SelectRequest, SeriesRef, SeriesSource, WriteBatch};
 use wf_tsdb::{Tsdb, TsdbOptions};
 
+/// As in the shipped binary: what is measured is its memory too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Series of one simulated target: a batch appends them together.
 const SERIES_PER_TARGET: usize = 1000;
 const INTERVAL_MS: i64 = 15_000;
+/// Memory is told each time so many samples of each series were appended: half a chunk.
+const REPORT_ROUNDS: i64 = 60;
 const START_MS: i64 = 1_700_000_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -41,7 +47,7 @@ fn run(dir: &std::path::Path, n_series: usize, n_rounds: i64) -> Result<(), Box<
     }
     report("known series", started, n_series);
     let rss_after = rss_bytes()?;
-    println!("{:>8.0} B RSS per series without samples", per(rss_after - rss_before, n_series));
+    println!("{:>8.0} B RSS per series without samples", per(rss_after.saturating_sub(rss_before), n_series));
 
     let started = Instant::now();
     let mut batch = WriteBatch::default();
@@ -55,10 +61,14 @@ fn run(dir: &std::path::Path, n_series: usize, n_rounds: i64) -> Result<(), Box<
             tsdb.append(&batch, Acknowledge::Queued)?;
         }
         tsdb.maintain(time);
+        if round % REPORT_ROUNDS == REPORT_ROUNDS - 1 {
+            let rss = per(rss_bytes()?.saturating_sub(rss_before), n_series);
+            println!("{rss:>8.0} B RSS per series after {} samples", round + 1);
+        }
     }
     report("sample appended", started, n_series * usize::try_from(n_rounds)?);
     let stats = tsdb.stats();
-    println!("{:>8.0} B RSS per series with samples", per(rss_bytes()? - rss_before, n_series));
+    println!("{:>8.0} B RSS per series with samples", per(rss_bytes()?.saturating_sub(rss_before), n_series));
     println!("{:>8.0} B estimated per series", per(stats.memory_bytes, n_series));
     println!("{:>8.2} B of log per sample", stats.wal_bytes as f64 / stats.samples_appended as f64);
 
@@ -103,13 +113,27 @@ fn labels_of(n: usize) -> Labels {
     ])
 }
 
-/// Half of the series never change, a quarter counts, a quarter is a noisy gauge.
+/// What series of a cluster are: 45 % stand still, 20 % are integer counters, 15 % CPU time with two decimals, 12 % gauges
+/// that wander, 5 % grow steadily, 3 % are random.
 fn value_of(series: usize, round: i64) -> f64 {
-    match series % 4 {
-        0 | 1 => series as f64,
-        2 => (round * 150) as f64 + (series % 100) as f64,
-        _ => ((series as f64 * 0.1 + round as f64).sin() * 1e6).round() / 1e3,
+    let noise =
+        |at: i64| (mixed((series as u64) << 32 | at.cast_unsigned()) >> 40) as f64 / f64::from(1 << 24);
+    // A pattern of 100 that is not the one of targets.
+    match mixed(series as u64) % 100 {
+        0..45 => (series % 1000) as f64,
+        45..65 => ((round * 150) as f64 + noise(round) * 100.0).floor(),
+        65..80 => (series % 1000) as f64 + ((round as f64 + noise(round)) * 1_234.0).round() / 100.0,
+        80..92 => 1e6 + ((round as f64 * 0.1 + series as f64).sin() * 1e5 + noise(round) * 1e3).round() * 4.0,
+        92..97 => (round * 15) as f64,
+        _ => noise(round),
     }
+}
+
+/// Spreads the bits of a number.
+fn mixed(n: u64) -> u64 {
+    let n = (n ^ n >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let n = (n ^ n >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    n ^ n >> 33
 }
 
 fn report(what: &str, started: Instant, n: usize) {

@@ -111,3 +111,6 @@ pub const CREATION_SUFFIX: &str = ".tmp-for-creation";
 
 /// End of the name of a directory whose block is being removed.
 pub const DELETION_SUFFIX: &str = ".tmp-for-deletion";
+
+#[cfg(test)]
+mod hostile;

@@ -11,6 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 use crate::disk::{Disk, OsDisk};
 use crate::tsdb::OpenError;
 
+/// Second line of our lock files: Prometheus writes none.
+const SIGNATURE: &str = "watchfire";
+
 /// How often a lock file that vanishes under our hands is opened again.
 const ATTEMPTS: usize = 100;
 
@@ -21,6 +24,8 @@ pub(crate) struct DirLock {
     _file: File,
     /// No file was left by an earlier process: it ended in order.
     pub(crate) was_clean: bool,
+    /// The process that had the directory last was one of ours and did not end in order: nobody else wrote since.
+    pub(crate) was_ours: bool,
 }
 
 impl DirLock {
@@ -43,11 +48,15 @@ impl DirLock {
         let write_pid = |file: &mut File| -> io::Result<()> {
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "{}", std::process::id())
+            write!(file, "{}\n{SIGNATURE}\n", std::process::id())
         };
+        let mut before = String::new();
+        // What cannot be read was not written by us.
+        let _ = file.read_to_string(&mut before);
+        let was_ours = !was_clean && before.lines().nth(1) == Some(SIGNATURE);
         write_pid(&mut file).map_err(unwritable)?;
         warn_of_nfs(dir, &file);
-        Ok(Self { path, _file: file, was_clean })
+        Ok(Self { path, _file: file, was_clean, was_ours })
     }
 
     /// Opens and locks the file; returns whether it was not there before.
@@ -66,7 +75,7 @@ impl DirLock {
                     let mut pid = String::new();
                     // A file that cannot be read names nobody; that is not the error to report.
                     let _ = file.read_to_string(&mut pid);
-                    let pid = pid.trim();
+                    let pid = pid.lines().next().unwrap_or_default().trim();
                     let pid = if pid.is_empty() { "unknown".to_owned() } else { pid.to_owned() };
                     return Err(OpenError::Locked { dir: dir.to_owned(), pid });
                 }
@@ -113,7 +122,7 @@ mod tests {
         assert!(matches!(&error, OpenError::Locked { pid: owner, .. } if *owner == pid), "{error}");
         drop(lock);
         let after_crash = DirLock::acquire(dir.path()).unwrap();
-        assert!(!after_crash.was_clean);
+        assert!(!after_crash.was_clean && after_crash.was_ours);
         after_crash.release();
         assert!(DirLock::acquire(dir.path()).unwrap().was_clean);
     }

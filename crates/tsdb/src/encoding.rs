@@ -19,6 +19,9 @@ pub enum DecodeError {
     /// A string is not UTF-8.
     #[error("string is not UTF-8")]
     Utf8,
+    /// A field holds what no writer puts there.
+    #[error("field is out of its range")]
+    OutOfRange,
 }
 
 /// Reads fields from the front of a byte slice.

@@ -72,6 +72,11 @@ impl Exemplars {
         }
     }
 
+    /// Returns all exemplars with their series, oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, Exemplar)> {
+        self.ring.lock().exemplars.iter().cloned().collect()
+    }
+
     /// Adds an exemplar of a series, whose labels are asked for if it has none yet; not older than `window_ms` before the
     /// newest one of its series.
     pub(crate) fn add(

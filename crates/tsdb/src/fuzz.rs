@@ -49,6 +49,11 @@ pub fn wal_segment(bytes: &[u8]) {
     }
 }
 
+/// Reads the bytes as a frame of series of a head snapshot, and as what it says of one series.
+pub fn head_snapshot(bytes: &[u8]) {
+    crate::head::fuzz_snapshot(bytes);
+}
+
 /// Reads the bytes as a head-chunk file.
 pub fn head_chunks(bytes: &[u8]) {
     let mut n_chunks = 0;

@@ -29,12 +29,14 @@ mod room;
 mod select;
 mod series;
 mod shard;
+mod snapshot;
 pub(crate) mod stale;
 mod status;
 mod visibility;
 
 use std::error::Error;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -59,9 +61,12 @@ use crate::metadata::MetadataStore;
 use crate::wal::Wal;
 use crate::wbl::Wbl;
 
+pub(crate) use self::replay::is_sound;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Head {
+    dir: PathBuf,
     options: TsdbOptions,
     chunk_rules: ChunkRules,
     index: RwLock<Index>,
@@ -91,9 +96,10 @@ pub(crate) struct Head {
 
 impl Head {
     /// Returns an empty head, not yet with a log.
-    fn new(options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
+    fn new(dir: &Path, options: TsdbOptions, chunk_files: HeadChunks, wbl: Wbl, now_ms: i64) -> Self {
         let (chunk_rules, exemplars_max) = (ChunkRules::new(&options), options.exemplars_max);
         Self {
+            dir: dir.to_owned(),
             clock: Clock::new(now_ms),
             late_window_ms: AtomicI64::new(0),
             wbl,
@@ -150,6 +156,21 @@ impl Head {
     fn visible_seq(&self) -> u64 {
         self.visibility.visible_seq(self.log().written_up_to(), self.wbl.written_up_to())
     }
+}
+
+/// See `crate::fuzz`.
+pub(crate) fn fuzz_snapshot(bytes: &[u8]) {
+    let mut n_strings = 0;
+    if let Ok(mut series) = snapshot::SeriesIter::new(bytes, |_| n_strings += 1) {
+        let mut pairs = Vec::new();
+        while let Ok(Some(_)) = series.next(&mut pairs) {
+            assert!(pairs.len() <= bytes.len(), "more labels than bytes");
+        }
+    }
+    let rules = ChunkRules::new(&TsdbOptions::default());
+    let limits = shard::Limits { min_valid: NO_TIME, rules };
+    // An error is an answer too.
+    let _ = Shard::default().restore_saved(3, Vec::new(), bytes, limits);
 }
 
 /// Oldest and newest of some time stamps.

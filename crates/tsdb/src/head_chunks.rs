@@ -312,6 +312,17 @@ impl HeadChunks {
         self.write_batch(&mut self.files.upgradable_read())
     }
 
+    /// Writes what is waiting and forces it to the disk; the current file goes on.
+    /// # Errors
+    /// When that fails: what was not synced before is written again by the next attempt.
+    pub fn sync(&self) -> Result<(), HeadChunksError> {
+        self.sync_current(&mut self.files.upgradable_read(), false)
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     /// Writes what is waiting, cuts the current file to its data and forces it to the disk. The next chunk begins a
     /// new file.
     /// # Errors
@@ -430,16 +441,24 @@ impl HeadChunks {
     }
 
     fn finish_file(&self, files: &mut Writing<'_>) -> Result<(), HeadChunksError> {
+        self.sync_current(files, true)?;
+        files.with_upgraded(|files| files.current = None);
+        Ok(())
+    }
+
+    /// Writes what is waiting and forces the current file to the disk; one that `is_last` written to is cut to its data.
+    fn sync_current(&self, files: &mut Writing<'_>, is_last: bool) -> Result<(), HeadChunksError> {
         self.write_batch(files)?;
         let Some(current) = &files.current else { return Ok(()) };
         let len = current.mapped.len();
         let again = if current.is_doubtful { current.mapped.bytes(0..len).unwrap_or_default() } else { &[] };
-        let written = current.file.write_all_at(again, 0).and_then(|()| current.file.set_len(len as u64));
-        let finished = written.and_then(|()| current.file.sync());
-        let result = finished.map_err(io_error("finish", &current.path));
-        files.with_upgraded(|files| match &mut files.current {
-            Some(current) if result.is_err() => current.is_doubtful = true,
-            current => *current = None,
+        let written = current.file.write_all_at(again, 0);
+        let cut = written.and_then(|()| if is_last { current.file.set_len(len as u64) } else { Ok(()) });
+        let result = cut.and_then(|()| current.file.sync()).map_err(io_error("sync", &current.path));
+        files.with_upgraded(|files| {
+            if let Some(current) = &mut files.current {
+                current.is_doubtful = result.is_err();
+            }
         });
         result
     }

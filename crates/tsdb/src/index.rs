@@ -72,12 +72,24 @@ impl Index {
         let hash = self.hasher.hash_one(labels);
         let mut pairs = std::mem::take(&mut self.pairs);
         self.intern(labels, &mut pairs);
-        let identity = Identity { hash, series_ref, labels: self.label_sets.insert(&pairs, &self.symbols) };
+        let id = self.insert_hashed(hash, &pairs, series_ref);
+        self.pairs = pairs;
+        id
+    }
+
+    /// Adds a series that is not there yet, its labels interned and sorted by name; returns its id.
+    pub(crate) fn insert_interned(&mut self, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
+        let texts = pairs.iter().map(|(name, value)| (self.symbols.get(*name), self.symbols.get(*value)));
+        let hash = self.hasher.hash_one(Labels::from_sorted(texts));
+        self.insert_hashed(hash, pairs, series_ref)
+    }
+
+    fn insert_hashed(&mut self, hash: u64, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
+        let identity = Identity { hash, series_ref, labels: self.label_sets.insert(pairs, &self.symbols) };
         let id = self.free_ids.pop().unwrap_or_else(|| self.identities.n_items());
         self.identities.set(id, identity);
-        self.postings.insert(id, &pairs, &self.symbols);
+        self.postings.insert(id, pairs, &self.symbols);
         self.by_labels.insert_unique(hash, id, |id| self.identities.get(*id).hash);
-        self.pairs = pairs;
         id
     }
 

@@ -58,6 +58,11 @@ impl MetadataStore {
         self.inner.lock().by_series.get(&series_ref).cloned()
     }
 
+    /// Returns all that is known, by series.
+    pub(crate) fn all(&self) -> Vec<(u64, Arc<Metadata>)> {
+        self.inner.lock().by_series.iter().map(|(series, known)| (*series, Arc::clone(known))).collect()
+    }
+
     /// Returns the distinct metadata of each metric; `metric_of` names the metric of a series, and leaves out those not
     /// wanted.
     pub(crate) fn by_metric(
@@ -65,8 +70,7 @@ impl MetadataStore {
         mut metric_of: impl FnMut(u64) -> Option<String>,
     ) -> BTreeMap<String, Vec<Arc<Metadata>>> {
         // Without the lock: naming a metric takes others.
-        let all: Vec<(u64, Arc<Metadata>)> =
-            self.inner.lock().by_series.iter().map(|(series, known)| (*series, Arc::clone(known))).collect();
+        let all = self.all();
         let mut by_metric: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
         for (series_ref, metadata) in all {
             if let Some(metric) = metric_of(series_ref) {

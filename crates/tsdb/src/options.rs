@@ -73,6 +73,8 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
+    /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most.
+    pub head_snapshot: bool,
     /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
     /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.
     pub xor2: bool,
@@ -99,6 +101,7 @@ impl Default for TsdbOptions {
             fsync: FsyncPolicy::Segment,
             wal_segment_bytes: 128 << 20,
             wal_compression: WalCompression::Snappy,
+            head_snapshot: true,
             xor2: false,
             start_timestamps: false,
             exemplars_max: 0,

@@ -108,6 +108,12 @@ pub struct TsdbStats {
     pub replay_seconds: f64,
     /// Samples of the log whose series record is missing, at start.
     pub replay_unknown_refs: u64,
+    /// Snapshots of the head that could not be written; the last good one and the log stay.
+    pub snapshots_failed: u64,
+    /// Snapshots of the head that were found damaged at start: `snapshot_replay_error_total`.
+    pub snapshot_replay_errors: u64,
+    /// Series that the last start took from a snapshot.
+    pub snapshot_series: u64,
     /// Whether the last process closed the directory itself: `clean_start`.
     pub clean_start: bool,
     /// Blocks, compaction and retention.

@@ -3,15 +3,18 @@
 //! Reports have the form of the original's `promtool tsdb`, so that scripts read both. Nothing here takes the lock of a
 //! directory; what only looks never writes to it, and works beside a running server.
 //!
-//! # Reading order: `table`, `blocks`, `analyze`, `sandbox`, `dump`, `backfill`, `verify`, `repair`.
+//! # Reading order: `table`, `blocks`, `analyze`, `sandbox`, `dump`, `backfill`, `verify`, `repair`, `bench_write`.
 //! # Not here: arguments and exit codes (the binary).
 
 pub mod analyze;
 pub mod backfill;
+pub mod bench_write;
 pub mod blocks;
 pub mod dump;
+pub mod repair;
 mod sandbox;
 mod table;
+pub mod verify;
 
 use std::io;
 

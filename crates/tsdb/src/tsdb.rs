@@ -121,7 +121,7 @@ impl Tsdb {
             message: format!("list blocks: {error}"),
         })?;
         let min_valid = blocks.min_valid().unwrap_or(i64::MIN);
-        let head = Arc::new(Head::open(disk, dir, options, now_ms, min_valid, progress)?);
+        let head = Arc::new(Head::open(disk, dir, options, now_ms, lock.was_ours, min_valid, progress)?);
         // The names of what was created in it just now have to survive a power cut as well.
         disk.sync_dir(dir).map_err(|source| OpenError::Unwritable { dir: dir.to_owned(), source })?;
         let life = Life::begin(&head, blocks, now_ms);
@@ -158,6 +158,11 @@ impl Tsdb {
     /// When a block cannot be read or written; it stays as it is.
     pub fn clean_tombstones(&self, now_ms: i64) -> Result<(), CleanError> {
         self.life.clean_tombstones(now_ms)
+    }
+
+    /// Returns the data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Makes a snapshot in `dir`, which must not exist or be empty and lie on the same file system: blocks by hard links,

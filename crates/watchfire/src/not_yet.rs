@@ -41,7 +41,6 @@ const FLAGS: &[&str] = &[
     "web.config.file",
     "web.console.libraries",
     "web.console.templates",
-    "web.enable-admin-api",
     "web.enable-otlp-receiver",
     "web.enable-remote-write-receiver",
     "web.max-notifications-subscribers",
@@ -77,7 +76,7 @@ mod tests {
         };
         check("--storage.tsdb.retention=15d", Some("--storage.tsdb.retention"));
         check("--no-storage.tsdb.no-lockfile", Some("--no-storage.tsdb.no-lockfile"));
-        check("--web.enable-admin-api", Some("--web.enable-admin-api"));
+        check("--web.enable-admin-api", None);
         check("--storage.tsdb.path=data", None);
         check("--storage.tsdb.retention.size=10GB", None);
         check("storage.tsdb.retention", None);

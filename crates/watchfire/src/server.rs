@@ -51,6 +51,11 @@ pub(crate) struct ServerOptions {
     pub(crate) lifecycle: bool,
     #[arg(long = "no-web.enable-lifecycle", hide = true)]
     pub(crate) no_lifecycle: bool,
+    /// Allow deleting series, cleaning tombstones and snapshots over HTTP
+    #[arg(long = "web.enable-admin-api", overrides_with = "no_admin_api")]
+    pub(crate) admin_api: bool,
+    #[arg(long = "no-web.enable-admin-api", hide = true)]
+    pub(crate) no_admin_api: bool,
     /// Anchored expression of origins whose pages may read answers
     #[arg(long = "web.cors.origin", default_value = ".*")]
     pub(crate) cors_origin: String,
@@ -266,6 +271,7 @@ fn config(options: &ServerOptions) -> Config {
         base_path: format!("{base_path}/"),
         ui: crate::ui::embedded(),
         facts: Facts {
+            is_admin_enabled: options.admin_api && !options.no_admin_api,
             retention: options.storage.described(),
             ..facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url)
         },
@@ -305,6 +311,7 @@ pub(crate) fn facts(
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         retention: wf_model::duration::format(storage::RETENTION),
         is_lifecycle_enabled,
+        is_admin_enabled: false,
         external_url: external_url.to_owned(),
     }
 }
@@ -370,7 +377,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("storage.tsdb.path", options.data.display().to_string()),
         ("storage.tsdb.wal-compression-type", format!("{:?}", options.wal_compression).to_lowercase()),
         ("web.cors.origin", options.cors_origin.clone()),
-        ("web.enable-admin-api", "false".to_owned()),
+        ("web.enable-admin-api", (options.admin_api && !options.no_admin_api).to_string()),
         ("web.enable-lifecycle", (options.lifecycle && !options.no_lifecycle).to_string()),
         ("web.external-url", options.external_url.clone()),
         ("web.listen-address", options.listen.join(",")),

@@ -88,3 +88,6 @@ pub(super) const STEPPED: [&str; 3] = ["ceil", "floor", "sgn"];
 
 pub(super) const TIMES: [&str; 8] =
     ["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"];
+
+/// Metrics whose values come near zero, where both versions extrapolate differently.
+pub(super) const GAUGES: [&str; 4] = ["temperature", "odd", "short_lived", "node_info"];

@@ -11,3 +11,5 @@ mod hostile_targets;
 mod reads;
 mod setup;
 mod startup;
+mod swap;
+mod tool_tsdb;

@@ -63,6 +63,17 @@ impl Clone {
         Ok((status.success(), started.elapsed()))
     }
 
+    /// Runs a command and returns whether it succeeded and what it printed; its errors are seen as they come.
+    pub(super) fn output(&self, program: &str, arguments: &[&str]) -> Result<(bool, String)> {
+        let output = self
+            .command(program)
+            .args(arguments)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("start {program}"))?;
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    }
+
     /// Reads all logs of the suite.
     pub(super) fn logs(&self) -> Result<Logs> {
         let folder = self.folder.join("target/test-logs");

@@ -61,7 +61,6 @@ pub struct Loaded {
     pub server: Server,
     /// Its targets.
     pub simulator: Simulator,
-    config: String,
 }
 
 impl Loaded {
@@ -73,7 +72,7 @@ impl Loaded {
         let config = scrape_config(&load.spec, simulator.port, load.interval_s);
         let data = env.fresh_folder(&format!("{folder}-{}", subject.name()))?.join("data");
         let server = Server::start(env, subject, &data, &config, flags)?;
-        Ok(Self { server, simulator, config })
+        Ok(Self { server, simulator })
     }
 
     /// Waits until each target was scraped `n_scrapes` times, however long a slow server needs (an hour at most).
@@ -103,16 +102,6 @@ impl Loaded {
         let name = self.server.subject.name();
         ensure!(taken_in >= served, "{name} took in {taken_in} samples of about {served}");
         Ok(())
-    }
-
-    /// Kills the server and starts it again on its data; its targets go on.
-    /// # Errors
-    /// When it does not come up again.
-    pub fn restart_after_kill(self, env: &Env, flags: &[&str]) -> Result<Self> {
-        let (subject, data) = (self.server.subject, self.server.data.clone());
-        self.server.kill();
-        let server = Server::start(env, subject, &data, &self.config, flags)?;
-        Ok(Self { server, simulator: self.simulator, config: self.config })
     }
 
     /// Reads what server and targets did so far.

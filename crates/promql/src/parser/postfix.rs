@@ -7,6 +7,9 @@ use crate::ast::{
 };
 use crate::lexer::TokenKind;
 
+/// The latest time there is, as the API has it, ms: far from what an i64 can hold, so that windows can be added.
+const AT_MS_MAX: f64 = 9_223_309_901_257_974_000.0;
+
 impl Parser<'_> {
     pub(super) fn postfix(&mut self) -> Parsed<Expr> {
         let mut expr = self.primary()?;
@@ -129,8 +132,7 @@ impl Parser<'_> {
         let pos = self.pos();
         let seconds = self.signed_number("@", "timestamp")?;
         let ms = (seconds * 1000.0).round();
-        // Within ±2^53 ms every whole number is exact; beyond lies no time anybody means.
-        if !ms.is_finite() || ms.abs() > i64::MAX as f64 {
+        if !ms.is_finite() || ms.abs() > AT_MS_MAX {
             let message =
                 format!("timestamp out of bounds for @ modifier: {}", wf_model::float::format_f(seconds));
             return Err(self.fault(pos, message));

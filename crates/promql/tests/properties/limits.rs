@@ -68,3 +68,24 @@ fn time_that_is_up_and_cancellation_end_any_query() {
     }
     assert!(n_ended > 100, "only {n_ended} queries were ended");
 }
+
+/// Real queries with some characters changed: whatever still parses is evaluated under limits.
+#[test]
+fn mutated_queries_are_evaluated_without_a_panic() {
+    let vocabulary = wf_promql::testing::Vocabulary {
+        metrics: &["m", "m", "b_bucket", "h"],
+        matchers: &["a=\"1\"", "le=~\".*\""],
+        labels: &["a", "le"],
+        times: &["0", "-1e9", "9223309901257973", "-9223309901257973", "300"],
+    };
+    let mut generator = Generator::new(seed() + 50, vocabulary, Scope::ALL);
+    let alphabet: Vec<char> = "(){}[]\",:@=~!<>+-*/%^ 0919.eywd".chars().collect();
+    for _ in 0..n_of(3_000) {
+        let mut chars: Vec<char> = generator.query().chars().collect();
+        for _ in 0..generator.dice.below(3) {
+            let at = usize::try_from(generator.dice.below(chars.len() as u64)).unwrap_or(0);
+            chars[at] = generator.dice.pick(&alphabet);
+        }
+        wf_promql::testing::fuzz_evaluate(chars.into_iter().collect::<String>().as_bytes());
+    }
+}

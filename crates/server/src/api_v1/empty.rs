@@ -8,7 +8,7 @@ use http::StatusCode;
 use wf_model::quote::GoQuoted;
 
 use super::ApiState;
-use super::error::{ApiError, ErrorKind};
+use super::error::ApiError;
 use super::params::{MAX_TIME_MS, MIN_TIME_MS, Params};
 use super::select::{envelope, reply};
 
@@ -53,9 +53,4 @@ pub(crate) async fn blocks() -> Response {
 
 pub(crate) async fn notifications() -> Response {
     answer("[]")
-}
-
-/// Deleting, cleaning and snapshots come with blocks; until then nobody can enable them.
-pub(crate) async fn admin() -> ApiError {
-    ApiError::new(ErrorKind::Unavailable, "admin APIs disabled")
 }

@@ -128,7 +128,7 @@ pub(crate) async fn features(State(state): State<Arc<ApiState>>) -> Response {
     let facts = state.facts();
     let promql = state.engine().options().features;
     let api = [
-        ("admin", false),
+        ("admin", facts.is_admin_enabled),
         ("exclude_alerts", true),
         ("label_values_match", true),
         ("lifecycle", facts.is_lifecycle_enabled),

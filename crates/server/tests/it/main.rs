@@ -4,3 +4,4 @@ mod api;
 mod lifecycle;
 mod query_log;
 mod site;
+mod storage;

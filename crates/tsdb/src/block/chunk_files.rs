@@ -42,7 +42,7 @@ pub struct OutChunk<'a> {
 }
 
 /// Returns how many samples the first bytes of a chunk promise; 0 when there are no such bytes.
-pub(crate) fn n_samples(encoding: Encoding, data: &[u8]) -> u16 {
+pub fn n_samples(encoding: Encoding, data: &[u8]) -> u16 {
     chunk::n_samples(encoding, data).unwrap_or(0)
 }
 

@@ -83,6 +83,33 @@ impl XorState {
         }
     }
 
+    /// Bytes of [`XorState::save`].
+    pub(crate) const SAVED_BYTES: usize = 11;
+
+    /// Returns what is not to be seen in the chunk's header and its newest sample.
+    pub(crate) fn save(&self) -> [u8; Self::SAVED_BYTES] {
+        let mut saved = [0; Self::SAVED_BYTES];
+        let (dt, window) = saved.split_at_mut(8);
+        dt.copy_from_slice(&self.last_dt.to_be_bytes());
+        window.copy_from_slice(&[self.leading, self.trailing, self.free]);
+        saved
+    }
+
+    /// Restores the state that wrote `chunk`, from what [`XorState::save`] returned and the newest sample.
+    /// # Errors
+    /// When such a state cannot be.
+    pub(crate) fn load(saved: &[u8], chunk: &[u8], last_t: i64, last_v: f64) -> Result<Self, DecodeError> {
+        let mut cursor = Cursor::new(saved);
+        let last_dt = cursor.i64()?;
+        let (leading, trailing, free) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
+        let is_window = leading == NO_WINDOW || (leading < 32 && trailing < 64 && leading + trailing < 64);
+        let n = Cursor::new(chunk).u16()?;
+        if free > 7 || !is_window || n == 0 {
+            return Err(DecodeError::OutOfRange);
+        }
+        Ok(Self { last_t, last_dt, last_v, n, leading, trailing, free })
+    }
+
     /// Starts a chunk with `n` ≥ 1 samples of value `v` at `t0`, `t0 + dt`, …: what a series that never changed holds.
     /// # Complexity
     /// Constant time and a fill of `n / 4` bytes.

@@ -55,6 +55,9 @@ pub(crate) struct Counters {
     pub(crate) gc_micros: Counter,
     pub(crate) replay_micros: Counter,
     pub(crate) replay_unknown_refs: Counter,
+    pub(crate) snapshots_failed: Counter,
+    pub(crate) snapshot_replay_errors: Counter,
+    pub(crate) snapshot_series: Counter,
     // Figures of the last walk over all series, see `maintain`.
     pub(crate) memory_bytes: Counter,
     pub(crate) side_tables_bytes: Counter,

@@ -52,6 +52,9 @@ pub(crate) struct HeadCut<'a> {
     ranked: Ranked,
 }
 
+/// A chunk in a file, or its bytes.
+type Placed = Result<ChunkRef, (Encoding, Data)>;
+
 impl Head {
     /// Returns the time before which selections do not look into the head any more: it is in blocks, ms.
     pub(crate) fn in_blocks_before(&self) -> i64 {
@@ -122,7 +125,7 @@ impl HeadCut<'_> {
         let deleted = shard.deleted.get(id).map_or_else(Vec::new, |intervals| intervals.iter().collect());
         let series = shard.series(id);
         let full = series.full_chunks().iter().filter(|(span, _)| span.overlaps(self.range));
-        let mut places: Vec<(ChunkSpan, Place)> = full
+        let mut places: Vec<(ChunkSpan, Placed)> = full
             .filter_map(|(span, place)| match place {
                 ChunkPlace::File(chunk) => Some((span, Ok(chunk))),
                 ChunkPlace::Pending(slot) => {
@@ -149,9 +152,6 @@ impl HeadCut<'_> {
         Ok((located.collect::<Result<_, _>>()?, deleted))
     }
 }
-
-/// A chunk in a file, or its bytes in memory.
-type Place = Result<ChunkRef, (Encoding, Data)>;
 
 /// A chunk of the head.
 type Located = (ChunkSpan, Encoding, Data);

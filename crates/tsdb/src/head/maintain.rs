@@ -15,13 +15,14 @@ use std::time::Instant;
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 use roaring::RoaringBitmap;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use wf_series::AppendError;
 
 use super::append::Commit;
 use super::chunk_list::ChunkSpan;
 use super::series::NO_TIME;
 use super::shard::{Shard, shard_of};
+use super::snapshot::{self, SnapshotError};
 use super::stale::StaleSeries;
 use super::{Chain, Head};
 use crate::FastMap;
@@ -41,6 +42,8 @@ const FLUSH_BYTES: usize = 64 << 10;
 const FLUSH_AFTER_MS: i64 = 60_000;
 /// Time between two walks over all series, ms.
 const WALK_EVERY_MS: i64 = 10_000;
+/// Time between two snapshots of the head, ms.
+const SNAPSHOT_EVERY_MS: i64 = 15 * 60_000;
 /// How long a truncation waits for selections from before it, ms. Queries end after two minutes by default.
 const PATIENCE_MS: i64 = 600_000;
 /// Time until a truncation that failed is tried again, ms: each attempt reads the log, and opens a segment.
@@ -51,6 +54,8 @@ const RETRY_AFTER_MS: i64 = 60_000;
 pub(crate) struct Upkeep {
     flushed_ms: i64,
     walked_ms: i64,
+    /// When the last snapshot was written; `None` before the first, when one is due.
+    snapshot_ms: Option<i64>,
     truncation: Option<Truncation>,
     /// Stale series that are in blocks and wait to be dropped, and since when, ms.
     stale: Option<(StaleSeries, i64)>,
@@ -104,6 +109,12 @@ impl Head {
             self.continue_truncation(&mut upkeep, truncation, now_ms);
         }
         self.continue_stale_drop(&mut upkeep, now_ms);
+        let since = *upkeep.snapshot_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) >= SNAPSHOT_EVERY_MS || since > now_ms {
+            upkeep.snapshot_ms = Some(now_ms);
+            self.flush_or_report();
+            self.snapshot_or_report(&|| self.save_snapshot(&self.dir));
+        }
     }
 }
 
@@ -150,6 +161,22 @@ impl Head {
         if let Err(error) = result {
             self.counters.head_chunk_write_errors.add(1);
             warn!(error = %Chain(&error), "cannot write head chunks; they stay in memory and in the log");
+        }
+    }
+
+    /// Writes a snapshot, unless the owner wants none; after an error the next comes at its time.
+    pub(super) fn snapshot_or_report(&self, save: &dyn Fn() -> Result<(), SnapshotError>) {
+        if !self.options.head_snapshot {
+            return;
+        }
+        let started = Instant::now();
+        match save() {
+            Ok(()) => debug!(elapsed_s = started.elapsed().as_secs_f64(), "head snapshot written"),
+            Err(error) => {
+                snapshot::remove_unfinished(self.chunk_files.disk(), &self.dir);
+                self.counters.snapshots_failed.add(1);
+                warn!(error = %Chain(&error), "cannot write a head snapshot; the next start replays more of the log");
+            }
         }
     }
 
@@ -239,6 +266,8 @@ impl Head {
         match self.truncate(upkeep, truncation) {
             Ok(n_dropped) => {
                 upkeep.truncation = None;
+                // The log before the last snapshot may be gone.
+                upkeep.snapshot_ms = Some(i64::MIN);
                 self.counters.truncations.add(1);
                 self.counters.gcs.add(1);
                 self.counters.gc_micros.add_elapsed(started);
@@ -376,6 +405,14 @@ impl Head {
             Ok(Some(checkpoint)) => {
                 self.counters.checkpoints.add(1);
                 self.counters.wal_truncations.add(1);
+                if checkpoint.damaged > 0 {
+                    self.counters.wal_corruptions.add(checkpoint.damaged);
+                    warn!(
+                        n_places = checkpoint.damaged,
+                        "damaged records of the write-ahead log are left out of its checkpoint; what they held is in the \
+                         head, and lost if it has to be rebuilt without a snapshot"
+                    );
+                }
                 upkeep.dropped.retain(|_, last_segment| *last_segment > checkpoint.number);
             }
             Err(error) => {

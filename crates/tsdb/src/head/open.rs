@@ -8,7 +8,8 @@ use std::time::Instant;
 use tracing::{info, warn};
 
 use super::counters::Counter;
-use super::replay::{FoundChunks, is_sound, replay};
+use super::replay::{FoundChunks, ReplayError, Sources, is_sound, replay};
+use super::snapshot::{self, SnapshotError, SnapshotReader};
 use super::{Chain, Head};
 use crate::disk::Disk;
 use crate::head_chunks::HeadChunks;
@@ -21,13 +22,15 @@ use crate::{OpenError, ReplayProgress, TsdbOptions};
 const GAP_MAX: u64 = 10_000;
 
 impl Head {
-    /// Replays `dir`, which the caller has locked, and opens its log for writing. What is older than `min_valid`, ms, is
-    /// in blocks and passed over.
+    /// Replays `dir`, which the caller has locked, and opens its log for writing. `is_ours` says that the process that
+    /// had the directory last was one of ours and crashed; what is older than `min_valid`, ms, is in blocks and passed
+    /// over.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         options: TsdbOptions,
         now_ms: i64,
+        is_ours: bool,
         min_valid: i64,
         progress: &ReplayProgress,
     ) -> Result<Self, OpenError> {
@@ -39,21 +42,27 @@ impl Head {
             fsync: options.fsync,
             ..WalOptions::default()
         };
-        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"), min_valid)?;
-        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        snapshot::remove_unfinished(&**disk, dir);
+        let snapshot = if options.head_snapshot { usable_snapshot(&**disk, dir, is_ours) } else { Ok(None) };
+        let is_damaged = matches!(snapshot, Err(()));
+        let start = Start { disk, dir, wal_options: &wal_options, now_ms, min_valid };
         let window_ms = options.out_of_order_window_ms;
-        let head = Self::new(options, chunk_files, wbl, now_ms);
-        head.min_valid.store(min_valid, Ordering::Relaxed);
-        head.pins.advance(min_valid);
-        head.counters.head_chunk_corruptions.add(found.n_corruptions);
-        let n_samples = replay_log(disk, &wal_dir, &head, found, progress)?;
+        let (head, n_samples) = start.rebuild(options, snapshot.unwrap_or_default(), progress)?;
+        head.counters.snapshot_replay_errors.add(u64::from(is_damaged));
         let log = Wal::open_on(Arc::clone(disk), &wal_dir, wal_options);
         let log = log.map_err(|error| replay_error(&wal_dir, &error))?;
         head.log.get_or_init(|| log);
         head.open_late(window_ms)?;
         head.counters.replay_micros.add_elapsed(started);
         let n_series = head.index.read().n_series();
-        info!(n_series, n_samples, elapsed_s = started.elapsed().as_secs_f64(), "log replayed");
+        let n_from_snapshot = head.counters.snapshot_series.get();
+        info!(
+            n_series,
+            n_from_snapshot,
+            n_samples,
+            elapsed_s = started.elapsed().as_secs_f64(),
+            "log replayed"
+        );
         Ok(head)
     }
 
@@ -66,7 +75,51 @@ impl Head {
         let synced = self.chunk_files.close().map_err(|error| Chain(&error).to_string());
         let closed = self.log().close().map_err(|error| Chain(&error).to_string());
         let late_closed = self.wbl.close().map_err(|error| Chain(&error).to_string());
-        synced.and(closed).and(late_closed)
+        let closed = synced.and(closed).and(late_closed);
+        if closed.is_ok() {
+            self.snapshot_or_report(&|| self.save_last_snapshot(&self.dir));
+        }
+        closed
+    }
+}
+
+/// What a head is opened with.
+struct Start<'a> {
+    disk: &'a Arc<dyn Disk>,
+    dir: &'a Path,
+    wal_options: &'a WalOptions,
+    now_ms: i64,
+    min_valid: i64,
+}
+
+impl Start<'_> {
+    /// Rebuilds a head; when the snapshot turns out to be damaged, without it. Returns how many samples the log gave.
+    fn rebuild(
+        &self,
+        options: TsdbOptions,
+        snapshot: Option<SnapshotReader>,
+        progress: &ReplayProgress,
+    ) -> Result<(Head, u64), OpenError> {
+        let Self { disk, dir, wal_options, now_ms, min_valid } = *self;
+        let (chunk_files, found) = open_chunk_files(disk, &dir.join("chunks_head"), min_valid)?;
+        let wbl = Wbl::new(Arc::clone(disk), dir.join("wbl"), wal_options.clone());
+        let head = Head::new(dir, options.clone(), chunk_files, wbl, now_ms);
+        head.min_valid.store(min_valid, Ordering::Relaxed);
+        head.pins.advance(min_valid);
+        head.counters.head_chunk_corruptions.add(found.n_corruptions);
+        // With head chunks missing the log is needed from its beginning.
+        let snapshot = snapshot.filter(|_| found.n_corruptions == 0);
+        match replay_log(disk, &dir.join("wal"), &head, found, snapshot, progress) {
+            Ok(n_samples) => Ok((head, n_samples)),
+            Err(ReplayFailure::Open(error)) => Err(error),
+            Err(ReplayFailure::Snapshot(error)) => {
+                report_snapshot(dir, &error);
+                drop(head);
+                let (head, n_samples) = self.rebuild(options, None, progress)?;
+                head.counters.snapshot_replay_errors.add(1);
+                Ok((head, n_samples))
+            }
+        }
     }
 }
 
@@ -96,21 +149,62 @@ fn open_chunk_files(
     Ok((chunk_files, found))
 }
 
-/// Reads the log into the head, and mends what is damaged. Returns how many samples were taken.
+/// Returns the snapshot that stands for the beginning of the log, if there is one.
+/// # Errors
+/// When it is damaged, which was reported.
+fn usable_snapshot(disk: &dyn Disk, dir: &Path, is_ours: bool) -> Result<Option<SnapshotReader>, ()> {
+    match SnapshotReader::open(disk, dir) {
+        Ok(Some(snapshot)) if !snapshot.binding.holds(disk, &dir.join("wal"), is_ours) => {
+            info!(dir = %dir.display(), "the log is not the one the head snapshot was made of: all of it is replayed");
+            Ok(None)
+        }
+        Ok(snapshot) => Ok(snapshot),
+        Err(error) => {
+            report_snapshot(dir, &error);
+            Err(())
+        }
+    }
+}
+
+fn report_snapshot(dir: &Path, error: &SnapshotError) {
+    warn!(dir = %dir.display(), error = %Chain(error), "cannot use the head snapshot: all of the log is replayed");
+}
+
+/// Why the log was not read.
+enum ReplayFailure {
+    Open(OpenError),
+    Snapshot(SnapshotError),
+}
+
+impl From<OpenError> for ReplayFailure {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+/// Reads snapshot and log into the head, and mends what is damaged. Returns how many samples were taken.
 fn replay_log(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     head: &Head,
     found: FoundChunks,
+    snapshot: Option<SnapshotReader>,
     progress: &ReplayProgress,
-) -> Result<u64, OpenError> {
-    let reader = open_log(disk, dir, &head.counters.wal_corruptions)?;
-    progress.begin(reader.first_segment(), reader.last_segment());
-    let replayed = replay(head, found, reader, progress);
-    let (n_samples, complaints) = replayed.map_err(|error| replay_error(dir, &error))?;
+) -> Result<u64, ReplayFailure> {
+    let log = match &snapshot {
+        None => open_log(disk, dir, &head.counters.wal_corruptions)?,
+        Some(snapshot) => Reader::open_from(Arc::clone(disk), dir, snapshot.binding.next_segment)
+            .map_err(|error| replay_error(dir, &error))?,
+    };
+    progress.begin(log.first_segment(), log.last_segment());
+    let (n_samples, complaints) = match replay(head, Sources { found, snapshot, log }, progress) {
+        Ok(replayed) => replayed,
+        Err(ReplayError::Snapshot(error)) => return Err(ReplayFailure::Snapshot(error)),
+        Err(error @ ReplayError::Thread(_)) => return Err(replay_error(dir, &error).into()),
+    };
     if let Some(error) = complaints.unreadable {
         // The disk may come back; what is on it must not be touched before.
-        return Err(replay_error(dir, &error));
+        return Err(replay_error(dir, &error).into());
     }
     head.counters.wal_corruptions.add(complaints.n_places);
     for (position, reason) in &complaints.damaged {

@@ -4,6 +4,8 @@
 //! and counts. The first sample off the line writes the bits that the line stands for and goes on with them. About
 //! half of the series of a cluster never leave the line.
 
+mod saved;
+
 use wf_model::TimeRange;
 use wf_series::SampleColumns;
 
@@ -42,6 +44,11 @@ pub(crate) struct Bits {
 /// Buffers grow in these steps, bytes: doubling would leave a quarter of a million half-empty kilobytes.
 const BUFFER_BYTES: [usize; 8] = [48, 96, 160, 256, 384, 512, 768, 1024];
 
+/// Returns the size of the buffer for so many bytes.
+fn buffer_len(needed: usize) -> usize {
+    BUFFER_BYTES.into_iter().find(|size| *size >= needed).unwrap_or(needed)
+}
+
 /// A chunk this large takes no further sample; with the largest possible one it stays below 1,024 B.
 const LARGE_BYTES: usize = 1005;
 
@@ -57,8 +64,7 @@ pub(crate) enum OpenView {
 fn make_room(bytes: &mut Vec<u8>, sample_bytes_max: usize) {
     let needed = bytes.len() + sample_bytes_max;
     if needed > bytes.capacity() {
-        let capacity = BUFFER_BYTES.into_iter().find(|size| *size >= needed).unwrap_or(needed);
-        bytes.reserve_exact(capacity - bytes.len());
+        bytes.reserve_exact(buffer_len(needed) - bytes.len());
     }
 }
 

@@ -58,6 +58,14 @@ impl RefDirectory {
         *entry = id;
     }
 
+    /// Iterates over all references and their ids, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.pages.iter().flat_map(|(page_no, page)| {
+            let refs = (page_no << PAGE_REFS_LOG2)..;
+            refs.zip(page.ids.iter().copied()).filter(|(_, id)| *id != NONE)
+        })
+    }
+
     /// Forgets every reference whose id is dead; calls `forgotten` with each.
     pub(crate) fn remove_all(&mut self, is_dead: impl Fn(u32) -> bool, mut forgotten: impl FnMut(u64)) {
         self.pages.retain(|page_no, page| {

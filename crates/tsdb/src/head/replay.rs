@@ -9,14 +9,17 @@
 //! # Reading order: `feed`, this file, `others`, `workers`.
 
 mod feed;
+mod load;
 mod others;
 mod workers;
 
+use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use tracing::info;
 use wf_model::Labels;
 
+use self::feed::Block;
 use self::others::kind_of;
 use self::workers::{Found, Item, RichItem, RichValue, Workers};
 use super::Head;
@@ -24,6 +27,7 @@ use super::chunk_list::ChunkSpan;
 use super::late::LateChunk;
 use super::series::SampleKind;
 use super::shard::shard_of;
+use super::snapshot::{SnapshotError, SnapshotReader};
 use crate::FastMap;
 use crate::ReplayProgress;
 use crate::chunk::Encoding;
@@ -109,45 +113,50 @@ impl Complaints {
     }
 }
 
-/// Rebuilds a head from the log and the chunks found in files. Returns the number of samples taken, and what of the log
-/// could not be read.
+/// What a head is rebuilt from.
+pub(crate) struct Sources {
+    /// Chunks in files.
+    pub(crate) found: FoundChunks,
+    /// What stands for the log before `log`.
+    pub(crate) snapshot: Option<SnapshotReader>,
+    pub(crate) log: Reader,
+}
+
+/// Why a replay could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    #[error("start a thread")]
+    Thread(#[from] std::io::Error),
+    /// The head is of no use; without the snapshot another one can be rebuilt.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// Rebuilds a head. Returns the number of samples taken from the log, and what of it could not be read.
 /// # Errors
-/// When a thread cannot be started.
+/// See [`ReplayError`].
 pub(crate) fn replay(
     head: &Head,
-    found: FoundChunks,
-    reader: Reader,
+    sources: Sources,
     progress: &ReplayProgress,
-) -> std::io::Result<(u64, Complaints)> {
+) -> Result<(u64, Complaints), ReplayError> {
+    let Sources { found, snapshot, log } = sources;
     let mut complaints = Complaints::default();
     let n_samples = std::thread::scope(|scope| {
         let (filler, feed) = feed::feed();
         let workers = Workers::start(scope, head, found.n_corruptions > 0)?;
+        let mut replay = Replay::new(head, found, workers);
+        if let Some(snapshot) = snapshot {
+            replay.load(scope, snapshot)?;
+        }
         std::thread::Builder::new()
             .name("replay-reader".to_owned())
-            .spawn_scoped(scope, move || filler.run(reader))?;
-        let mut replay = Replay::new(head, found, workers);
+            .spawn_scoped(scope, move || filler.run(log))?;
         while let Some(mut block) = feed.next() {
-            let failed = std::cell::RefCell::new(&mut complaints);
-            block.drain(
-                |position, bytes| {
-                    if position.checkpoint.is_none() {
-                        progress.reach(position.segment);
-                    }
-                    if let Err(error) = replay.record(bytes) {
-                        failed.borrow_mut().add(position, super::Chain(&error).to_string());
-                    }
-                },
-                |error| match error {
-                    ReadError::Corrupt { position, reason, .. } => {
-                        failed.borrow_mut().add(position, reason.to_owned());
-                    }
-                    other => failed.borrow_mut().unreadable = Some(other),
-                },
-            );
+            replay.block(&mut block, &mut complaints, progress);
             feed.recycle(block);
         }
-        Ok::<u64, std::io::Error>(replay.finish())
+        replay.finish()
     })?;
     Ok((n_samples, complaints))
 }
@@ -182,6 +191,27 @@ impl<'scope, 'env> Replay<'scope, 'env> {
     fn new(head: &'env Head, found: FoundChunks, workers: Workers<'scope>) -> Self {
         let max_ref = found.max_ref;
         Self { head, found, workers, max_ref, n_unknown: 0, n_bad_histograms: 0, n_tombstones: 0 }
+    }
+
+    /// Takes what was read at once.
+    fn block(&mut self, block: &mut Block, complaints: &mut Complaints, progress: &ReplayProgress) {
+        let complaints = RefCell::new(complaints);
+        block.drain(
+            |position, bytes| {
+                if position.checkpoint.is_none() {
+                    progress.reach(position.segment);
+                }
+                if let Err(error) = self.record(bytes) {
+                    complaints.borrow_mut().add(position, super::Chain(&error).to_string());
+                }
+            },
+            |error| match error {
+                ReadError::Corrupt { position, reason, .. } => {
+                    complaints.borrow_mut().add(position, reason.to_owned());
+                }
+                other => complaints.borrow_mut().unreadable = Some(other),
+            },
+        );
     }
 
     /// Takes a record of the log.
@@ -251,7 +281,12 @@ impl<'scope, 'env> Replay<'scope, 'env> {
             let newest = self.found.newest_kinds.remove(&entry.series);
             self.workers.push_found(id, found, newest);
         }
-        if let Some(late) = self.found.late.remove(&entry.series) {
+        self.late(id, entry.series);
+    }
+
+    /// Restores the late chunks of a series that were found in files.
+    fn late(&mut self, id: u32, series_ref: u64) {
+        if let Some(late) = self.found.late.remove(&series_ref) {
             let mut shard = self.head.shards[shard_of(id)].write();
             late.into_iter().for_each(|chunk| shard.late.entry(id).restore(chunk));
         }
@@ -282,9 +317,14 @@ impl<'scope, 'env> Replay<'scope, 'env> {
     }
 
     /// Ends the replay: from here on the head takes batches. Returns the number of samples taken.
-    fn finish(self) -> u64 {
+    /// # Errors
+    /// When the snapshot turned out to be damaged.
+    fn finish(self) -> Result<u64, ReplayError> {
         let head = self.head;
         let outcome = self.workers.finish();
+        if outcome.is_snapshot_damaged {
+            return Err(SnapshotError::Damaged("a series cannot be decoded").into());
+        }
         head.counters.head_chunk_corruptions.add(outcome.n_chunks_refused);
         head.saw_times(outcome.seen);
         let mut commit = head.commit.lock();
@@ -307,6 +347,6 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         }
         head.index.write().postings.optimize();
         head.walk();
-        outcome.n_samples
+        Ok(outcome.n_samples)
     }
 }

@@ -1,5 +1,7 @@
 //! The samples of one series: an open chunk, and where the full ones are.
 
+mod saved;
+
 use wf_series::HistogramValue;
 
 use super::chunk_list::{ChunkList, ChunkSpan};
@@ -8,6 +10,8 @@ use super::open_histogram::{OpenHistogram, stale_marker};
 use crate::TsdbOptions;
 use crate::chunk::{Encoding, ResetFlag};
 use crate::head_chunks::ChunkRef;
+
+pub(crate) use saved::{SavedChunk, SavedSeries};
 
 /// A full chunk aims at this many samples. Below, headers dominate; above, reading one sample decodes too much.
 const SAMPLES_PER_CHUNK: u16 = 120;

@@ -2,19 +2,29 @@
 
 use std::sync::Arc;
 
+use wf_model::TimeRange;
+use wf_series::{HistogramValue, SampleColumns};
+
 use super::chunk_list::{ChunkPlace, ChunkSpan};
 use super::deletion::DeletedTable;
 use super::late::LateTable;
-use super::series::{ChunkRules, CutChunk, Series};
-use wf_series::HistogramValue;
-
-use crate::chunk::Encoding;
+use super::series::{ChunkRules, CutChunk, SavedChunk, SavedSeries, Series};
+use crate::chunk::{self, Encoding};
+use crate::encoding::{Cursor, DecodeError, put_uvarint, put_varint};
 use crate::head_chunks::ChunkRef;
 use crate::index::slabs::Slabs;
 
 /// Number of shards; the shard of a series is its id modulo this.
 pub(crate) const SHARDS: usize = 16;
 const SHARDS_LOG2: u32 = 4;
+
+/// What restoring needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Samples before are in blocks, ms.
+    pub(crate) min_valid: i64,
+    pub(crate) rules: ChunkRules,
+}
 
 /// A full chunk on its way to a file.
 #[derive(Clone, Debug)]
@@ -135,6 +145,93 @@ impl Shard {
         let n_refused = self.series_mut(id).restore_chunks(found);
         self.chunks_created += (n_found - n_refused) as u64;
         n_refused
+    }
+
+    /// Appends to a snapshot what it keeps of a series: closed chunks that are not in a file yet, and the open one.
+    pub(crate) fn save(&self, id: u32, out: &mut Vec<u8>) {
+        let series = self.series(id);
+        let pending = || {
+            series.full_chunks().iter().filter_map(|(span, place)| match place {
+                ChunkPlace::Pending(slot) => Some((span, self.pending.get(slot as usize)?.as_ref()?)),
+                ChunkPlace::File(_) => None,
+            })
+        };
+        put_uvarint(out, pending().count() as u64);
+        for (span, chunk) in pending() {
+            put_varint(out, span.min_time);
+            put_varint(out, span.max_time);
+            out.push(chunk.encoding.number());
+            put_uvarint(out, chunk.data.len() as u64);
+            out.extend_from_slice(&chunk.data);
+        }
+        series.save(out);
+    }
+
+    /// Restores a series that has no samples yet from the chunks found in files and what [`Shard::save`] wrote; what
+    /// ends before `min_valid` is left out. Returns how many chunks were refused.
+    /// # Errors
+    /// When the bytes are not what it wrote, or the chunks in files are of other histograms than the saved ones.
+    pub(crate) fn restore_saved(
+        &mut self,
+        id: u32,
+        found: Vec<(ChunkSpan, ChunkRef)>,
+        saved: &[u8],
+        limits: Limits,
+    ) -> Result<usize, DecodeError> {
+        self.add(id);
+        let n_refused = self.restore(id, found, limits.rules);
+        let mut cursor = Cursor::new(saved);
+        for _ in 0..cursor.uvarint()? {
+            let span = ChunkSpan { min_time: cursor.varint()?, max_time: cursor.varint()? };
+            let encoding = Encoding::from_number(cursor.u8()?).ok_or(DecodeError::OutOfRange)?;
+            let data = cursor.uvarint_bytes()?;
+            if span.max_time >= limits.min_valid {
+                self.restore_closed(id, CutChunk { span, encoding, data: data.to_vec() }, limits)?;
+            }
+        }
+        let Some(saved) = SavedSeries::load(&mut cursor)? else { return Ok(n_refused) };
+        if saved.max_time() < limits.min_valid {
+            return Ok(n_refused);
+        }
+        if let SavedChunk::Closed(encoding, data) = saved.chunk() {
+            let span = ChunkSpan { min_time: saved.open_start(), max_time: saved.max_time() };
+            self.restore_closed(id, CutChunk { span, encoding: *encoding, data: data.clone() }, limits)?;
+        }
+        let missing = self.series_mut(id).restore_saved(saved);
+        self.chunks_created += u64::from(self.series(id).open_start().is_some());
+        self.append_newer(id, &missing, limits);
+        Ok(n_refused)
+    }
+
+    /// Adds a closed chunk, or what the chunks in files lack of it.
+    fn restore_closed(&mut self, id: u32, chunk: CutChunk, limits: Limits) -> Result<(), DecodeError> {
+        let newest = self.series(id).full_chunks().last_time();
+        if newest.is_some_and(|newest| chunk.span.max_time <= newest) {
+            return Ok(());
+        }
+        if newest.is_none_or(|newest| newest < chunk.span.min_time) {
+            self.chunks_created += 1;
+            self.keep(id, chunk);
+            return Ok(());
+        }
+        // In files it was cut in another way.
+        if chunk.encoding != Encoding::Xor {
+            return Err(DecodeError::OutOfRange);
+        }
+        let mut samples = SampleColumns::default();
+        chunk::decode(chunk.encoding, &chunk.data, TimeRange::ALL, &mut samples)
+            .map_err(|_| DecodeError::OutOfRange)?;
+        self.append_newer(id, &samples, limits);
+        self.cut(id, limits.rules);
+        Ok(())
+    }
+
+    fn append_newer(&mut self, id: u32, samples: &SampleColumns, limits: Limits) {
+        for (time, value) in samples.times_ms.iter().zip(&samples.values) {
+            if *time > self.series(id).max_time() {
+                self.append(id, *time, *value, 0, limits.rules);
+            }
+        }
     }
 
     fn keep(&mut self, id: u32, chunk: CutChunk) {

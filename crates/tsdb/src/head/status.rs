@@ -64,6 +64,9 @@ impl Head {
             gcs: counters.gcs.get(),
             replay_seconds: counters.replay_micros.get() as f64 / MICROS,
             replay_unknown_refs: counters.replay_unknown_refs.get(),
+            snapshots_failed: counters.snapshots_failed.get(),
+            snapshot_replay_errors: counters.snapshot_replay_errors.get(),
+            snapshot_series: counters.snapshot_series.get(),
             clean_start: false,
             compaction: CompactionStats::default(),
         }

@@ -58,6 +58,9 @@ pub fn dump(
     let mut selections: Vec<Arc<dyn Selection>> = Vec::new();
     let all = [Vec::new()];
     let sets = if request.matcher_sets.is_empty() { &all } else { request.matcher_sets };
+    // The log may still have what blocks have, and what was deleted from them.
+    let cut = blocks.iter().map(|block| block.meta()).filter(|meta| !meta.has_origin_hint());
+    let min_valid = cut.map(|meta| meta.max_time).max().unwrap_or(i64::MIN);
     for block in blocks {
         for matchers in sets {
             let selection =
@@ -65,7 +68,7 @@ pub fn dump(
             selections.push(selection);
         }
     }
-    if let Some(head) = open_head(dir, scratch)? {
+    if let Some(head) = open_head(dir, scratch, min_valid)? {
         for matchers in sets {
             selections.push(head.select(&SelectRequest { matchers, range: request.range }));
         }
@@ -86,14 +89,16 @@ pub fn dump(
     Ok(broken)
 }
 
-/// Reads back the head, if there is one, without writing to `dir`.
-fn open_head(dir: &Path, scratch: &Path) -> Result<Option<Arc<Head>>, ToolError> {
+/// Reads back what the head has from `min_valid` on, if there is one, without writing to `dir`.
+fn open_head(dir: &Path, scratch: &Path, min_valid: i64) -> Result<Option<Arc<Head>>, ToolError> {
     let disk: Arc<dyn Disk> = Arc::new(Sandbox::new(dir, scratch));
     if ["wal", "wbl", "chunks_head"].iter().all(|name| disk.info(&dir.join(name)).is_err()) {
         return Ok(None);
     }
-    let options = TsdbOptions { series_max: u64::MAX, memory_bytes_max: u64::MAX, ..TsdbOptions::default() };
-    let head = Head::open(&disk, dir, options, 0, i64::MIN, &ReplayProgress::default())?;
+    let (series_max, memory_bytes_max) = (u64::MAX, u64::MAX);
+    let options =
+        TsdbOptions { series_max, memory_bytes_max, head_snapshot: false, ..TsdbOptions::default() };
+    let head = Head::open(&disk, dir, options, 0, false, min_valid, &ReplayProgress::default())?;
     Ok(Some(Arc::new(head)))
 }
 

@@ -18,6 +18,7 @@ mod deletion;
 mod late;
 mod repair;
 mod samples;
+mod snapshot;
 mod takeover;
 mod upkeep;
 

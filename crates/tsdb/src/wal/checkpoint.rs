@@ -30,9 +30,6 @@ pub enum CheckpointError {
     /// What it is made from cannot be read.
     #[error("read the log for a checkpoint")]
     Read(#[from] ReadError),
-    /// A record makes no sense.
-    #[error("decode the log for a checkpoint")]
-    Record(#[from] RecordError),
     /// It cannot be written.
     #[error("write a checkpoint")]
     Write(#[from] WalIoError),
@@ -52,6 +49,8 @@ pub struct CheckpointStats {
     pub samples: Kept,
     /// Bytes written.
     pub bytes: u64,
+    /// Damaged places that were passed over.
+    pub damaged: u64,
 }
 
 /// How many of all were kept.
@@ -92,12 +91,22 @@ pub fn create(
     let mut filter =
         Filter { min_time_ms, keep, stats: CheckpointStats::default(), metadata: BTreeMap::new() };
     let mut out = Output::create(&**disk, &unfinished, options).map_err(write_error("write"))?;
-    let mut reader = Reader::open_until(Arc::clone(disk), dir, last)?;
+    let mut reader = Reader::open_between(Arc::clone(disk), dir, None, last)?;
     let mut kept = Vec::new();
-    while let Some((_, record)) = reader.next_record()? {
+    loop {
         kept.clear();
-        filter.take_over(record, &mut kept)?;
-        out.push(&kept).map_err(write_error("write"))?;
+        let taken = match reader.next_record() {
+            Ok(None) => break,
+            Ok(Some((_, record))) => filter.take_over(record, &mut kept).is_ok(),
+            // A start from a snapshot does not read what is here: it is found now, and the rest is kept all the same.
+            Err(ReadError::Corrupt { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if taken {
+            out.push(&kept).map_err(write_error("write"))?;
+        } else {
+            filter.stats.damaged += 1;
+        }
     }
     for chunk in filter.metadata_records() {
         out.push(&chunk).map_err(write_error("write"))?;

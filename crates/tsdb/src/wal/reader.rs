@@ -86,19 +86,31 @@ impl Reader {
     /// # Errors
     /// As [`Reader::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, ReadError> {
-        Self::open_until(disk, dir, u64::MAX)
+        Self::open_between(disk, dir, None, u64::MAX)
     }
 
-    /// As [`Reader::open`], but reads no segment after `last`.
-    pub(super) fn open_until(disk: Arc<dyn Disk>, dir: &Path, last: u64) -> Result<Self, ReadError> {
+    /// As [`Reader::open`], but reads nothing before segment `first`.
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_from(disk: Arc<dyn Disk>, dir: &Path, first: u64) -> Result<Self, ReadError> {
+        Self::open_between(disk, dir, Some(first), u64::MAX)
+    }
+
+    /// Reads from segment `first`, or else from the newest checkpoint, to segment `last`.
+    pub(super) fn open_between(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        first: Option<u64>,
+        last: u64,
+    ) -> Result<Self, ReadError> {
         let io_error = |path: &Path| {
             let path = path.to_owned();
             move |source| ReadError::Io { path, source }
         };
         let segments = Segments::list(&*disk, dir).map_err(io_error(dir))?;
         let mut files = Vec::new();
-        let covered = segments.newest_checkpoint();
-        if let Some(number) = covered {
+        let covered = first.map_or_else(|| segments.newest_checkpoint(), |first| first.checked_sub(1));
+        if let (Some(number), None) = (covered, first) {
             let checkpoint_dir = segments.checkpoint_path(number);
             let inside = Segments::list(&*disk, &checkpoint_dir).map_err(io_error(&checkpoint_dir))?;
             for segment in gapless(&checkpoint_dir, inside.numbers(), None)? {

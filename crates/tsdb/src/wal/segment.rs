@@ -42,6 +42,11 @@ impl Segments {
         self.segments.iter().map(|(number, _)| *number)
     }
 
+    /// Returns the numbers of the segments and their sizes in bytes, ascending.
+    pub fn sizes(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
+        self.segments.iter().copied()
+    }
+
     /// Returns the numbers of the checkpoints, ascending; each covers the segments up to its number.
     pub fn checkpoint_numbers(&self) -> impl DoubleEndedIterator<Item = u64> + '_ {
         self.checkpoints.iter().map(|(number, _)| *number)

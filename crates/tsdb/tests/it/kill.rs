@@ -15,9 +15,15 @@ use wf_tsdb::record::{Record, SamplesWriter, SeriesWriter, decode};
 use wf_tsdb::wal::repair::repair;
 use wf_tsdb::wal::{ReadError, Reader, Wal, WalOptions};
 
-const N_ROUNDS: u64 = 10;
+/// Kills in `make test`, and in a soak (`WF_SOAK`).
+const N_ROUNDS: (u64, u64) = (5, 200);
 const N_THREADS: u64 = 3;
 const DIR_VARIABLE: &str = "WF_TEST_VICTIM_DIR";
+
+/// Returns how often the victim is killed.
+pub(crate) fn n_rounds() -> u64 {
+    if std::env::var_os("WF_SOAK").is_some() { N_ROUNDS.1 } else { N_ROUNDS.0 }
+}
 
 /// Returns the directory this process shall work in, if it is a victim.
 pub(crate) fn victim_dir() -> Option<PathBuf> {
@@ -134,9 +140,12 @@ fn a_killed_log_keeps_everything_it_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<u64, i64> = BTreeMap::new();
     let mut forgotten = 0;
-    for round in 0..N_ROUNDS {
-        let ledger =
-            run_and_kill("kill::victim_writes_a_log", dir.path(), Duration::from_millis(100 + 37 * round));
+    for round in 0..n_rounds() {
+        let ledger = run_and_kill(
+            "kill::victim_writes_a_log",
+            dir.path(),
+            Duration::from_millis(100 + 37 * (round % 17)),
+        );
         for (name, number) in ledger {
             let number = i64::try_from(number).unwrap();
             match name.parse() {

@@ -10,9 +10,8 @@ use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{Acknowledge, SampleColumns, SampleSink, SelectRequest, SeriesSource, WriteBatch};
 use wf_tsdb::{Tsdb, TsdbOptions};
 
-use crate::kill::{enter, run_and_kill, victim_dir};
+use crate::kill::{enter, n_rounds, run_and_kill, victim_dir};
 
-const N_ROUNDS: u64 = 10;
 const N_THREADS: u64 = 3;
 const SERIES_PER_THREAD: usize = 20;
 const START_MS: i64 = 1_700_000_000_000;
@@ -96,9 +95,9 @@ fn victim_runs_a_database() {
 fn a_killed_database_keeps_everything_it_acknowledged_or_showed() {
     let dir = tempfile::tempdir().unwrap();
     let mut promised: BTreeMap<String, u64> = BTreeMap::new();
-    for round in 0..N_ROUNDS {
+    for round in 0..n_rounds() {
         let victim = "kill_database::victim_runs_a_database";
-        promised.extend(run_and_kill(victim, dir.path(), Duration::from_millis(150 + 41 * round)));
+        promised.extend(run_and_kill(victim, dir.path(), Duration::from_millis(150 + 41 * (round % 17))));
         let tsdb = open(dir.path());
         for (thread, newest) in &promised {
             let newest = i64::try_from(*newest).unwrap();

@@ -9,4 +9,6 @@ mod kill_late;
 mod million;
 mod peers;
 mod peers_compact;
+mod peers_histograms;
 mod peers_late;
+mod tools;

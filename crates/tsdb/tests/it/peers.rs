@@ -207,7 +207,19 @@ impl Prometheus {
     fn start_on(port: u16, program: &Path, data: &Path, config_text: &str) -> Self {
         let config = data.join("prometheus.yml");
         fs::write(&config, config_text).unwrap();
+        Self::spawn(port, program, data, &[])
+    }
+
+    /// As [`Prometheus::start_with`] without a configuration, with native histograms, which are a feature of 2.42.
+    pub(crate) fn start_with_histograms(program: &Path, data: &Path) -> Self {
+        fs::write(data.join("prometheus.yml"), "").unwrap();
+        Self::spawn(free_port(), program, data, &["--enable-feature=native-histograms"])
+    }
+
+    fn spawn(port: u16, program: &Path, data: &Path, more: &[&str]) -> Self {
+        let config = data.join("prometheus.yml");
         let child = Command::new(program)
+            .args(more)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))

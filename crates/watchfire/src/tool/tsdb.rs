@@ -13,9 +13,9 @@ use clap::{Args, Subcommand};
 use wf_model::{Matcher, TimeRange};
 use wf_tsdb::block::{Block, BlockError};
 use wf_tsdb::disk::os_disk;
-use wf_tsdb::tools::{analyze, backfill, blocks, dump};
+use wf_tsdb::tools::{analyze, backfill, bench_write, blocks, dump, repair, verify};
 
-use crate::complain;
+use crate::{complain, say};
 
 /// Tools about data directories.
 #[derive(Debug, Subcommand)]
@@ -51,6 +51,45 @@ pub(crate) enum TsdbCommand {
     CreateBlocksFrom {
         #[command(subcommand)]
         source: Source,
+    },
+    /// Check every checksum and rule of blocks, logs and head chunks; exit 0 only if all is well
+    Verify {
+        /// Data directory; it is only read, and may be in use
+        #[arg(default_value = "data/")]
+        dir: PathBuf,
+    },
+    /// Repair what verify finds. Says what it would do unless told to do it
+    Repair {
+        /// Data directory
+        #[arg(default_value = "data/")]
+        dir: PathBuf,
+        /// Do it; no server may use the directory
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Measure
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Appending scrapes to a new database
+    Write {
+        /// Series, a JSON object of labels a line; made up unless given
+        file: Option<PathBuf>,
+        /// Directory of the database, which must not exist yet
+        #[arg(long, default_value = "benchout")]
+        out: PathBuf,
+        /// Series at most
+        #[arg(long, default_value_t = 10_000)]
+        metrics: usize,
+        /// Scrapes
+        #[arg(long, default_value_t = 3_000)]
+        scrapes: u32,
     },
 }
 
@@ -115,9 +154,18 @@ pub(crate) fn main(command: &TsdbCommand) -> ExitCode {
         TsdbCommand::Dump(options) => print_samples(options, dump::Form::Plain),
         TsdbCommand::DumpOpenmetrics(options) => print_samples(options, dump::Form::OpenMetrics),
         TsdbCommand::CreateBlocksFrom { source } => create_blocks(source),
+        TsdbCommand::Verify { dir } => return exit_code(check(dir)),
+        TsdbCommand::Repair { dir, apply } => mend(dir, *apply),
+        TsdbCommand::Bench { what: Bench::Write { file, out, metrics, scrapes } } => {
+            bench(file.as_deref(), out, *metrics, *scrapes)
+        }
     };
+    exit_code(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit_code(outcome: Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => crate::fail(&error),
     }
@@ -162,13 +210,14 @@ fn analyze_block(dir: &Path, wanted: Option<&str>, request: analyze::Request) ->
 }
 
 fn print_samples(options: &DumpOptions, form: dump::Form) -> Result<()> {
+    // The original's way to say `all`, which is not a selector by the rules of queries.
+    let selectors = options.selectors.iter().filter(|text| *text != "{__name__=~'(?s:.*)'}");
     let parse =
         |text: &String| wf_promql::parser::parse_selector(text).with_context(|| format!("--match {text}"));
-    let matcher_sets: Vec<Vec<Matcher>> = options.selectors.iter().map(parse).collect::<Result<_>>()?;
+    let matcher_sets: Vec<Vec<Matcher>> = selectors.map(parse).collect::<Result<_>>()?;
     let range = TimeRange { start_ms: options.min_time, end_ms: options.max_time };
     let request = dump::Request { matcher_sets: &matcher_sets, range, form };
-    let root = options.sandbox_dir_root.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = ScratchDir::create(&root)?;
+    let scratch = ScratchDir::create(options.sandbox_dir_root.as_deref())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let broken = dump::dump(&options.dir, &scratch.0, &request, &mut out)?;
     report_broken(&broken);
@@ -179,8 +228,10 @@ fn print_samples(options: &DumpOptions, form: dump::Form) -> Result<()> {
 struct ScratchDir(PathBuf);
 
 impl ScratchDir {
-    fn create(root: &Path) -> Result<Self> {
-        let path = root.join(format!("watchfire-sandbox-{}", std::process::id()));
+    fn create(root: Option<&Path>) -> Result<Self> {
+        let path = root
+            .map_or_else(std::env::temp_dir, Path::to_owned)
+            .join(format!("watchfire-sandbox-{}", std::process::id()));
         std::fs::create_dir(&path).with_context(|| format!("create {}", path.display()))?;
         Ok(Self(path))
     }
@@ -214,5 +265,52 @@ fn create_blocks(source: &Source) -> Result<()> {
             outcome.n_duplicates
         ));
     }
+    Ok(())
+}
+
+/// Prints what is wrong with a data directory, a line each: file, offset, what.
+fn check(dir: &Path) -> Result<ExitCode> {
+    let scratch = ScratchDir::create(None)?;
+    let findings = verify::verify(dir, &scratch.0)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for finding in &findings.kept {
+        let place = finding.offset.map_or_else(String::new, |offset| format!(" at byte {offset}"));
+        writeln!(out, "{}{place}: {}", finding.path.display(), finding.what)?;
+    }
+    match (findings.kept.len(), findings.n_more) {
+        (0, _) => writeln!(out, "{}: all is well", dir.display())?,
+        (n, 0) => writeln!(out, "{}: {n} findings", dir.display())?,
+        (n, n_more) => writeln!(out, "{}: {n} findings and {n_more} more", dir.display())?,
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(!findings.is_empty())))
+}
+
+fn mend(dir: &Path, apply: bool) -> Result<()> {
+    let mode = if apply { repair::Mode::Apply } else { repair::Mode::DryRun };
+    let steps = repair::repair(dir, mode, jiff::Timestamp::now().as_millisecond())?;
+    for step in &steps {
+        say(&format!("{}: {}", step.path.display(), step.what));
+    }
+    match (steps.is_empty(), apply) {
+        (true, _) => say(&format!("{}: nothing to repair", dir.display())),
+        (false, true) => {}
+        (false, false) => say("nothing was changed: repeat with --apply to do this"),
+    }
+    Ok(())
+}
+
+fn bench(file: Option<&Path>, out: &Path, metrics: usize, scrapes: u32) -> Result<()> {
+    let series = match file {
+        Some(file) => bench_write::read_series(file, metrics)?,
+        None => bench_write::invent_series(metrics),
+    };
+    let started = std::time::Instant::now();
+    let n_samples = bench_write::run(out, &series, scrapes)?;
+    let elapsed_s = started.elapsed().as_secs_f64();
+    say(&format!(">> total series: {}", series.len()));
+    say(&format!(">> total samples: {n_samples}"));
+    say(&format!(">> total time: {elapsed_s:.3}s"));
+    say(&format!(">> samples/sec: {:.0}", n_samples as f64 / elapsed_s.max(f64::MIN_POSITIVE)));
     Ok(())
 }

@@ -62,7 +62,8 @@ fn interpolate(q: f64, buckets: &[ClassicBucket]) -> f64 {
     }
     let rank = q * highest.count;
     let Some(position) = inner.iter().position(|bucket| bucket.count >= rank) else {
-        return if rank.is_nan() { f64::NAN } else { second_highest.upper };
+        // Counts that are NaN end here too, as in the original.
+        return second_highest.upper;
     };
     let bucket = inner[position];
     match position.checked_sub(1).map(|before| inner[before]) {

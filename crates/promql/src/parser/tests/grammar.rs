@@ -137,7 +137,7 @@ fn ranges_and_subqueries_follow_what_they_may() {
         "sum(foo) @ 5",
         "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
     );
-    for text in ["foo @ Inf", "foo @ -inf", "foo @ NaN", "foo @ 1e300"] {
+    for text in ["foo @ Inf", "foo @ -inf", "foo @ NaN", "foo @ 1e300", "foo @ 9223372036854775"] {
         refused(text, "timestamp out of bounds for @ modifier");
     }
     same("foo @ -1.5", "foo @ -1.500");

@@ -67,6 +67,20 @@ impl Head {
         self.shards.iter().map(|shard| shard.read().deleted.n_intervals()).sum()
     }
 
+    /// Returns all that is deleted, as records of the log.
+    pub(crate) fn deletion_records(&self) -> Vec<Vec<u8>> {
+        let index = self.index.read();
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            for id in shard.deleted.ids() {
+                let ranges = shard.deleted.get(id).into_iter().flat_map(|intervals| intervals.iter());
+                all.extend(ranges.map(|range| Doomed { id, series: index.series_ref(id), range }));
+            }
+        }
+        all.chunks(RECORD_TOMBSTONES).map(tombstones_record).collect()
+    }
+
     /// Takes a tombstone that was found in the log; returns whether its series is known.
     pub(crate) fn restore_tombstone(&self, entry: &TombstoneEntry) -> bool {
         let Some(id) = self.commit.lock().refs.find(entry.series) else { return false };

@@ -1,6 +1,7 @@
 //! The threads that append replayed samples, each to shards of its own.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -9,8 +10,8 @@ use wf_series::HistogramValue;
 
 use crate::FastMap;
 use crate::head::chunk_list::ChunkSpan;
-use crate::head::series::{SampleKind, Verdict};
-use crate::head::shard::{SHARDS, Shard, shard_of};
+use crate::head::series::{NO_TIME, SampleKind, Verdict};
+use crate::head::shard::{Limits, SHARDS, Shard, shard_of};
 use crate::head::{Head, Seen};
 use crate::head_chunks::ChunkRef;
 
@@ -18,6 +19,8 @@ use crate::head_chunks::ChunkRef;
 const WORKERS_MAX: usize = 4;
 /// Samples are handed over in batches of this many.
 const BATCH_ITEMS: usize = 4096;
+/// Saved series are handed over in batches of this many bytes.
+const SAVED_BYTES: usize = 128 << 10;
 /// Fewer of those that may be large.
 const RICH_ITEMS: usize = 256;
 /// Batches that wait for one worker.
@@ -63,6 +66,9 @@ struct FoundOf {
 struct Batch {
     /// Come before the items.
     found: Vec<FoundOf>,
+    /// Series of a snapshot, which come before everything: their chunks in files, and where their bytes end.
+    saved: Vec<(FoundOf, usize)>,
+    saved_bytes: Vec<u8>,
     items: Vec<Item>,
     /// Come after the items.
     rich: Vec<RichItem>,
@@ -76,6 +82,8 @@ pub(super) struct Outcome {
     pub(super) seen: Seen,
     pub(super) n_samples: u64,
     pub(super) n_chunks_refused: u64,
+    /// A series of the snapshot could not be decoded.
+    pub(super) is_snapshot_damaged: bool,
 }
 
 /// The threads, and a batch being filled for each.
@@ -167,6 +175,24 @@ impl<'scope> Workers<'scope> {
         self.lanes[shard_of(id) % n_lanes].filling.dropped.push(id);
     }
 
+    /// Hands over a series of a snapshot, and the chunks that were found of it.
+    pub(super) fn push_saved(
+        &mut self,
+        id: u32,
+        found: Found,
+        newest: Option<(i64, SampleKind)>,
+        saved: &[u8],
+    ) {
+        let n_lanes = self.lanes.len();
+        let lane = &mut self.lanes[shard_of(id) % n_lanes];
+        lane.filling.saved_bytes.extend_from_slice(saved);
+        let end = lane.filling.saved_bytes.len();
+        lane.filling.saved.push((FoundOf { id, found, newest }, end));
+        if end >= SAVED_BYTES {
+            lane.send();
+        }
+    }
+
     /// Waits until everything is in its shard.
     pub(super) fn finish(self) -> Outcome {
         let mut all = Outcome::default();
@@ -181,6 +207,7 @@ impl<'scope> Workers<'scope> {
             all.seen.add_all(outcome.seen);
             all.n_samples += outcome.n_samples;
             all.n_chunks_refused += outcome.n_chunks_refused;
+            all.is_snapshot_damaged |= outcome.is_snapshot_damaged;
         }
         all
     }
@@ -226,6 +253,7 @@ impl Worker<'_> {
 
     fn take(&mut self, batch: &mut Batch) {
         let head = self.head;
+        self.take_saved(batch);
         for FoundOf { id, found, newest } in batch.found.drain(..) {
             if let Some(newest) = newest {
                 self.newest_kinds.insert(id, newest);
@@ -265,6 +293,31 @@ impl Worker<'_> {
         if pending_bytes >= FLUSH_BYTES / self.n_workers {
             self.own_shards().for_each(|idx| head.flush_shard_or_report(&head.shards[idx]));
         }
+    }
+
+    fn take_saved(&mut self, batch: &mut Batch) {
+        let head = self.head;
+        let limits = Limits { min_valid: head.min_valid.load(Ordering::Relaxed), rules: head.chunk_rules };
+        let mut start = 0;
+        for (FoundOf { id, found, newest }, end) in batch.saved.drain(..) {
+            let saved = batch.saved_bytes.get(start..end).unwrap_or_default();
+            start = end;
+            let mut shard = head.shards[shard_of(id)].write();
+            match shard.restore_saved(id, found, saved, limits) {
+                Ok(n_refused) => self.outcome.n_chunks_refused += n_refused as u64,
+                Err(_) => self.outcome.is_snapshot_damaged = true,
+            }
+            if let Some((newest, kind)) = newest {
+                self.newest_kinds.insert(id, (newest, kind));
+                shard.series_mut(id).set_newest_kind(newest, kind);
+            }
+            let series = shard.series(id);
+            if series.min_time() != NO_TIME {
+                self.outcome.seen.add(series.min_time());
+                self.outcome.seen.add(series.max_time());
+            }
+        }
+        batch.saved_bytes.clear();
     }
 
     #[inline]

@@ -5,6 +5,11 @@ use crate::disk::OsDisk;
 use crate::disk::fault::{Rng, flip_bit};
 use crate::wal::Segments;
 
+/// Without a snapshot, which would spare the start the damage.
+fn small() -> TsdbOptions {
+    TsdbOptions { head_snapshot: false, ..super::small() }
+}
+
 /// Twelve series, a sample a minute, for some hours.
 fn filled(dir: &Path, hours: i64) -> BTreeMap<Labels, Vec<(i64, u64)>> {
     let tsdb = Tsdb::open(dir, small(), START).unwrap();
