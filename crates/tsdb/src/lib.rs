@@ -1,4 +1,4 @@
-//! The time series database: an in-memory head over a write-ahead log and head-chunk files.
+//! The time series database: an in-memory head over a write-ahead log and head-chunk files, and blocks behind it.
 //!
 //! [`Tsdb`] is the door: scrapes and remote writers see it as a [`wf_series::SampleSink`], queries as a
 //! [`wf_series::SeriesSource`]. Its owner calls [`Tsdb::maintain`] about once a second and [`Tsdb::close`] at the end.
@@ -8,14 +8,19 @@
 //!                   | cut at 120 samples
 //!                   v
 //!                  chunks_head/                        memory-mapped; the head keeps 16 B per chunk
-//! select(matchers) -> postings -> series ids -> open chunk + head chunks -> columns
+//!                   | every 2 h
+//!                   v
+//!                  <ULID>/ -> larger <ULID>/ -> gone   blocks, compacted by level until their time is over
+//! select(matchers) -> head: postings -> series ids -> open chunk + head chunks -> columns
+//!                     blocks: postings -> chunks -> columns; merged with the head's by label set
 //! ```
 //! # Invariants
 //! - A batch becomes visible as a whole, and only after its log record reached the operating system.
-//! - Memory is bounded: see [`TsdbOptions::head_window_ms`] and [`TsdbOptions::series_max`].
+//! - Memory is bounded: see [`TsdbOptions`].
 //! - A running selection keeps reading what it selected; truncation waits for it.
-//! # Reading order: `options`, `tsdb`, then `head` and `index`; below them `wal`, `record`, `chunk`, `head_chunks`.
-//! # Not here: blocks, compaction. The clock: every call that needs it is told the time.
+//! # Reading order: `options`, `tsdb`, then `head` and `index`; below them `wal`, `record`, `chunk`, `head_chunks`; then
+//! `block`, `compact`, `retention`, and `merge`, which makes one of head and blocks.
+//! # Not here: the clock. Every call that needs it is told the time.
 #![warn(missing_docs)]
 
 pub mod block;
