@@ -153,7 +153,6 @@ impl HeadCut<'_> {
     }
 }
 
-
 /// A chunk of the head.
 type Located = (ChunkSpan, Encoding, Data);
 
