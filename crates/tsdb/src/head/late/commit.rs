@@ -23,13 +23,16 @@ pub(crate) struct LateCommit {
 }
 
 impl LateCommit {
-    /// Finds the series with enough samples in memory for a chunk.
-    pub(crate) fn restore_full(&mut self, shards: &[RwLock<Shard>]) {
+    /// Finds the series with enough samples in memory for a chunk; `orphaned` ones need one in any case.
+    pub(crate) fn restore_full(&mut self, shards: &[RwLock<Shard>], orphaned: Vec<u32>) {
+        self.full = orphaned;
         for shard in shards {
             let shard = shard.read();
             let full = shard.late.iter().filter(|(_, series)| series.n_open() >= OPEN_SAMPLES);
             self.full.extend(full.map(|(id, _)| id));
         }
+        self.full.sort_unstable();
+        self.full.dedup();
     }
 }
 

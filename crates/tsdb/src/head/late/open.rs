@@ -22,6 +22,8 @@ struct Found {
     n_samples: u64,
     n_unknown: u64,
     n_markers_ignored: u64,
+    /// Series of such markers.
+    orphaned: Vec<u32>,
 }
 
 impl Head {
@@ -35,8 +37,20 @@ impl Head {
         self.late_window_ms.store(window_ms.max(0), Ordering::Relaxed);
         if has_leftovers || window_ms > 0 {
             self.wbl.open().map_err(|error| replay_error(self.wbl.dir(), &error))?;
+            self.replace_markers();
         }
         Ok(())
+    }
+
+    /// Writes chunks and markers for series whose markers named chunks that were lost. Prometheus believes a marker as
+    /// soon as there is any later chunk, and would pass over samples that only the log has.
+    fn replace_markers(&self) {
+        let mut commit = self.commit.lock();
+        let markers = self.close_full_late(&mut commit.late);
+        if !markers.is_empty() {
+            // A log that fails now is told by the next batch.
+            let _ = self.log_late(0, &[&markers]);
+        }
     }
 
     fn replay_late(&self) -> Result<(), OpenError> {
@@ -64,7 +78,7 @@ impl Head {
             mend_and_report(&**disk, dir, *position, reason);
         }
         let mut commit = self.commit.lock();
-        commit.late.restore_full(&self.shards);
+        commit.late.restore_full(&self.shards, found.orphaned);
         commit.next_ref = commit.next_ref.max(found.max_ref.saturating_add(1));
         let Found { n_samples, n_unknown, n_markers_ignored, .. } = found;
         info!(n_samples, n_unknown, n_markers_ignored, "write-behind log replayed");
@@ -130,6 +144,7 @@ impl Head {
                 shard.late.entry(id).clear_open();
             } else {
                 found.n_markers_ignored += 1;
+                found.orphaned.push(id);
             }
         }
         Ok(())

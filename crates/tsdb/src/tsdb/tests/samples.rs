@@ -345,6 +345,13 @@ fn mixed_value(kind: &Kind, n: u64) -> Result<f64, HistogramValue> {
     }
 }
 
+/// A series that left the head with a cut comes back as a new one: that it held histograms is not known any more, and its
+/// marker of staleness stays a float.
+fn is_same(got: &(i64, String), want: &(i64, String)) -> bool {
+    let is_marker = want.1 == "stale histogram" && got.1 == float_meaning(STALE_NAN);
+    got == want || (got.0 == want.0 && is_marker)
+}
+
 fn run_mixed(steps: &[MixedStep]) {
     let root = tempfile::tempdir().unwrap();
     let mut n_dirs = 0;
@@ -401,9 +408,10 @@ fn run_mixed(steps: &[MixedStep]) {
             let at = got
                 .iter()
                 .zip(&want)
-                .position(|(got, want)| got != want)
+                .position(|(got, want)| !is_same(got, want))
                 .unwrap_or(want.len().min(got.len()));
-            assert!(got == want, "series {n} at {at}: {:?}, not {:?}", got.get(at), want.get(at));
+            let is_all = at == got.len() && at == want.len();
+            assert!(is_all, "series {n} at {at}: {:?}, not {:?}", got.get(at), want.get(at));
         }
     }
 }
