@@ -54,9 +54,9 @@ fn unknown_and_ineffective_flags_exit_two() {
     let Some((code, text)) = refuse("", &["--no.such.flag"]) else { return };
     assert_eq!(code, 2, "{text}");
     says(&text, &["--no.such.flag"]);
-    let Some((code, text)) = refuse("", &["--storage.tsdb.retention.size=10GB"]) else { return };
+    let Some((code, text)) = refuse("", &["--storage.remote.flush-deadline=1m"]) else { return };
     assert_eq!(code, 2, "{text}");
-    says(&text, &["storage.tsdb.retention.size"]);
+    says(&text, &["storage.remote.flush-deadline"]);
 }
 
 #[test]

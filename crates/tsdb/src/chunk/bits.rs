@@ -2,7 +2,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "a codec narrows on purpose, each time after shifting")]
 
 /// Appends the low `n_bits` of `value`; `free` counts the unused low bits of the last byte and is updated.
-#[inline]
+#[inline(always)]
 pub fn push_bits(out: &mut Vec<u8>, free: &mut u8, value: u64, n_bits: u32) {
     debug_assert!((1..=64).contains(&n_bits) && *free < 8);
     // What is left to write sits at the top of `queue`.

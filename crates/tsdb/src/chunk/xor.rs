@@ -158,6 +158,7 @@ impl XorState {
 }
 
 /// Appends a delta of deltas.
+#[inline]
 pub(crate) fn push_dod(bytes: &mut Vec<u8>, free: &mut u8, dod: i64) {
     let mut push = |value: u64, n_bits: u32| push_bits(bytes, free, value, n_bits);
     match dod {

@@ -119,6 +119,7 @@ impl OpenChunk {
 
     /// Appends a float, which the chunk takes. The series knows the newest one (`last_time`, `last_value`) and the start
     /// of the chunk; a line that ends goes on in the encoding `floats`.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         time: i64,

@@ -261,6 +261,7 @@ impl Series {
     /// Returns the marker of staleness to store instead of `value`, if that is one and the newest sample is a histogram.
     /// # Source
     /// `spec/prometheus-core.md` §1.2.
+    #[inline]
     fn stale_marker(&self, value: f64) -> Option<HistogramValue> {
         if wf_model::is_stale_nan(value) { stale_marker(self.open.newest_kind()) } else { None }
     }
@@ -294,6 +295,7 @@ impl Series {
     ///
     /// # Source
     /// `spec/prometheus-core.md` §7.7.
+    #[inline]
     fn must_cut(&mut self, time_ms: i64) -> bool {
         let n_samples = self.open.n_floats();
         if n_samples == SAMPLES_PER_CHUNK / 4 {

@@ -86,6 +86,7 @@ impl Shard {
     }
 
     /// Appends a sample judged in order; a chunk it makes full waits for its file.
+    #[inline]
     pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, rules: ChunkRules) {
         let cut = self.series_mut(id).append(time_ms, value, seq, rules);
         self.appended(id, time_ms, cut);
