@@ -153,12 +153,12 @@ impl Peers {
         fs::remove_dir_all(their_data).unwrap();
     }
 
-    /// Every sample of every series, by hours.
+    /// Every sample of every series, by hours; not of the one with deletions, see [`QUERIES`].
     fn compare_raw(&self, ours: &Server, theirs: &Server, history: &History, n_ticks: i64, what: &str) {
         let mut n_samples = 0;
         for at_ms in (0..=n_ticks).step_by(240).map(|tick| minute_and_a_quarter(history.time_ms(tick))) {
             let ask = |base: &str| {
-                let query = http::encode("{__name__=~\".+\",__name__!=\"native\"}[1h]");
+                let query = http::encode("{__name__=~\".+\",__name__!~\"native|doomed\"}[1h]");
                 let url = format!("{base}/api/v1/query?query={query}&time={}", seconds(at_ms));
                 Answer::read(&http::get(&url).unwrap().json().unwrap()).unwrap()
             };
