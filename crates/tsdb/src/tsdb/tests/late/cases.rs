@@ -354,3 +354,28 @@ fn late_samples_that_were_deleted_from_their_block_stay_deleted() {
         check(&tsdb, "after maintenance");
     }
 }
+
+/// Late blocks reach further than the head was cut. Merged with blocks in order they would hide that the head still
+/// holds the rest of their range.
+#[test]
+fn compaction_leaves_late_blocks_alone_that_the_head_has_not_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    // Aligned to the next range of blocks.
+    let start = START + 2 * HOUR;
+    assert_eq!(start % (6 * HOUR), 0);
+    for at in 0..=42 {
+        append_one(&tsdb, &labels(1), start + at * 10 * MINUTE, at as f64);
+    }
+    append_one(&tsdb, &labels(2), start + 7 * HOUR, 7.0);
+    for late in [start + 5 * HOUR, start + 13 * HOUR / 2] {
+        append_one(&tsdb, &labels(2), late, 5.0);
+    }
+    tsdb.maintain(start + MINUTE);
+    assert_eq!(tsdb.life.blocks.min_valid(), Some(start + 4 * HOUR));
+    tsdb.compact(start + MINUTE);
+    assert_eq!(tsdb.life.blocks.min_valid(), Some(start + 4 * HOUR));
+    tsdb.close().unwrap();
+    let tsdb = open(dir.path());
+    assert_eq!((samples(&tsdb, 1).len(), samples(&tsdb, 2).len()), (43, 3));
+}
