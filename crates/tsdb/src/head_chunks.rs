@@ -64,6 +64,17 @@ impl ChunkRef {
     }
 }
 
+/// The beginning of a file, and the series and times of its first entry, which tell it from others of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) file: u32,
+    /// Offset of the first byte that is not meant.
+    pub(crate) end: u32,
+    pub(crate) series: u64,
+    pub(crate) min_time_ms: i64,
+    pub(crate) max_time_ms: i64,
+}
+
 /// Why a chunk could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadChunksError {
@@ -355,6 +366,20 @@ impl HeadChunks {
         let (encoding, start) = (entry.encoding, offset + entry.data_at);
         let range = start..start + entry.data.len();
         Ok(ChunkBytes { encoding, source: Source::Mapped(mapped), range })
+    }
+
+    /// Returns what the files hold up to and including the chunk at `last`, ascending. A file whose first entry cannot
+    /// be read, or is not written yet, is left out.
+    pub(crate) fn extents_through(&self, last: ChunkRef) -> Vec<Extent> {
+        let files = self.files.read();
+        let extents = files.mapped.range(..=last.file()).filter_map(|(&file, (mapped, _))| {
+            let first = entry::read_checked(mapped.bytes(FILE_HEADER.len()..mapped.len())?).ok()?;
+            let is_last = file == last.file();
+            let end = if is_last { u32::try_from(last.offset()).ok()?.saturating_add(1) } else { u32::MAX };
+            let entry::Entry { series, min_time_ms, max_time_ms, .. } = first;
+            Some(Extent { file, end, series, min_time_ms, max_time_ms })
+        });
+        extents.collect()
     }
 
     /// Removes the files whose chunks all end before `min_time_ms`, oldest first, up to the first that has to stay.

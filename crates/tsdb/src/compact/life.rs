@@ -24,7 +24,7 @@ use super::level::MergedBlocks;
 use super::plan::{Candidate, plan};
 use super::rewrite::{Density, Rewriter};
 use super::write::{BlockInput, CompactError, Target, write_block};
-use super::{HINT_STALE, candidate, merged_draft};
+use super::{HINT_OUT_OF_ORDER, HINT_STALE, candidate, merged_draft};
 use crate::block::{Block, BlockMeta, Compaction, MetaDraft, ParentBlock, Ulid};
 use crate::head::cut::CutError;
 use crate::head::stale::StaleSeries;
@@ -273,8 +273,19 @@ impl Life {
 /// Compacting blocks.
 impl Life {
     fn is_compaction_due(&self) -> bool {
-        let candidates: Vec<Candidate> = self.blocks.list().iter().map(|block| candidate(block)).collect();
+        let candidates: Vec<Candidate> = self.compactable().iter().map(|block| candidate(block)).collect();
         !plan(&candidates, &self.ranges).is_empty()
+    }
+
+    /// Returns the blocks without those of late samples that reach further than the head was cut: merged with others
+    /// they would say that the head has nothing more there.
+    fn compactable(&self) -> Vec<Arc<Block>> {
+        let cut_until = self.blocks.min_valid().unwrap_or(i64::MAX);
+        let is_ahead = |block: &Block| {
+            let meta = block.meta();
+            meta.max_time > cut_until && meta.compaction.hints.iter().any(|hint| hint == HINT_OUT_OF_ORDER)
+        };
+        self.blocks.list().iter().filter(|block| !is_ahead(block)).cloned().collect()
     }
 
     fn start_compaction(self: &Arc<Self>, now_ms: i64) {
@@ -303,7 +314,7 @@ impl Life {
     pub(crate) fn compact(&self, now_ms: i64) {
         while !self.stop.load(Ordering::Relaxed) {
             let _compacting = self.compacting.lock();
-            let list = self.blocks.list();
+            let list = self.compactable();
             let candidates: Vec<Candidate> = list.iter().map(|block| candidate(block)).collect();
             let positions = plan(&candidates, &self.ranges);
             if positions.is_empty() {

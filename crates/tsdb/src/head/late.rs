@@ -13,6 +13,7 @@
 pub(crate) mod columns;
 pub(crate) mod commit;
 pub(crate) mod cut;
+mod in_blocks;
 mod open;
 mod read;
 
@@ -171,6 +172,13 @@ impl LateSeries {
         n_before - self.full.len()
     }
 
+    /// Forgets the chunks that `is_done` says are in blocks. Returns how many.
+    fn forget_done(&mut self, is_done: impl Fn(ChunkRef) -> bool) -> usize {
+        let n_before = self.full.len();
+        self.full.retain(|chunk| !is_done(chunk.chunk));
+        n_before - self.full.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.full.is_empty() && self.n_open() == 0
     }
@@ -294,6 +302,18 @@ impl LateTable {
         if series.is_empty() {
             self.remove(id);
         }
+        n_forgotten
+    }
+
+    /// Forgets chunks of all series, see [`LateSeries::forget_done`]. Returns how many.
+    fn forget_done(&mut self, is_done: impl Fn(ChunkRef) -> bool) -> usize {
+        let mut n_forgotten = 0;
+        self.series.retain(|_, series| {
+            if series.full.iter().any(|chunk| is_done(chunk.chunk)) {
+                n_forgotten += Arc::make_mut(series).forget_done(&is_done);
+            }
+            !series.is_empty()
+        });
         n_forgotten
     }
 

@@ -437,11 +437,20 @@ fn readers_writers_and_truncation_do_not_disturb_each_other() {
             let mut batch = WriteBatch::default();
             for round in 0..600 {
                 let time = START + round * 1000;
-                batch.clear();
-                for n in 0..20 {
-                    batch.push(tsdb.resolve(&churned(round, n)).unwrap(), time, time as f64);
+                let mut missing: Vec<i64> = (0..20).collect();
+                while !missing.is_empty() {
+                    batch.clear();
+                    for n in &missing {
+                        batch.push(tsdb.resolve(&churned(round, *n)).unwrap(), time, time as f64);
+                    }
+                    let outcome = tsdb.append(&batch, Acknowledge::Queued).unwrap();
+                    // Two truncations since it was resolved: the writer is told, see the next test.
+                    let unknown = outcome.rejected.iter().map(|(at, rejection)| {
+                        assert_eq!(*rejection, Rejection::UnknownSeries);
+                        missing[*at]
+                    });
+                    missing = unknown.collect();
                 }
-                tsdb.append(&batch, Acknowledge::Queued).unwrap();
             }
             is_over.store(true, Ordering::Relaxed);
         });
@@ -464,6 +473,25 @@ fn readers_writers_and_truncation_do_not_disturb_each_other() {
     let stats = tsdb.stats();
     assert!(stats.series_removed > 1000 && stats.n_series < 200, "{stats:?}");
     assert_eq!(stats.samples_appended, 600 * 20);
+}
+
+/// Who resolves a series and then waits for two truncations is told, and nothing goes to a series of the same id.
+#[test]
+fn a_series_that_is_collected_before_its_first_sample_is_reported_as_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TsdbOptions { chunk_range_ms: 10_000, ..small() };
+    let tsdb = Tsdb::open(dir.path(), options, START).unwrap();
+    let series = tsdb.resolve(&labels(1)).unwrap();
+    for second in 0..60 {
+        append_one(&tsdb, &labels(2), START + second * 1000, 2.0);
+        tsdb.maintain(START);
+    }
+    let mut batch = WriteBatch::default();
+    batch.push(series, START + 60_000, 1.0);
+    let outcome = tsdb.append(&batch, Acknowledge::Written).unwrap();
+    assert_eq!((outcome.n_appended, outcome.rejected), (0, vec![(0, Rejection::UnknownSeries)]));
+    assert_eq!(append_one(&tsdb, &labels(1), START + 60_000, 1.0).n_appended, 1);
+    assert!(tsdb.resolve(&labels(1)).unwrap() > series);
 }
 
 #[test]

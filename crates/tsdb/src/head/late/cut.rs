@@ -2,7 +2,7 @@
 //!
 //! 1. [`Head::begin_late_cut`] begins a new segment of the write-behind log and moves all late samples to chunks.
 //! 2. The caller writes them to blocks of aligned ranges, reading them with [`Head::read_late`].
-//! 3. [`Head::finish_late_cut`] forgets the chunks and drops the older segments.
+//! 3. [`Head::finish_late_cut`] forgets the chunks, writes down that it did, and drops the older segments.
 //!
 //! Ended in between, by a crash or an error, the samples are still here: they become blocks another time, and who reads
 //! both sees each once.
@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use tracing::warn;
 use wf_model::TimeRange;
-use wf_series::SampleColumns;
+use wf_series::{Acknowledge, SampleColumns};
 
 use super::columns::merge_all;
+use super::in_blocks::InBlocks;
 use super::{LateChunk, LateSeries};
 use crate::chunk;
 use crate::head::shard::shard_of;
 use crate::head::{Chain, Head};
-use crate::head_chunks::{ChunkBytes, HeadChunksError};
+use crate::head_chunks::{ChunkBytes, ChunkRef, HeadChunksError};
 use crate::wal::{CommitSeq, WalError, WalIoError};
 
 /// Series that are moved to chunks before batches may go on.
@@ -135,13 +136,34 @@ impl Head {
 
     /// Forgets what is in blocks now, which readers see already. Returns how many chunks that were.
     pub(crate) fn finish_late_cut(&self, cut: LateCut) -> Result<usize, LateCutError> {
-        let mut n_forgotten = 0;
+        let (mut n_forgotten, mut newest) = (0, None);
         for (id, late) in cut.series {
             let Some(last) = late.full_chunks().last() else { continue };
+            newest = newest.max(Some(last.chunk));
             n_forgotten += self.shards[shard_of(id)].write().late.forget_through(id, last.chunk);
         }
         self.counters.chunks_removed.add(n_forgotten as u64);
+        if let Some(newest) = newest {
+            self.log_in_blocks(newest)?;
+        }
         self.wbl.open()?.truncate_before(cut.segment)?;
         Ok(n_forgotten)
+    }
+
+    /// Writes down that the late chunks up to and including `newest` are in blocks, but for those that are here.
+    fn log_in_blocks(&self, newest: ChunkRef) -> Result<(), LateCutError> {
+        // Chunks that batches wrote since the cut are among those before.
+        let no_batch_under_way = self.commit.lock();
+        let mut exceptions = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let chunks = shard.late.iter().flat_map(|(_, late)| late.full_chunks());
+            exceptions.extend(chunks.map(|chunk| chunk.chunk).filter(|chunk| *chunk <= newest));
+        }
+        drop(no_batch_under_way);
+        exceptions.sort_unstable();
+        let record = InBlocks { extents: self.chunk_files.extents_through(newest), exceptions }.encode();
+        self.wbl.open()?.log(&[&record], Acknowledge::Written)?;
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use tracing::info;
 
 use super::LateValue;
+use super::in_blocks::{IN_BLOCKS, InBlocks};
 use crate::OpenError;
 use crate::head::append::others::storable;
 use crate::head::open::{mend_and_report, open_log, replay_error};
@@ -12,7 +13,7 @@ use crate::head::replay::{Complaints, is_ref};
 use crate::head::shard::shard_of;
 use crate::head::{Chain, Head};
 use crate::head_chunks::ChunkRef;
-use crate::record::{self, Histograms, MmapMarker, MmapMarkers, Record, RecordError, Samples};
+use crate::record::{self, Histograms, MmapMarker, MmapMarkers, Record, RecordError, RecordType, Samples};
 use crate::wal::ReadError;
 
 /// What the log held.
@@ -22,6 +23,8 @@ struct Found {
     n_samples: u64,
     n_unknown: u64,
     n_markers_ignored: u64,
+    /// Chunks that are in blocks.
+    n_in_blocks: usize,
     /// Series of such markers.
     orphaned: Vec<u32>,
 }
@@ -80,12 +83,15 @@ impl Head {
         let mut commit = self.commit.lock();
         commit.late.restore_full(&self.shards, found.orphaned);
         commit.next_ref = commit.next_ref.max(found.max_ref.saturating_add(1));
-        let Found { n_samples, n_unknown, n_markers_ignored, .. } = found;
-        info!(n_samples, n_unknown, n_markers_ignored, "write-behind log replayed");
+        let Found { n_samples, n_unknown, n_markers_ignored, n_in_blocks, .. } = found;
+        info!(n_samples, n_unknown, n_markers_ignored, n_in_blocks, "write-behind log replayed");
         Ok(())
     }
 
     fn restore_record(&self, bytes: &[u8], found: &mut Found) -> Result<(), RecordError> {
+        if let Some(body) = bytes.strip_prefix(&[IN_BLOCKS]) {
+            return self.forget_in_blocks(body, found);
+        }
         match record::decode(bytes)? {
             Record::Samples(entries) => self.restore_late(entries, found),
             Record::Histograms(entries) => self.restore_late_histograms(entries, found),
@@ -146,6 +152,17 @@ impl Head {
                 found.n_markers_ignored += 1;
                 found.orphaned.push(id);
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets the chunks that an earlier process moved to blocks.
+    fn forget_in_blocks(&self, body: &[u8], found: &mut Found) -> Result<(), RecordError> {
+        let damaged = |source| RecordError::Body { record: RecordType::MmapMarkers, source };
+        let mut in_blocks = InBlocks::decode(body).map_err(damaged)?;
+        in_blocks.keep_files(&self.chunk_files.extents_through(ChunkRef(u64::MAX)));
+        for shard in &self.shards {
+            found.n_in_blocks += shard.write().late.forget_done(|chunk| in_blocks.contains(chunk));
         }
         Ok(())
     }

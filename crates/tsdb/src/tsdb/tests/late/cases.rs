@@ -37,6 +37,8 @@ fn wbl_content(dir: &Path) -> (usize, usize) {
         match decode(record).unwrap() {
             Record::Samples(entries) => n_samples += entries.count(),
             Record::MmapMarkers(entries) => n_markers += entries.count(),
+            // What is in blocks.
+            Record::Unknown(0xC5) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -309,4 +311,71 @@ fn a_reader_never_sees_half_a_late_batch() {
             assert!(lens.iter().all(|len| *len == lens[0]), "half a batch: {lens:?}");
         }
     });
+}
+
+/// Their head-chunk file stays after the cut, because of what else is in it.
+#[test]
+fn late_samples_that_were_deleted_from_their_block_stay_deleted() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("0");
+    let tsdb = open(&dir);
+    append_one(&tsdb, &labels(1), START, 0.0);
+    append_one(&tsdb, &labels(2), START, 0.0);
+    append_late(&tsdb, 1, 40);
+    append_late(&tsdb, 2, 40);
+    tsdb.maintain(START + MINUTE);
+    let blocks = tsdb.life.blocks.list();
+    assert!(
+        blocks.iter().any(|block| block.meta().compaction.hints.contains(&"from-out-of-order".to_owned())),
+        "{blocks:?}"
+    );
+    let minutes = TimeRange { start_ms: START + 5 * MINUTE, end_ms: START + 25 * MINUTE };
+    tsdb.delete(&[Matcher::equal("n", "1")], minutes).unwrap();
+    // Late ones that came after the cut are still in the head only, some of them in chunks.
+    for minute in (60..120).rev() {
+        append_one(&tsdb, &labels(3), START + 5 * HOUR, 5.0);
+        append_one(&tsdb, &labels(3), START + minute * MINUTE, minute as f64);
+    }
+    let check = |tsdb: &Tsdb, what: &str| {
+        let left: Vec<i64> = samples(tsdb, 1).iter().map(|(time, _)| (time - START) / MINUTE).collect();
+        assert!(left.iter().copied().eq((0..5).chain(26..40).chain([300])), "{what}: {left:?}");
+        assert_eq!((samples(tsdb, 2).len(), samples(tsdb, 3).len()), (41, 61), "{what}");
+    };
+    check(&tsdb, "before");
+    let crashed = root.path().join("1");
+    copy_dir(&dir, &crashed);
+    check(&open(&crashed), "after a crash");
+    let mut tsdb = tsdb;
+    for _ in 0..2 {
+        tsdb.close().unwrap();
+        tsdb = open(&dir);
+        check(&tsdb, "after a restart");
+        tsdb.maintain(START + HOUR);
+        check(&tsdb, "after maintenance");
+    }
+}
+
+/// Late blocks reach further than the head was cut. Merged with blocks in order they would hide that the head still
+/// holds the rest of their range.
+#[test]
+fn compaction_leaves_late_blocks_alone_that_the_head_has_not_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = open(dir.path());
+    // Aligned to the next range of blocks.
+    let start = START + 2 * HOUR;
+    assert_eq!(start % (6 * HOUR), 0);
+    for at in 0..=42 {
+        append_one(&tsdb, &labels(1), start + at * 10 * MINUTE, at as f64);
+    }
+    append_one(&tsdb, &labels(2), start + 7 * HOUR, 7.0);
+    for late in [start + 5 * HOUR, start + 13 * HOUR / 2] {
+        append_one(&tsdb, &labels(2), late, 5.0);
+    }
+    tsdb.maintain(start + MINUTE);
+    assert_eq!(tsdb.life.blocks.min_valid(), Some(start + 4 * HOUR));
+    tsdb.compact(start + MINUTE);
+    assert_eq!(tsdb.life.blocks.min_valid(), Some(start + 4 * HOUR));
+    tsdb.close().unwrap();
+    let tsdb = open(dir.path());
+    assert_eq!((samples(&tsdb, 1).len(), samples(&tsdb, 2).len()), (43, 3));
 }
