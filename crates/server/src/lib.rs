@@ -30,6 +30,7 @@ mod router;
 mod scraping;
 pub mod server;
 pub mod state;
+mod storage;
 
 pub use control::ControlHandle;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};

@@ -26,6 +26,7 @@ use crate::query_pool::QueryPool;
 use crate::router;
 use crate::scraping::scrape_config;
 use crate::state::{Clock, Facts, Parts, ServerState};
+use crate::storage::StorageFlags;
 
 /// How often the database does its chores.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
@@ -69,6 +70,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Settings of the database.
     pub tsdb: TsdbOptions,
+    /// Whether exemplars are kept; how many, the configuration says.
+    pub keeps_exemplars: bool,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
     /// Queries at a time; others wait.
@@ -126,7 +129,7 @@ pub struct Server {
     commands: mpsc::Receiver<Command>,
     source: ConfigSource,
     data: PathBuf,
-    tsdb_options: TsdbOptions,
+    storage_flags: StorageFlags,
     engine_options: EngineOptions,
     n_query_slots: usize,
     router: Router,
@@ -168,7 +171,7 @@ impl Server {
             commands,
             source: config.source,
             data: config.data,
-            tsdb_options: config.tsdb,
+            storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
             engine_options: config.engine,
             n_query_slots: config.n_query_slots,
             router,
@@ -232,8 +235,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
-        let (data, mut options) = (self.data.clone(), self.tsdb_options.clone());
-        options.out_of_order_window_ms = out_of_order_window_ms(&self.state.loaded_config().config);
+        let data = self.data.clone();
+        let options = self.storage_flags.with_config(&self.state.loaded_config().config.storage);
         let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
         let opened = blocking_step("open the data directory", move || {
             Tsdb::open_observed(&data, options, now_ms, &replay)
@@ -267,8 +270,8 @@ impl Server {
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
             let tsdb = self.state.tsdb().map_err(|error| error.message)?;
-            tsdb.set_out_of_order_window(out_of_order_window_ms(&config))
-                .map_err(|error| error.to_string())?;
+            let old = self.state.loaded_config();
+            self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
             self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
@@ -301,11 +304,6 @@ fn open_query_log(config: &wf_config::Config) -> Result<Option<Arc<File>>, Serve
     let failed =
         |source| ServerError::QueryLog { path: path.map(Path::to_owned).unwrap_or_default(), source };
     QueryLog::open(path).map_err(failed)
-}
-
-/// Returns how late samples may be, ms.
-fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
-    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs `work` on a thread that may block.

@@ -33,7 +33,7 @@ pub struct Facts {
     pub working_directory: String,
     /// Name of the machine.
     pub hostname: String,
-    /// How long data is kept, for people.
+    /// How long data is kept by the flags, for people.
     pub retention: String,
     /// Whether `/-/reload` and `/-/quit` work.
     pub is_lifecycle_enabled: bool,

@@ -258,6 +258,7 @@ fn config(options: &ServerOptions) -> Config {
         source: ConfigSource::File(options.config_file.clone()),
         data: options.data.clone(),
         tsdb: tsdb_options(options),
+        keeps_exemplars: options.has_feature("exemplar-storage"),
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
@@ -283,6 +284,9 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
         series_max: options.series_max,
         memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
         wal_compression: options.wal_compression,
+        // Only that encoding holds start timestamps; the configuration may still name another.
+        xor2: options.has_feature("st-storage") || options.has_feature("xor2-encoding"),
+        start_timestamps: options.has_feature("st-storage"),
         ..TsdbOptions::default()
     };
     options.storage.apply(&mut tsdb);
@@ -290,6 +294,10 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
 }
 
 impl ServerOptions {
+    fn has_feature(&self, name: &str) -> bool {
+        self.features.iter().any(|feature| feature.trim() == name)
+    }
+
     /// Path of the external URL, without a slash at its end.
     fn base_path(&self) -> String {
         let path = path_of(&self.external_url).trim_matches('/');
@@ -352,6 +360,10 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
+            "exemplar-storage" | "st-storage" => {}
+            "xor2-encoding" => warn!(
+                "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
+            ),
             // On for good since they left the experimental stage.
             "native-histograms" | "ooo-native-histograms" | "promql-duration-expr" => {}
             _ => warn!(feature = name, "unknown feature: it is ignored"),

@@ -95,6 +95,7 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
         source,
         data: options.data.clone(),
         tsdb: TsdbOptions { memory_bytes_max: crate::server::default_memory_max(), ..TsdbOptions::default() },
+        keeps_exemplars: false,
         engine: EngineOptions::default(),
         n_query_slots: 20,
         cors_origin: ".*".to_owned(),

@@ -63,6 +63,7 @@ impl Site {
             source: ConfigSource::File(folder.path().join("prometheus.yml")),
             data: folder.path().join("data"),
             tsdb: TsdbOptions::default(),
+            keeps_exemplars: true,
             engine: EngineOptions::default(),
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),
