@@ -1,5 +1,6 @@
 //! The HTTP API over a real data directory, asked in process.
 
+mod admin;
 mod api;
 mod lifecycle;
 mod query_log;
