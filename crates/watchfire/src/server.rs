@@ -16,9 +16,9 @@ use wf_httpkit::component::Group;
 use wf_httpkit::process::BuildInfo;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
 use wf_httpkit::{Registry, process};
-use wf_promql::engine::{EngineOptions, Features};
+use wf_promql::engine::{EngineOptions, Features, ThreadHook};
 use wf_server::{Clock, Config, ConfigSource, ControlHandle, Facts, Server};
-use wf_tsdb::{TsdbOptions, WalCompression};
+use wf_tsdb::{Budget, TsdbOptions, WalCompression};
 
 use crate::logging::LogOptions;
 
@@ -264,7 +264,7 @@ fn config(options: &ServerOptions) -> Config {
             timeout: options.query_timeout,
             lookback_delta_ms: i64::try_from(options.lookback_delta.as_millis()).unwrap_or(i64::MAX),
             features: features(&options.features),
-            ..EngineOptions::default()
+            ..engine_options()
         },
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
@@ -327,7 +327,29 @@ pub(crate) fn facts(
 /// Memory for series where nobody chose: a share of what this process may have, or, where the operating system does not
 /// say how much that is, the database's own default.
 pub(crate) fn default_memory_max() -> u64 {
-    crate::memory::head_bytes_max().unwrap_or(TsdbOptions::default().memory_bytes_max)
+    crate::memory::budget().map_or(TsdbOptions::default().memory_bytes_max, Budget::head_bytes)
+}
+
+/// What the machine decides about queries: how much memory one may use, and that their threads come after those that
+/// scrape and store.
+pub(crate) fn engine_options() -> EngineOptions {
+    EngineOptions {
+        memory_bytes_max: crate::memory::budget().map_or(u64::MAX, Budget::query_bytes),
+        on_thread_start: ThreadHook::new(lower_priority),
+        ..EngineOptions::default()
+    }
+}
+
+/// How much nicer than the rest the threads of queries are.
+const QUERY_NICENESS: i32 = 5;
+
+/// Lowers the priority of the calling thread: to Linux a thread is a process of its own here.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Ok(niceness) = rustix::process::getpriority_process(None) {
+        // A sandbox may forbid it; queries then run as everybody else does.
+        let _ = rustix::process::setpriority_process(None, niceness.max(QUERY_NICENESS));
+    }
 }
 
 /// HTTP settings of the server's listeners.
@@ -423,5 +445,18 @@ mod tests {
     fn a_number_of_workers_is_at_least_one() {
         assert_eq!(at_least_one("1"), Ok(1));
         assert!(at_least_one("0").is_err() && at_least_one("-1").is_err() && at_least_one("x").is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_the_thread_that_asks_becomes_nicer() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let before = niceness();
+        let inside = std::thread::spawn(move || {
+            lower_priority();
+            niceness()
+        });
+        assert_eq!(inside.join().unwrap(), before.max(QUERY_NICENESS));
+        assert_eq!(niceness(), before);
     }
 }
