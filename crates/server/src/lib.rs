@@ -26,6 +26,7 @@ mod metrics;
 pub mod query_json;
 mod query_log;
 mod query_pool;
+mod range_results;
 mod router;
 mod scraping;
 pub mod server;

@@ -23,6 +23,7 @@ use crate::cors::AllowedOrigins;
 use crate::metrics::{self, Metrics};
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
+use crate::range_results::{RangeQueries, WatchedSink};
 use crate::router;
 use crate::scraping::scrape_config;
 use crate::state::{Clock, Facts, Parts, ServerState};
@@ -74,6 +75,8 @@ pub struct Config {
     pub keeps_exemplars: bool,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
+    /// Most bytes of results of range queries kept for the next of their kind.
+    pub range_cache_bytes: usize,
     /// Queries at a time; others wait.
     pub n_query_slots: usize,
     /// Anchored expression of origins whose pages may read answers.
@@ -146,8 +149,12 @@ impl Server {
         let metrics = Metrics::new(&registry, config.n_query_slots);
         let engine_options = with_config(&config.engine, &loaded);
         let query_log = open_query_log(&loaded)?;
+        let engine = Engine::new(engine_options);
+        let range_queries = Arc::new(RangeQueries::new(engine.clone(), &loaded, config.range_cache_bytes));
+        range_queries.register(&registry);
         let state = Arc::new(ServerState::new(Parts {
-            engine: Engine::new(engine_options),
+            engine,
+            range_queries,
             query_pool: QueryPool::new(config.n_query_slots),
             config: loaded,
             metrics,
@@ -256,7 +263,8 @@ impl Server {
     fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
         let options =
             ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
-        let sink: Arc<dyn SampleSink> = Arc::clone(tsdb) as _;
+        let queries = Arc::clone(self.state.range_queries());
+        let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
         let scrape = ScrapeManager::new(sink, &self.registry, options);
         scrape.reload(&scrape_config(&self.state.loaded_config().config))?;
         Ok(Arc::new(scrape))
@@ -274,7 +282,7 @@ impl Server {
             self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
-            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
+            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)), &config);
             self.state.set_config(config);
             Ok(())
         });
@@ -328,6 +336,7 @@ impl Chores {
             // Ends when told to, or when whoever would tell is gone.
             while stopped.recv_timeout(MAINTENANCE_INTERVAL) == Err(blocking::RecvTimeoutError::Timeout) {
                 tsdb.maintain(state.now_ms());
+                state.range_queries().maintain(&tsdb.stats());
             }
         };
         let thread = std::thread::Builder::new().name("tsdb-chores".to_owned()).spawn(run);

@@ -266,6 +266,7 @@ fn config(options: &ServerOptions) -> Config {
             features: features(&options.features),
             ..engine_options()
         },
+        range_cache_bytes: range_cache_bytes(),
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
@@ -338,6 +339,13 @@ pub(crate) fn engine_options() -> EngineOptions {
         on_thread_start: ThreadHook::new(lower_priority),
         ..EngineOptions::default()
     }
+}
+
+/// Memory for results of range queries: half of what the budget leaves for caches, at most 128 MiB.
+pub(crate) fn range_cache_bytes() -> usize {
+    const MOST: u64 = 128 << 20;
+    let share = crate::memory::budget().map_or(0, |budget| budget.caches_bytes() / 2);
+    usize::try_from(share.min(MOST)).unwrap_or(0)
 }
 
 /// How much nicer than the rest the threads of queries are.

@@ -4,5 +4,6 @@ mod admin;
 mod api;
 mod lifecycle;
 mod query_log;
+mod range_cache;
 mod site;
 mod storage;

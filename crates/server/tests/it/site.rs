@@ -76,6 +76,7 @@ impl Site {
             tsdb: TsdbOptions::default(),
             keeps_exemplars: true,
             engine: EngineOptions::default(),
+            range_cache_bytes: 1 << 20,
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),
             route_prefix: prefix.to_owned(),
