@@ -29,9 +29,11 @@ yaml_struct! {
     pub struct StorageFile("config.StorageConfig") {
         /// Settings of the time series database.
         pub tsdb: TsdbFile,
+        /// Settings of the exemplars.
+        pub exemplars: ExemplarsFile,
     }
     flatten {}
-    not_yet { "exemplars", }
+    not_yet {}
     null("storage section")
 }
 
@@ -40,10 +42,53 @@ yaml_struct! {
     pub struct TsdbFile("config.plain") {
         /// How far behind the newest sample an out-of-order one may be. Default: 0s, none is taken.
         pub out_of_order_time_window: Option<Duration>,
+        /// How long data is kept. Default: what the flags say.
+        pub retention: Option<RetentionFile>,
+        /// Share of stale series from which on they leave memory early. Default: 0, off.
+        pub stale_series_compaction_threshold: Option<At<f64>>,
+        /// How samples are encoded.
+        pub chunk_encoding: ChunkEncodingFile,
     }
     flatten {}
-    not_yet { "retention", "stale_series_compaction_threshold", "chunk_encoding", }
+    not_yet {}
     null("tsdb section")
+}
+
+yaml_struct! {
+    /// `storage.tsdb.retention`: replaces the flags as a whole, what is absent is no limit.
+    pub struct RetentionFile("config.plain") {
+        /// Longest time.
+        pub time: Option<Duration>,
+        /// Most bytes, such as `512MB`.
+        pub size: Option<Bytes>,
+        /// Most of the file system, percent.
+        pub percentage: Option<At<f64>>,
+    }
+    flatten {}
+    not_yet {}
+    null("retention section")
+}
+
+yaml_struct! {
+    /// `storage.tsdb.chunk_encoding`.
+    pub struct ChunkEncodingFile("config.plain") {
+        /// `xor` or `xor2`. Default: xor.
+        pub floats: Option<At<String>>,
+    }
+    flatten {}
+    not_yet {}
+    null("chunk encoding section")
+}
+
+yaml_struct! {
+    /// `storage.exemplars`.
+    pub struct ExemplarsFile("config.plain") {
+        /// Exemplars kept at most, over all series; none at zero and below. Default: 100000.
+        pub max_exemplars: Option<i64>,
+    }
+    flatten {}
+    not_yet {}
+    null("exemplars section")
 }
 
 yaml_struct! {

@@ -7,7 +7,7 @@
 //! - Strict: an unknown key is an error; a key that the original knows and we do not act on yet is another, unless its
 //!   value is empty.
 //! - An empty file is valid and gives [`Config::default`].
-//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `print`.
+//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `print`.
 //! # Not here: what relabeling rules do (`wf_model::relabel`), service discovery other than static targets, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
@@ -16,14 +16,15 @@ pub mod http_client;
 pub mod print;
 pub mod relabel;
 pub mod resolve;
+pub mod storage;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};
 
 pub use resolve::{
     Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
-    StorageConfig,
 };
+pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 

@@ -8,7 +8,7 @@ use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
 use wf_model::relabel::{Rule, RuleSpec};
 
-use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, StorageConfig};
+use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits};
 
 /// Returns the configuration with its defaults filled in.
 pub fn to_yaml(config: &Config) -> String {
@@ -23,15 +23,7 @@ fn write_config(out: &mut String, config: &Config) -> fmt::Result {
         writeln!(out, "scrape_configs:")?;
     }
     config.scrape_configs.iter().try_for_each(|scrape| write_scrape(out, scrape))?;
-    write_storage(out, config.storage)
-}
-
-fn write_storage(out: &mut String, storage: StorageConfig) -> fmt::Result {
-    let StorageConfig { out_of_order_window } = storage;
-    if out_of_order_window.is_zero() {
-        return Ok(());
-    }
-    writeln!(out, "storage:\n  tsdb:\n    out_of_order_time_window: {}", shown(out_of_order_window))
+    crate::storage::print(out, config.storage)
 }
 
 fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {

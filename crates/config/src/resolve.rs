@@ -12,6 +12,7 @@ use wf_model::{Labels, NameScheme};
 
 use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile, StaticConfigFile};
 use crate::relabel;
+use crate::storage::{self, StorageConfig};
 use crate::yaml::Position;
 use crate::yaml::reader::{At, Bytes, Reader};
 
@@ -24,13 +25,6 @@ pub struct Config {
     pub scrape_configs: Vec<ScrapeConfig>,
     /// Settings of the database.
     pub storage: StorageConfig,
-}
-
-/// Settings of the database that a reload can change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StorageConfig {
-    /// How far behind the newest sample an out-of-order one may be; zero: none is taken.
-    pub out_of_order_window: Duration,
 }
 
 /// Settings of the whole server, and what scrape configurations inherit.
@@ -224,8 +218,7 @@ pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) 
         });
         scrape_configs.push(config);
     }
-    let out_of_order_window = file.storage.tsdb.out_of_order_time_window.unwrap_or_default();
-    Config { global, scrape_configs, storage: StorageConfig { out_of_order_window } }
+    Config { global, scrape_configs, storage: storage::resolve(&file.storage, reader) }
 }
 
 fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> GlobalConfig {

@@ -171,6 +171,9 @@ fn bad_files_are_refused_and_those_within_reach_with_the_expected_text() {
             "modulus_missing",
             "target_label",
             "uppercase",
+            "tsdb_chunk_encoding",
+            "tsdb_retention_percentage",
+            "tsdb_retention_time",
         ];
         if within_reach.iter().any(|prefix| name.starts_with(prefix)) {
             assert!(error.to_string().contains(&want), "{name}: got {error}, want {want}");

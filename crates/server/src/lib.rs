@@ -26,10 +26,12 @@ mod metrics;
 pub mod query_json;
 mod query_log;
 mod query_pool;
+mod range_results;
 mod router;
 mod scraping;
 pub mod server;
 pub mod state;
+mod storage;
 
 pub use control::ControlHandle;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};

@@ -4,6 +4,7 @@
 //! `spec/prometheus-core.md` §10.
 
 mod blocks;
+mod exemplars;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +140,7 @@ pub(crate) fn register_tsdb(registry: &Registry, tsdb: &Arc<Tsdb>) {
     registry.collect(move |families| {
         if let Some(tsdb) = tsdb.upgrade() {
             push_tsdb(families, &tsdb.stats());
+            exemplars::push(families, &tsdb.exemplar_stats());
         }
     });
 }

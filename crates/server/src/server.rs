@@ -23,9 +23,11 @@ use crate::cors::AllowedOrigins;
 use crate::metrics::{self, Metrics};
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
+use crate::range_results::{RangeQueries, WatchedSink};
 use crate::router;
 use crate::scraping::scrape_config;
 use crate::state::{Clock, Facts, Parts, ServerState};
+use crate::storage::StorageFlags;
 
 /// How often the database does its chores.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
@@ -69,8 +71,12 @@ pub struct Config {
     pub data: PathBuf,
     /// Settings of the database.
     pub tsdb: TsdbOptions,
+    /// Whether exemplars are kept; how many, the configuration says.
+    pub keeps_exemplars: bool,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
+    /// Most bytes of results of range queries kept for the next of their kind.
+    pub range_cache_bytes: usize,
     /// Queries at a time; others wait.
     pub n_query_slots: usize,
     /// Anchored expression of origins whose pages may read answers.
@@ -126,7 +132,7 @@ pub struct Server {
     commands: mpsc::Receiver<Command>,
     source: ConfigSource,
     data: PathBuf,
-    tsdb_options: TsdbOptions,
+    storage_flags: StorageFlags,
     engine_options: EngineOptions,
     n_query_slots: usize,
     router: Router,
@@ -143,8 +149,12 @@ impl Server {
         let metrics = Metrics::new(&registry, config.n_query_slots);
         let engine_options = with_config(&config.engine, &loaded);
         let query_log = open_query_log(&loaded)?;
+        let engine = Engine::new(engine_options);
+        let range_queries = Arc::new(RangeQueries::new(engine.clone(), &loaded, config.range_cache_bytes));
+        range_queries.register(&registry);
         let state = Arc::new(ServerState::new(Parts {
-            engine: Engine::new(engine_options),
+            engine,
+            range_queries,
             query_pool: QueryPool::new(config.n_query_slots),
             config: loaded,
             metrics,
@@ -168,7 +178,7 @@ impl Server {
             commands,
             source: config.source,
             data: config.data,
-            tsdb_options: config.tsdb,
+            storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
             engine_options: config.engine,
             n_query_slots: config.n_query_slots,
             router,
@@ -232,8 +242,8 @@ impl Server {
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
-        let (data, mut options) = (self.data.clone(), self.tsdb_options.clone());
-        options.out_of_order_window_ms = out_of_order_window_ms(&self.state.loaded_config().config);
+        let data = self.data.clone();
+        let options = self.storage_flags.with_config(&self.state.loaded_config().config.storage);
         let (replay, now_ms) = (Arc::clone(self.state.replay()), self.state.now_ms());
         let opened = blocking_step("open the data directory", move || {
             Tsdb::open_observed(&data, options, now_ms, &replay)
@@ -253,7 +263,8 @@ impl Server {
     fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
         let options =
             ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
-        let sink: Arc<dyn SampleSink> = Arc::clone(tsdb) as _;
+        let queries = Arc::clone(self.state.range_queries());
+        let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
         let scrape = ScrapeManager::new(sink, &self.registry, options);
         scrape.reload(&scrape_config(&self.state.loaded_config().config))?;
         Ok(Arc::new(scrape))
@@ -267,11 +278,11 @@ impl Server {
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
             let tsdb = self.state.tsdb().map_err(|error| error.message)?;
-            tsdb.set_out_of_order_window(out_of_order_window_ms(&config))
-                .map_err(|error| error.to_string())?;
+            let old = self.state.loaded_config();
+            self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
-            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)));
+            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)), &config);
             self.state.set_config(config);
             Ok(())
         });
@@ -303,11 +314,6 @@ fn open_query_log(config: &wf_config::Config) -> Result<Option<Arc<File>>, Serve
     QueryLog::open(path).map_err(failed)
 }
 
-/// Returns how late samples may be, ms.
-fn out_of_order_window_ms(config: &wf_config::Config) -> i64 {
-    i64::try_from(config.storage.out_of_order_window.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Runs `work` on a thread that may block.
 async fn blocking_step<T: Send + 'static>(
     name: &str,
@@ -330,6 +336,7 @@ impl Chores {
             // Ends when told to, or when whoever would tell is gone.
             while stopped.recv_timeout(MAINTENANCE_INTERVAL) == Err(blocking::RecvTimeoutError::Timeout) {
                 tsdb.maintain(state.now_ms());
+                state.range_queries().maintain(&tsdb.stats());
             }
         };
         let thread = std::thread::Builder::new().name("tsdb-chores".to_owned()).spawn(run);

@@ -18,6 +18,7 @@ use crate::control::ControlHandle;
 use crate::metrics::Metrics;
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
+use crate::range_results::RangeQueries;
 
 /// Tells the time of day, ms.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -33,7 +34,7 @@ pub struct Facts {
     pub working_directory: String,
     /// Name of the machine.
     pub hostname: String,
-    /// How long data is kept, for people.
+    /// How long data is kept by the flags, for people.
     pub retention: String,
     /// Whether `/-/reload` and `/-/quit` work.
     pub is_lifecycle_enabled: bool,
@@ -53,6 +54,7 @@ pub(crate) struct LoadedConfig {
 /// Shared by all handlers.
 pub(crate) struct ServerState {
     engine: ArcSwap<Engine>,
+    range_queries: Arc<RangeQueries>,
     query_pool: QueryPool,
     query_log: QueryLog,
     active_queries: OnceLock<ActiveQueries>,
@@ -72,6 +74,7 @@ pub(crate) struct ServerState {
 /// What a [`ServerState`] is made of.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
+    pub(crate) range_queries: Arc<RangeQueries>,
     pub(crate) query_pool: QueryPool,
     pub(crate) config: wf_config::Config,
     pub(crate) metrics: Metrics,
@@ -85,6 +88,7 @@ impl ServerState {
         let started_ms = (parts.clock)();
         Self {
             engine: ArcSwap::from_pointee(parts.engine),
+            range_queries: parts.range_queries,
             query_pool: parts.query_pool,
             query_log: QueryLog::default(),
             active_queries: OnceLock::new(),
@@ -107,8 +111,13 @@ impl ServerState {
     }
 
     /// Queries that begin from now on run under the options of `engine`.
-    pub(crate) fn set_engine(&self, engine: Engine) {
+    pub(crate) fn set_engine(&self, engine: Engine, config: &wf_config::Config) {
+        self.range_queries.reload(engine.clone(), config);
         self.engine.store(Arc::new(engine));
+    }
+
+    pub(crate) fn range_queries(&self) -> &Arc<RangeQueries> {
+        &self.range_queries
     }
 
     pub(crate) fn query_pool(&self) -> &QueryPool {

@@ -1,20 +1,17 @@
-//! How much memory this process may use, and which part of it the head gets.
+//! How much memory there is for this process; who gets which part of it, the budget says.
 //!
 //! # Source
-//! `spec/performance-design.md` §14: the budget is 75 % of the smaller of the cgroup's limit and the machine's memory;
-//! the head takes at most 60 % of that.
+//! `spec/performance-design.md` §14: the smaller of the cgroup's limit and the machine's memory.
+
+use wf_tsdb::Budget;
 
 /// Reads a file of `/proc` or `/sys` as text.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Returns the bytes that the head may use on this machine; `None` where the operating system does not say.
-pub(crate) fn head_bytes_max() -> Option<u64> {
-    head_share(available_bytes(&|path| std::fs::read_to_string(path).ok())?)
-}
-
-fn head_share(available_bytes: u64) -> Option<u64> {
-    let budget = available_bytes / 100 * 75;
-    Some(budget / 100 * 60).filter(|bytes| *bytes > 0)
+/// Divides what this process may have; `None` where the operating system does not say how much that is.
+pub(crate) fn budget() -> Option<Budget> {
+    let available = available_bytes(&|path| std::fs::read_to_string(path).ok())?;
+    Some(Budget::of_machine(available)).filter(|budget| budget.head_bytes() > 0)
 }
 
 /// Returns the memory this process can have at most, bytes: that of the machine, or of a cgroup around the process.
@@ -101,11 +98,9 @@ mod tests {
         check(&[MEMINFO, group, unlimited], Some(16 * GIB));
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn the_head_gets_60_percent_of_75() {
-        assert_eq!(head_share(10_000), Some(4_500));
-        assert_eq!(head_share(0), None);
-        #[cfg(target_os = "linux")]
-        assert!(head_bytes_max().is_some());
+    fn this_machine_says_how_much_it_has() {
+        assert!(budget().is_some());
     }
 }

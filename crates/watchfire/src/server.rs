@@ -16,9 +16,9 @@ use wf_httpkit::component::Group;
 use wf_httpkit::process::BuildInfo;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
 use wf_httpkit::{Registry, process};
-use wf_promql::engine::{EngineOptions, Features};
+use wf_promql::engine::{EngineOptions, Features, ThreadHook};
 use wf_server::{Clock, Config, ConfigSource, ControlHandle, Facts, Server};
-use wf_tsdb::{TsdbOptions, WalCompression};
+use wf_tsdb::{Budget, TsdbOptions, WalCompression};
 
 use crate::logging::LogOptions;
 
@@ -258,13 +258,15 @@ fn config(options: &ServerOptions) -> Config {
         source: ConfigSource::File(options.config_file.clone()),
         data: options.data.clone(),
         tsdb: tsdb_options(options),
+        keeps_exemplars: options.has_feature("exemplar-storage"),
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
             lookback_delta_ms: i64::try_from(options.lookback_delta.as_millis()).unwrap_or(i64::MAX),
             features: features(&options.features),
-            ..EngineOptions::default()
+            ..engine_options()
         },
+        range_cache_bytes: range_cache_bytes(),
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
@@ -283,6 +285,9 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
         series_max: options.series_max,
         memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
         wal_compression: options.wal_compression,
+        // Only that encoding holds start timestamps; the configuration may still name another.
+        xor2: options.has_feature("st-storage") || options.has_feature("xor2-encoding"),
+        start_timestamps: options.has_feature("st-storage"),
         ..TsdbOptions::default()
     };
     options.storage.apply(&mut tsdb);
@@ -290,6 +295,10 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
 }
 
 impl ServerOptions {
+    fn has_feature(&self, name: &str) -> bool {
+        self.features.iter().any(|feature| feature.trim() == name)
+    }
+
     /// Path of the external URL, without a slash at its end.
     fn base_path(&self) -> String {
         let path = path_of(&self.external_url).trim_matches('/');
@@ -319,7 +328,36 @@ pub(crate) fn facts(
 /// Memory for series where nobody chose: a share of what this process may have, or, where the operating system does not
 /// say how much that is, the database's own default.
 pub(crate) fn default_memory_max() -> u64 {
-    crate::memory::head_bytes_max().unwrap_or(TsdbOptions::default().memory_bytes_max)
+    crate::memory::budget().map_or(TsdbOptions::default().memory_bytes_max, Budget::head_bytes)
+}
+
+/// What the machine decides about queries: how much memory one may use, and that their threads come after those that
+/// scrape and store.
+pub(crate) fn engine_options() -> EngineOptions {
+    EngineOptions {
+        memory_bytes_max: crate::memory::budget().map_or(u64::MAX, Budget::query_bytes),
+        on_thread_start: ThreadHook::new(lower_priority),
+        ..EngineOptions::default()
+    }
+}
+
+/// Memory for results of range queries: half of what the budget leaves for caches, at most 128 MiB.
+pub(crate) fn range_cache_bytes() -> usize {
+    const MOST: u64 = 128 << 20;
+    let share = crate::memory::budget().map_or(0, |budget| budget.caches_bytes() / 2);
+    usize::try_from(share.min(MOST)).unwrap_or(0)
+}
+
+/// How much nicer than the rest the threads of queries are.
+const QUERY_NICENESS: i32 = 5;
+
+/// Lowers the priority of the calling thread: to Linux a thread is a process of its own here.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Ok(niceness) = rustix::process::getpriority_process(None) {
+        // A sandbox may forbid it; queries then run as everybody else does.
+        let _ = rustix::process::setpriority_process(None, niceness.max(QUERY_NICENESS));
+    }
 }
 
 /// HTTP settings of the server's listeners.
@@ -352,6 +390,10 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
+            "exemplar-storage" | "st-storage" => {}
+            "xor2-encoding" => warn!(
+                "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
+            ),
             // On for good since they left the experimental stage.
             "native-histograms" | "ooo-native-histograms" | "promql-duration-expr" => {}
             _ => warn!(feature = name, "unknown feature: it is ignored"),
@@ -411,5 +453,18 @@ mod tests {
     fn a_number_of_workers_is_at_least_one() {
         assert_eq!(at_least_one("1"), Ok(1));
         assert!(at_least_one("0").is_err() && at_least_one("-1").is_err() && at_least_one("x").is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_the_thread_that_asks_becomes_nicer() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let before = niceness();
+        let inside = std::thread::spawn(move || {
+            lower_priority();
+            niceness()
+        });
+        assert_eq!(inside.join().unwrap(), before.max(QUERY_NICENESS));
+        assert_eq!(niceness(), before);
     }
 }

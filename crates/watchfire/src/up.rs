@@ -12,7 +12,6 @@ use tracing::info;
 use wf_config::{GlobalConfig, ScrapeConfig, StaticGroup};
 use wf_httpkit::component::Group;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
-use wf_promql::engine::EngineOptions;
 use wf_server::{Config, ConfigSource, Server};
 use wf_tsdb::TsdbOptions;
 
@@ -95,7 +94,9 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
         source,
         data: options.data.clone(),
         tsdb: TsdbOptions { memory_bytes_max: crate::server::default_memory_max(), ..TsdbOptions::default() },
-        engine: EngineOptions::default(),
+        keeps_exemplars: false,
+        engine: crate::server::engine_options(),
+        range_cache_bytes: crate::server::range_cache_bytes(),
         n_query_slots: 20,
         cors_origin: ".*".to_owned(),
         route_prefix: String::new(),

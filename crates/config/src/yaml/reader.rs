@@ -166,6 +166,37 @@ impl FromYaml for u64 {
     }
 }
 
+impl FromYaml for i64 {
+    /// As a number without a sign, with one.
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = scalar(node, reader, "a number")?;
+        let digits = text.trim_start_matches('+').replace('_', "");
+        let number = digits.parse().ok();
+        if number.is_none() {
+            reader.report(node.position, format!("cannot unmarshal `{text}` into int: not a whole number"));
+        }
+        number
+    }
+}
+
+impl FromYaml for f64 {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = scalar(node, reader, "a number")?;
+        let number = match text {
+            ".nan" | ".NaN" | ".NAN" => Some(Self::NAN),
+            ".inf" | ".Inf" | ".INF" | "+.inf" => Some(Self::INFINITY),
+            "-.inf" | "-.Inf" | "-.INF" => Some(Self::NEG_INFINITY),
+            // What begins like a word is one: `inf` and `nan` are texts in YAML.
+            _ if text.bytes().any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E')) => None,
+            _ => text.replace('_', "").parse().ok(),
+        };
+        if number.is_none() {
+            reader.report(node.position, format!("cannot unmarshal `{text}` into float64: not a number"));
+        }
+        number
+    }
+}
+
 impl FromYaml for Duration {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = scalar(node, reader, "a duration such as 15s")?;

@@ -41,7 +41,10 @@ pub(crate) async fn delete_series(
     block(move || {
         let tsdb = state.tsdb()?;
         let range = TimeRange { start_ms, end_ms };
-        sets.iter().try_for_each(|matchers| tsdb.delete(matchers, range).map(drop)).map_err(storage)
+        let outcome = sets.iter().try_for_each(|matchers| tsdb.delete(matchers, range).map(drop));
+        // Also when it failed: part of it may be done.
+        state.range_queries().clear();
+        outcome.map_err(storage)
     })
     .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -50,7 +53,12 @@ pub(crate) async fn delete_series(
 /// Rewrites blocks without what was deleted from them.
 pub(crate) async fn clean_tombstones(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     require_enabled(&state)?;
-    block(move || state.tsdb()?.clean_tombstones(state.now_ms()).map_err(storage)).await?;
+    block(move || {
+        let outcome = state.tsdb()?.clean_tombstones(state.now_ms());
+        state.range_queries().clear();
+        outcome.map_err(storage)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Common {
     lookback_delta_ms: Option<i64>,
     timeout: Duration,
     stats: Option<String>,
+    /// Whether results of earlier range queries may be used.
+    cached: bool,
 }
 
 pub(crate) async fn instant(
@@ -67,7 +69,10 @@ pub(crate) fn common(params: &Params, limit: Option<usize>, state: &ApiState) ->
     let timeout = params.duration("timeout")?.map(to_duration);
     let timeout = timeout.unwrap_or(Duration::MAX).min(state.engine().options().timeout);
     let lookback = params.duration("lookback_delta")?;
+    let is_fresh = params.get("nocache").is_some_and(|value| matches!(value, "1" | "true"));
     Ok(Common {
+        // Statistics are those of the whole query.
+        cached: !is_fresh && params.get("stats").is_none(),
         query: params.get("query").unwrap_or("").to_owned(),
         limit,
         lookback_delta_ms: lookback.filter(|seconds| *seconds > 0.0).map(seconds_to_ms),
@@ -145,13 +150,16 @@ pub(crate) async fn evaluate(
         per_step_stats: common.stats.as_deref() == Some("all"),
         ..options(&common, &slot, &guard, started)
     };
-    let (query, queued) = (common.query, slot.queued);
+    let (query, cached, queued) = (common.query, common.cached, slot.queued);
     let result = block(move || {
         let source = state.source()?;
         let engine = state.engine();
         let _active = state.begin_query(&query);
         let result = match when {
             When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
+            When::Range(span) if cached => {
+                state.range_queries().range(source, &query, span, &options, state.now_ms())
+            }
             When::Range(span) => engine.range(source, &query, span, &options),
         };
         state.metrics().on_query(&result, queued);

@@ -75,7 +75,8 @@ pub(crate) async fn runtime_info(State(state): State<Arc<ApiState>>) -> Response
         json.raw(r#","goroutineCount":"#).integer(n_tasks as u64);
         json.raw(r#","GOMAXPROCS":"#).integer(n_cpus as u64);
         json.raw(r#","GOMEMLIMIT":"#).integer(i64::MAX).raw(",");
-        strings(json, &[("GOGC", ""), ("GODEBUG", ""), ("storageRetention", &facts.retention)]);
+        let retention = crate::storage::described(&loaded.config.storage, &facts.retention);
+        strings(json, &[("GOGC", ""), ("GODEBUG", ""), ("storageRetention", &retention)]);
         json.raw("}");
     }))
 }

@@ -101,3 +101,23 @@ async fn everything_moves_under_the_route_prefix() {
     assert_eq!(site.get("/prom/api/v1/query?query=1").await.status, 200);
     assert_eq!(site.get("/prom/graph?a=1").await.headers["location"], "/prom/query?a=1");
 }
+
+#[tokio::test]
+async fn a_reload_changes_retention_and_room_for_exemplars() {
+    let site = Site::with(&[]).await;
+    let page = site.get("/metrics").await.body;
+    assert!(page.contains("\nprometheus_tsdb_exemplar_max_exemplars 100000\n"), "{page}");
+    let storage = "storage:\n  tsdb: {retention: {size: 1MB}}\n  exemplars: {max_exemplars: 3}\n";
+    std::fs::write(site.folder.path().join("prometheus.yml"), storage).unwrap();
+    assert_eq!(site.post("/-/reload", "").await.status, 200);
+    let page = site.get("/metrics").await.body;
+    for line in [
+        "prometheus_tsdb_exemplar_max_exemplars 3",
+        "prometheus_tsdb_retention_limit_seconds 0",
+        "prometheus_tsdb_retention_limit_bytes 1.048576e+06",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}: {page}");
+    }
+    let info = site.get("/api/v1/status/runtimeinfo").await.json();
+    assert_eq!(info["data"]["storageRetention"], "1048576B");
+}

@@ -1,7 +1,9 @@
 //! The HTTP API over a real data directory, asked in process.
 
+mod admin;
 mod api;
 mod lifecycle;
 mod query_log;
+mod range_cache;
 mod site;
 mod storage;

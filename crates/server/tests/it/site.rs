@@ -56,6 +56,17 @@ impl Site {
 
     /// As [`Site::stopped`], served under a path.
     pub(crate) fn stopped_under(prefix: &str, series: &[Series<'_>]) -> (Self, Server) {
+        Self::built(prefix, series, false)
+    }
+
+    /// A running server over `series` whose admin API is on.
+    pub(crate) async fn with_admin(series: &[Series<'_>]) -> Self {
+        let (mut site, server) = Self::built("", series, true);
+        site.run(server).await;
+        site
+    }
+
+    fn built(prefix: &str, series: &[Series<'_>], is_admin_enabled: bool) -> (Self, Server) {
         let folder = tempfile::tempdir().unwrap();
         fill(&folder.path().join("data"), series);
         std::fs::write(folder.path().join("prometheus.yml"), "global: {scrape_interval: 15s}\n").unwrap();
@@ -63,13 +74,15 @@ impl Site {
             source: ConfigSource::File(folder.path().join("prometheus.yml")),
             data: folder.path().join("data"),
             tsdb: TsdbOptions::default(),
+            keeps_exemplars: true,
             engine: EngineOptions::default(),
+            range_cache_bytes: 1 << 20,
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),
             route_prefix: prefix.to_owned(),
             base_path: format!("{prefix}/"),
             ui: Ui::Absent("a test"),
-            facts: Facts { is_lifecycle_enabled: true, ..Facts::default() },
+            facts: Facts { is_lifecycle_enabled: true, is_admin_enabled, ..Facts::default() },
         };
         let server = Server::new(config, Registry::new(), Arc::new(|| NOW_S * 1000)).unwrap();
         let router = server.router();

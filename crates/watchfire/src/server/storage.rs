@@ -10,7 +10,8 @@ pub(super) const RETENTION: Duration = Duration::from_secs(15 * 24 * 3600);
 /// Options of the storage.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct StorageOptions {
-    /// How long data is kept; 15d when neither this nor a size is given
+    /// How long data is kept; 15d when neither this nor a size is given. Deprecated, as is the size: use
+    /// storage.tsdb.retention of the configuration, which replaces both
     #[arg(long = "storage.tsdb.retention.time", value_parser = super::duration)]
     pub(crate) retention_time: Option<Duration>,
     /// Most bytes of data kept, such as 512MB; units B, KB, MB, GB, TB, PB, EB, each 1024 of the one before
