@@ -33,7 +33,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             &[],
         ),
         Line::new("instruction counts of parser, decode, rate, aggregations, joins, histogram_quantile", counts_hold, counts),
-        bench::line(&clone, "figures beside prometheus 2.42 and victoria-metrics on one data set", &["promql"])?,
+        bench::line(&clone, "figures beside prometheus 2.42 and victoria-metrics on one data set", &["promql-queries"])?,
         Line::new("make test and .ci/run are green from a clean clone", ci_passed, vec![minutes]),
     ])
 }
