@@ -141,6 +141,12 @@ impl Index {
         self.identities.get(id).labels
     }
 
+    /// Gives a series another reference from now on.
+    pub(crate) fn set_series_ref(&mut self, id: u32, series_ref: u64) {
+        let identity = self.identities.get(id);
+        self.identities.set(id, Identity { series_ref, ..*identity });
+    }
+
     /// Returns the reference of a series, 0 if the id is free.
     pub(crate) fn series_ref(&self, id: u32) -> u64 {
         self.identities.get(id).series_ref

@@ -6,6 +6,7 @@
 //! ```text
 //! samples (type 2, …)    late samples, in the order in which they were stored
 //! markers (type 5)       series, chunk: all samples of the series before this record are in chunks up to this one
+//! in blocks (type 0xC5)  our own, unknown to Prometheus: late chunks that are in blocks, see `head::late::in_blocks`
 //! ```
 //! # Invariants
 //! - A sample is written here only after the record of its series reached the operating system with the write-ahead log.

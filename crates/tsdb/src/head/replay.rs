@@ -16,6 +16,7 @@ mod workers;
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
+use roaring::RoaringBitmap;
 use tracing::info;
 use wf_model::Labels;
 
@@ -177,6 +178,8 @@ struct Replay<'scope, 'env> {
     found: FoundChunks,
     workers: Workers<'scope>,
     max_ref: u64,
+    /// Series that were dropped, and did not come back yet.
+    dropped: RoaringBitmap,
     n_unknown: u64,
     n_bad_histograms: u64,
     n_tombstones: u64,
@@ -185,7 +188,8 @@ struct Replay<'scope, 'env> {
 impl<'scope, 'env> Replay<'scope, 'env> {
     fn new(head: &'env Head, found: FoundChunks, workers: Workers<'scope>) -> Self {
         let max_ref = found.max_ref;
-        Self { head, found, workers, max_ref, n_unknown: 0, n_bad_histograms: 0, n_tombstones: 0 }
+        let dropped = RoaringBitmap::new();
+        Self { head, found, workers, max_ref, dropped, n_unknown: 0, n_bad_histograms: 0, n_tombstones: 0 }
     }
 
     /// Takes what was read at once.
@@ -229,7 +233,7 @@ impl<'scope, 'env> Replay<'scope, 'env> {
                     // All of time means that the series was dropped here, not that samples were deleted.
                     if entry.is_series_drop() {
                         let id = self.head.commit.lock().refs.find(entry.series);
-                        id.into_iter().for_each(|id| self.workers.push_drop(id));
+                        id.into_iter().for_each(|id| self.drop_series(id));
                     } else if !self.head.restore_tombstone(&entry) {
                         self.n_tombstones += 1;
                     }
@@ -263,7 +267,13 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         let mut index = self.head.index.write();
         // A second record for the same labels maps to the first: the series was dropped and came back.
         let (id, is_new) = match index.find(&labels) {
-            Some((id, _)) => (id, false),
+            Some((id, _)) => {
+                // It came back under this reference; Prometheus does not know the one from before.
+                if self.dropped.remove(id) {
+                    index.set_series_ref(id, entry.series);
+                }
+                (id, false)
+            }
             None => (index.insert(&labels, entry.series), true),
         };
         commit.refs.insert(entry.series, id);
@@ -277,6 +287,17 @@ impl<'scope, 'env> Replay<'scope, 'env> {
             self.workers.push_found(id, found, newest);
         }
         self.late(id, entry.series);
+    }
+
+    /// Forgets what a series had so far. It stays in the index until the end: it may come back.
+    fn drop_series(&mut self, id: u32) {
+        // At once, as they are restored: what the workers do later must not take those of its next life.
+        let mut shard = self.head.shards[shard_of(id)].write();
+        shard.late.remove(id);
+        shard.deleted.remove(id);
+        drop(shard);
+        self.workers.push_drop(id);
+        self.dropped.insert(id);
     }
 
     /// Restores the late chunks of a series that were found in files.
@@ -325,6 +346,7 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         let mut commit = head.commit.lock();
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
+        head.forget_dropped(self.dropped);
         head.counters.replay_unknown_refs.set(self.n_unknown);
         let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
         let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
@@ -343,5 +365,26 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         head.index.write().postings.optimize();
         head.walk();
         Ok(outcome.n_samples)
+    }
+}
+
+impl Head {
+    /// Forgets series that were dropped and got no sample since.
+    fn forget_dropped(&self, mut dropped: RoaringBitmap) {
+        let is_empty = |id: u32| {
+            let shard = self.shards[shard_of(id)].read();
+            shard.series(id).n_chunks() == 0 && shard.late.get(id).is_none()
+        };
+        dropped = dropped.into_iter().filter(|id| is_empty(*id)).collect();
+        if dropped.is_empty() {
+            return;
+        }
+        let mut commit = self.commit.lock();
+        for id in &dropped {
+            self.shards[shard_of(id)].write().remove(id);
+        }
+        commit.refs.remove_all(|id| dropped.contains(id), |_| {});
+        self.index.write().remove_all(&dropped);
+        self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
     }
 }

@@ -273,6 +273,11 @@ impl Shard {
     pub(crate) fn remove(&mut self, id: u32) {
         self.late.remove(id);
         self.deleted.remove(id);
+        self.remove_in_order(id);
+    }
+
+    /// Forgets the samples in order of a series.
+    pub(crate) fn remove_in_order(&mut self, id: u32) {
         let removed = std::mem::take(self.series_mut(id));
         for (_, place) in removed.full_chunks().iter() {
             if let ChunkPlace::Pending(slot) = place {

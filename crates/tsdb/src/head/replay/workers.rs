@@ -187,7 +187,7 @@ impl<'scope> Workers<'scope> {
         }
     }
 
-    /// Forgets what a series had so far: it was dropped, and may have come back.
+    /// Forgets what a series had in order so far: it was dropped, and may have come back.
     pub(super) fn push_drop(&mut self, id: u32) {
         let n_lanes = self.lanes.len();
         self.lanes[shard_of(id) % n_lanes].filling.dropped.push(id);
@@ -284,7 +284,7 @@ impl Worker<'_> {
             self.append_rich(shard, &item);
         }
         for id in batch.dropped.drain(..) {
-            shards[shard_of(id) / self.n_workers].remove(id);
+            shards[shard_of(id) / self.n_workers].remove_in_order(id);
             self.newest_kinds.remove(&id);
             self.patches.as_mut().map(|patches| patches.remove(&id));
         }

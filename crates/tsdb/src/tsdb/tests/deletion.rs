@@ -91,3 +91,41 @@ fn tombstones_of_others_are_honoured() {
     assert_eq!(times(&tsdb, 1), [0, 2, 3, 5]);
     assert_eq!(tsdb.resolve(&labels(3)).unwrap().get(), 78, "references go on above those of tombstones");
 }
+
+/// The log says that a series left the head; what follows under the same labels begins anew, deletions included.
+#[test]
+fn a_series_that_comes_back_after_it_was_dropped_is_a_fresh_one() {
+    use crate::record::{SamplesWriter, SeriesWriter, TombstonesWriter};
+
+    let dir = tempfile::tempdir().unwrap();
+    let wal = crate::wal::Wal::open(&dir.path().join("wal"), crate::wal::WalOptions::default()).unwrap();
+    let mut records = [const { Vec::new() }; 6];
+    let mut series = SeriesWriter::new(&mut records[0]);
+    series.push(5, labels(1).iter());
+    series.push(6, labels(2).iter());
+    let mut samples = SamplesWriter::new(&mut records[1]);
+    for minute in 0..4 {
+        [5, 6].into_iter().for_each(|series| samples.push(series, START + minute * MINUTE, 1.0));
+    }
+    let mut dropped = TombstonesWriter::new(&mut records[2]);
+    [5, 6].into_iter().for_each(|series| dropped.push(series, i64::MIN, i64::MAX));
+    SeriesWriter::new(&mut records[3]).push(9, labels(1).iter());
+    let mut samples = SamplesWriter::new(&mut records[4]);
+    [2, 4, 5].into_iter().for_each(|minute| samples.push(9, START + minute * MINUTE, 2.0));
+    TombstonesWriter::new(&mut records[5]).push(9, START + 4 * MINUTE, START + 4 * MINUTE);
+    wal.log(&records.each_ref().map(Vec::as_slice), Acknowledge::Written).unwrap();
+    wal.close().unwrap();
+    let mut tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    for _ in 0..2 {
+        assert_eq!((times(&tsdb, 1), times(&tsdb, 2)), (vec![2, 5], vec![]));
+        assert_eq!(tsdb.stats().n_series, 1);
+        assert_eq!(
+            tsdb.resolve(&labels(1)).unwrap().get(),
+            9,
+            "the old reference is not known to Prometheus"
+        );
+        tsdb.close().unwrap();
+        tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    }
+    assert_eq!(tsdb.resolve(&labels(2)).unwrap().get(), 10);
+}
