@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use wf_exposition::Format;
 use wf_model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN};
-use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SampleSink, SeriesRef, WriteBatch};
+use wf_series::{
+    Acknowledge, AppendError, AppendOutcome, ExemplarRejection, Rejection, SampleSink, SeriesRef, WriteBatch,
+};
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
@@ -161,6 +163,10 @@ fn append(
     parts: &BatchParts<'_>,
 ) -> Result<(), AppendError> {
     let outcome = ctx.sink.append(&ingest.scratch.batch, Acknowledge::Queued)?;
+    // Those of series that storage has forgotten are lost: the next scrape brings others.
+    let exemplars = outcome.rejected_exemplars.iter();
+    ingest.counts.n_exemplars_out_of_order +=
+        exemplars.filter(|(_, why)| *why == ExemplarRejection::OutOfOrder).count();
     let mut again = WriteBatch::default();
     for position in count_rejections(&outcome, parts.n_samples, &mut ingest.counts) {
         let batch = &ingest.scratch.batch;

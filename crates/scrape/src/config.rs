@@ -46,6 +46,8 @@ pub struct JobSettings {
     pub name_validation: NameValidation,
     /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are reported too.
     pub extra_scrape_metrics: bool,
+    /// Whether exemplars are handed to storage.
+    pub keeps_exemplars: bool,
     /// Bounds on what a target may give.
     pub limits: ScrapeLimits,
     /// Rules for the labels of targets.
@@ -72,6 +74,7 @@ impl Default for JobSettings {
             fallback_protocol: None,
             name_validation: NameValidation::Utf8,
             extra_scrape_metrics: false,
+            keeps_exemplars: false,
             limits: ScrapeLimits::default(),
             relabel: Vec::new(),
             metric_relabel: Vec::new(),

@@ -5,7 +5,7 @@
 
 use wf_exposition::{Entry, Format, Parser, Sample, SeriesText};
 use wf_model::{Labels, MetricType};
-use wf_series::{AppendError, SampleSink, SeriesRef, WriteBatch};
+use wf_series::{AppendError, Exemplar, SampleSink, SeriesRef, WriteBatch};
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
@@ -37,6 +37,8 @@ pub(crate) struct Counts {
     pub(crate) n_out_of_bounds: usize,
     /// Samples of new series that storage refused.
     pub(crate) n_refused: usize,
+    /// Exemplars older than the newest of their series.
+    pub(crate) n_exemplars_out_of_order: usize,
     /// Whether a limit on labels was hit.
     pub(crate) is_label_limit_hit: bool,
 }
@@ -240,8 +242,25 @@ impl Ingest<'_> {
             return;
         }
         self.scratch.batch.push(series, time_ms, sample.value);
+        if self.settings.keeps_exemplars
+            && let Some(exemplar) = &sample.exemplar
+        {
+            self.keep_exemplar(series, exemplar, time_ms);
+        }
         // Pages are bounded below 4 GiB.
         self.scratch.origins.push(Origin { slot: id, start: u32::try_from(start).unwrap_or(u32::MAX) });
+    }
+
+    /// Puts an exemplar into the batch; without a time of its own it has that of its sample.
+    fn keep_exemplar(
+        &mut self,
+        series: SeriesRef,
+        exposed: &wf_exposition::parse::Exemplar<'_>,
+        time_ms: i64,
+    ) {
+        let labels = Labels::from_pairs(exposed.labels.labels());
+        let time_ms = exposed.timestamp_ms.unwrap_or(time_ms);
+        self.scratch.batch.exemplars.push((series, Exemplar { labels, time_ms, value: exposed.value }));
     }
 
     fn declare(&mut self, line: Option<&[u8]>, name: &str, declaration: Declaration<'_>) {

@@ -15,7 +15,7 @@
 //! `config`, `target`, `schedule`, `scrape_loop` (a target's life), `fetch`, `ingest` (the hot path), `slots`,
 //! `labels`, `commit` (staleness, report series), `manager`.
 //! # Not here
-//! Service discovery, what relabeling rules do (`wf_model::relabel`), native histograms, protobuf, exemplars (parsed, not stored).
+//! Service discovery, what relabeling rules do (`wf_model::relabel`), native histograms, protobuf.
 //! # Source
 //! `spec/prometheus-core.md` §6, `spec/performance-design.md` §3.
 #![warn(missing_docs)]

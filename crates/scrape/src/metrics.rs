@@ -37,6 +37,7 @@ pub(crate) struct ScrapeMetrics {
     duplicate_timestamp: Counter,
     out_of_order: Counter,
     out_of_bounds: Counter,
+    exemplar_out_of_order: Counter,
     cache_flush_forced: Counter,
     refused_samples: Counter,
     duration: Histogram,
@@ -45,16 +46,16 @@ pub(crate) struct ScrapeMetrics {
 impl ScrapeMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         let quantiles = [0.01, 0.05, 0.5, 0.9, 0.99].map(Objective);
-        // Always zero until native histograms and exemplars are scraped; alerts and dashboards ask for them.
+        // Always zero until native histograms are scraped; alerts and dashboards ask for them.
         registry.counter(
             "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
             "Scrapes that hit the native histogram bucket limit and were rejected.",
         );
-        registry.counter(
-            "prometheus_target_scrapes_exemplar_out_of_order_total",
-            "Exemplars rejected because they were out of order.",
-        );
         Self {
+            exemplar_out_of_order: registry.counter(
+                "prometheus_target_scrapes_exemplar_out_of_order_total",
+                "Exemplars rejected because they were out of order.",
+            ),
             interval_length: registry.summary_vec(
                 "prometheus_target_interval_length_seconds",
                 "Actual intervals between scrapes.",
@@ -159,6 +160,7 @@ impl ScrapeMetrics {
             (&self.duplicate_timestamp, counts.n_duplicate),
             (&self.out_of_order, counts.n_out_of_order),
             (&self.out_of_bounds, counts.n_out_of_bounds),
+            (&self.exemplar_out_of_order, counts.n_exemplars_out_of_order),
             (&self.refused_samples, counts.n_refused),
             (&self.exceeded_label_limits, usize::from(counts.is_label_limit_hit)),
             (&self.cache_flush_forced, usize::from(outcome.is_cache_flushed)),

@@ -23,6 +23,7 @@ struct Inner {
     series: Vec<Option<Series>>,
     limit: Option<u64>,
     n_resolved: usize,
+    exemplars: Vec<wf_series::Exemplar>,
     log: Vec<Stored>,
     panics: bool,
 }
@@ -43,6 +44,11 @@ impl FakeSink {
     /// Panics at the next append.
     pub(crate) fn panic_once(&self) {
         self.inner.lock().panics = true;
+    }
+
+    /// Exemplars appended so far, in order.
+    pub(crate) fn exemplars(&self) -> Vec<wf_series::Exemplar> {
+        self.inner.lock().exemplars.clone()
     }
 
     pub(crate) fn n_resolved(&self) -> usize {
@@ -87,6 +93,7 @@ impl SampleSink for FakeSink {
     fn append(&self, batch: &WriteBatch, _: Acknowledge) -> Result<AppendOutcome, AppendError> {
         let mut inner = self.inner.lock();
         assert!(!std::mem::take(&mut inner.panics), "asked to panic");
+        inner.exemplars.extend(batch.exemplars.iter().map(|(_, exemplar)| exemplar.clone()));
         let mut outcome = AppendOutcome::default();
         for position in 0..batch.len() {
             let (time, value) = (batch.times_ms[position], batch.values[position]);

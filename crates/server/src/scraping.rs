@@ -6,18 +6,18 @@ use wf_scrape::{
 };
 
 /// Returns what the scrape manager is to do under `config`.
-pub(crate) fn scrape_config(config: &Config) -> ScrapeConfig {
+pub(crate) fn scrape_config(config: &Config, keeps_exemplars: bool) -> ScrapeConfig {
     ScrapeConfig {
-        jobs: config.scrape_configs.iter().map(job).collect(),
+        jobs: config.scrape_configs.iter().map(|file| job(file, keeps_exemplars)).collect(),
         external_labels: config.global.external_labels.clone(),
     }
 }
 
-fn job(file: &JobFile) -> JobConfig {
+fn job(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
     let groups = file.static_groups.iter();
     JobConfig {
         name: file.job_name.clone(),
-        settings: settings(file),
+        settings: JobSettings { keeps_exemplars, ..settings(file) },
         groups: groups.map(|group| TargetGroup::of_addresses(&group.targets, group.labels.clone())).collect(),
     }
 }
@@ -38,6 +38,7 @@ fn settings(file: &JobFile) -> JobSettings {
         fallback_protocol: fallback.map(protocol),
         name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
         extra_scrape_metrics: *extra_metrics,
+        keeps_exemplars: false,
         limits: limits(file.limits),
         relabel: file.relabel.clone(),
         metric_relabel: file.metric_relabel.clone(),

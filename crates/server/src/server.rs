@@ -266,7 +266,8 @@ impl Server {
         let queries = Arc::clone(self.state.range_queries());
         let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
         let scrape = ScrapeManager::new(sink, &self.registry, options);
-        scrape.reload(&scrape_config(&self.state.loaded_config().config))?;
+        scrape
+            .reload(&scrape_config(&self.state.loaded_config().config, self.storage_flags.keeps_exemplars))?;
         Ok(Arc::new(scrape))
     }
 
@@ -276,7 +277,9 @@ impl Server {
         let outcome = outcome.and_then(|config| {
             let scrape = self.state.scrape().map_err(|error| error.message)?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
-            scrape.reload(&scrape_config(&config)).map_err(|error| error.to_string())?;
+            scrape
+                .reload(&scrape_config(&config, self.storage_flags.keeps_exemplars))
+                .map_err(|error| error.to_string())?;
             let tsdb = self.state.tsdb().map_err(|error| error.message)?;
             let old = self.state.loaded_config();
             self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;

@@ -355,6 +355,25 @@ fn a_removed_target_ends_everything_it_wrote() {
 }
 
 #[test]
+fn exemplars_go_to_storage_when_they_are_wanted() {
+    let body = b"# TYPE a counter\na_total 1 # {trace_id=\"x\"} 0.5 1.5\nb 1 # {} 2\nc 1\n# EOF\n";
+    let mut site = Site::plain();
+    site.store(Ok(Page { body, format: Format::OpenMetrics }));
+    assert_eq!(site.sink.exemplars(), []);
+    let mut site = Site::new(JobSettings { keeps_exemplars: true, ..JobSettings::default() });
+    // Parsed in full the first time, by the slot the second time.
+    for n in 1..=2 {
+        assert!(site.store(Ok(Page { body, format: Format::OpenMetrics })).error.is_none());
+        let found = site.sink.exemplars();
+        let found: Vec<_> =
+            found.iter().rev().take(2).rev().map(|e| (e.labels.to_string(), e.time_ms, e.value)).collect();
+        let want = [(r#"{trace_id="x"}"#.to_owned(), 1500, 0.5), ("{}".to_owned(), 1000 * n, 2.0)];
+        assert_eq!(found, want);
+    }
+    assert_eq!(site.sink.exemplars().len(), 4);
+}
+
+#[test]
 fn openmetrics_pages_need_their_end() {
     let mut site = Site::plain();
     let outcome = site.store(Ok(Page { body: b"a 1\n", format: Format::OpenMetrics }));
