@@ -63,7 +63,10 @@ fn each_bad_target_is_down_with_its_reason_and_the_good_one_is_up() {
     assert!(n_scrapes >= 4.0, "the good target was scraped {n_scrapes} times only");
     let resident = meter::resident_bytes(server.id()).unwrap();
     figure("resident MiB with hostile targets", resident / 1_048_576);
-    assert!(resident < 400 * 1_048_576, "{} MiB resident", resident / 1_048_576);
+    // Two bodies of the largest size may be in memory at once, each half as large again while its buffer grows, beside what
+    // the server needs itself.
+    let bound = (2 * 192 + 100) * 1_048_576;
+    assert!(resident < bound, "{} MiB resident", resident / 1_048_576);
 }
 
 /// A body without end, as fast as it is read.

@@ -99,8 +99,9 @@ pub(super) fn they_write(prometheus: &Path, site: &Site, data: &Path, history: &
         .unwrap()
         .min(super::N_BLOCKS_MIN);
     assert!(eventually(PATIENCE, || blocks(data).len() >= n_due), "{}", server.log_text());
-    // Deleting from what is being compacted is undone by 2.42; for a minute after a start it does not compact.
-    server.kill();
+    // Deleting from what is being compacted is undone by 2.42; for a minute after a start it does not compact. It is asked to
+    // stop: killed while late samples come in, it sometimes does not find all of them again, and we do.
+    server.stop().unwrap();
     let server = start_theirs(prometheus, site, data, OUT_OF_ORDER_WINDOW_MS);
     for range in doomed(history, ticks.end) {
         let matcher = http::encode("doomed{instance=\"b:9100\"}");
