@@ -37,7 +37,7 @@ pub fn run(form: Form) -> Result<()> {
     if let Err(error) = peers::fetch() {
         say(&format!("SKIPPED: peers: {error:#}"));
     }
-    let mut stages = vec![unit_tests()?];
+    let mut stages = vec![unit_tests(form)?];
     let binary = build::binary(Profile::Release)?;
     stages.push(instruction_counts()?);
     if build_has_node() {
@@ -48,11 +48,20 @@ pub fn run(form: Form) -> Result<()> {
     report(&stages)
 }
 
-fn unit_tests() -> Result<Stage> {
+/// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
+const PROPERTY_SEED: &str = "20260701";
+
+fn unit_tests(form: Form) -> Result<Stage> {
     // One crate's failure shall not hide another's.
     let arguments =
         ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
-    stage("rust", Command::new("cargo").args(arguments).env("WF_PEERS", peers::folder()))
+    let mut command = Command::new("cargo");
+    command.args(arguments).env("WF_PEERS", peers::folder());
+    match form {
+        Form::Short => command.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
+        Form::Long => command.env("WF_SOAK", "1"),
+    };
+    stage("rust", &mut command)
 }
 
 /// Counts do not depend on what else runs, so this stage needs no quiet machine. Not by this program's own path: testing

@@ -44,6 +44,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub(crate) use self::late::cut::{LateCut, LateCutError};
 pub(crate) use self::ranked::TooManySymbols;
+pub(crate) use self::snapshot::NAME as SNAPSHOT_NAME;
 
 use self::append::Commit;
 use self::bounds::Clock;

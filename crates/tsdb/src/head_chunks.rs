@@ -12,11 +12,12 @@
 //! # Invariants
 //! - An entry never changes; files are appended to, then only removed. After a start a new file is begun.
 //! - A failed write is tried again at the same offset, from the same bytes.
-//! # Reading order: `entry`, `scan`, then this file.
+//! # Reading order: `entry`, `scan`, `mend`, then this file.
 //! # Not here: which chunks belong to a series (the head).
 //! Source: `spec/prometheus-core.md` §7.7.
 
 mod entry;
+mod mend;
 mod scan;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::disk::{Disk, DiskFile, create_dir_synced};
 use crate::mmap::FileMap;
 
 pub use entry::ChunkMeta;
+pub(crate) use mend::mend;
 pub(crate) use scan::scan;
 
 /// Bytes of the header of a file.

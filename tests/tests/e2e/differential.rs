@@ -60,7 +60,7 @@ fn generated_queries_are_answered_as_by_prometheus() {
 fn the_whole_grammar_is_answered_as_by_a_newer_prometheus() {
     let Some(pair) = Pair::start_newer() else {
         return skip(
-            "peers",
+            "newer-peer",
             "WF_PEER_PROMETHEUS names no newer prometheus to compare the whole grammar with",
         );
     };

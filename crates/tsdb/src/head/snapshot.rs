@@ -35,7 +35,7 @@ pub(crate) use binding::Binding;
 pub(crate) use read::{Frame, SeriesIter, SnapshotReader, records};
 
 /// Its name in the data directory.
-const NAME: &str = "head_snapshot.wf";
+pub(crate) const NAME: &str = "head_snapshot.wf";
 
 /// Its name until it is complete.
 const UNFINISHED: &str = "head_snapshot.wf.tmp";

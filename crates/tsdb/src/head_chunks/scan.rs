@@ -65,7 +65,7 @@ pub(crate) struct Scanned {
     /// Where the readable entries end; 0 when not even the header is readable.
     end: usize,
     /// The first damage.
-    first_damage: Option<(usize, &'static str)>,
+    pub(super) first_damage: Option<(usize, &'static str)>,
     n_places: usize,
     bytes_damaged: u64,
 }
@@ -151,7 +151,8 @@ fn is_end(rest: &[u8]) -> bool {
     rest.len() < HEADER_BYTES_MIN && is_zero(rest) || rest.get(..24).is_some_and(is_zero)
 }
 
-fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u32>> {
+/// Returns the numbers of the files in `dir`, ascending.
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in disk.list(dir)? {
         let is_number = entry.name.len() >= 6 && entry.name.bytes().all(|byte| byte.is_ascii_digit());

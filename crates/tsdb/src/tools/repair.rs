@@ -15,11 +15,11 @@ use crate::block::{
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, os_disk};
 use crate::head::is_sound;
-use crate::head_chunks::HeadChunks;
+use crate::head_chunks;
 use crate::wal::ReadError;
 use crate::wal::Reader;
 use crate::wal::repair::{bridge_gap, mend};
-use crate::{chunk, head::Chain};
+use crate::{chunk, head, head::Chain};
 
 /// End of the name of what was set aside.
 const ASIDE: &str = "damaged";
@@ -51,7 +51,7 @@ struct Repair {
 }
 
 /// Repairs what [`super::verify`] finds in `dir`: blocks are written anew without what is damaged, or set aside; damaged
-/// records of logs are taken out; head-chunk files that cannot be read are set aside.
+/// records of logs and damaged head chunks are taken out.
 /// # Errors
 /// When the directory is in use, or a step fails; what was done before stays.
 pub fn repair(dir: &Path, mode: Mode, now_ms: i64) -> Result<Vec<Step>, ToolError> {
@@ -125,6 +125,7 @@ impl Repair {
         let symbols = block.symbols()?;
         let mut lost = Lost::default();
         let mut refs = Vec::new();
+        let mut span = (i64::MAX, i64::MIN);
         let mut writer = match self.mode {
             Mode::Apply => Some(BlockWriter::create(&self.disk, parent, ulid, symbols.iter())?),
             Mode::DryRun => None,
@@ -148,16 +149,19 @@ impl Repair {
             }
             previous.clone_from(&entry.labels);
             refs.push(entry.series_ref);
+            for chunk in &chunks {
+                span = (span.0.min(chunk.min_time), span.1.max(chunk.max_time));
+            }
             if let Some(writer) = &mut writer {
                 writer.add_series(&entry.labels, &chunks)?;
             }
         }
         if let Some(writer) = writer {
-            let draft = MetaDraft {
-                min_time: meta.min_time,
-                max_time: meta.max_time,
-                compaction: meta.compaction.clone(),
-            };
+            // The time of a block is more than that of its samples, unless what says so is damaged.
+            let is_covered = meta.min_time <= span.0 && span.1 < meta.max_time;
+            let (min_time, max_time) =
+                if is_covered { (meta.min_time, meta.max_time) } else { (span.0, span.1.saturating_add(1)) };
+            let draft = MetaDraft { min_time, max_time, compaction: meta.compaction.clone() };
             if let Some(meta) = writer.finish(draft)? {
                 self.move_tombstones(&block, &meta.dir_in(parent), &refs)?;
             }
@@ -245,21 +249,30 @@ impl Repair {
     }
 
     fn head_chunks(&mut self, dir: &Path) -> Result<(), ToolError> {
-        if self.mode == Mode::DryRun || self.disk.info(dir).is_err() {
+        if self.disk.info(dir).is_err() {
             return Ok(());
         }
-        // Opening them for writing sets aside what cannot be read.
-        let opened =
-            HeadChunks::open_on(Arc::clone(&self.disk), dir, HeadChunks::FILE_BYTES_MAX, &mut |_| ());
-        let (chunks, report) = opened.map_err(|error| ToolError::Request(Chain(&error).to_string()))?;
-        if let Some(damage) = report.corruption {
-            let (files, bytes) = (damage.n_files_removed, damage.bytes_removed);
-            self.note(
-                dir,
-                format!("{files} files set aside, {bytes} bytes cannot be read and are passed over"),
-            );
+        let is_applied = self.mode == Mode::Apply;
+        let is_sound = |meta: &head_chunks::ChunkMeta, encoding, data: &[u8]| {
+            decodes_to(encoding, data, (meta.min_time_ms, meta.max_time_ms))
+        };
+        let mended = head_chunks::mend(&*self.disk, dir, is_applied, &is_sound)
+            .map_err(|error| ToolError::Request(Chain(&error).to_string()))?;
+        if is_applied && !mended.is_empty() {
+            // It says where chunks were. The log has all that is in it.
+            let snapshot = dir.with_file_name(head::SNAPSHOT_NAME);
+            if self.disk.info(&snapshot).is_ok() {
+                self.disk.remove_file(&snapshot).map_err(BlockError::io("remove", &snapshot))?;
+            }
         }
-        chunks.close().map_err(|error| ToolError::Request(Chain(&error).to_string()))
+        for file in mended {
+            let what = match file.n_kept {
+                0 => "set aside: nothing in it can be read".to_owned(),
+                n => format!("{} damaged bytes taken out, {n} chunks kept; a copy is kept", file.bytes_lost),
+            };
+            self.note(&file.path, what);
+        }
+        Ok(())
     }
 }
 
@@ -280,7 +293,7 @@ fn readable_chunks<'a>(block: &'a Block, entry: &SeriesEntry, lost: &mut Lost) -
         let ChunkMeta { min_time, max_time, chunk_ref } = *meta;
         let is_behind = chunks.last().is_none_or(|before| before.max_time < min_time);
         match block.chunk(chunk_ref) {
-            Ok((encoding, data)) if is_behind && covers(encoding, data, meta) => {
+            Ok((encoding, data)) if is_behind && decodes_to(encoding, data, (min_time, max_time)) => {
                 chunks.push(OutChunk { min_time, max_time, encoding, data });
             }
             _ => lost.n_chunks += 1,
@@ -289,11 +302,11 @@ fn readable_chunks<'a>(block: &'a Block, entry: &SeriesEntry, lost: &mut Lost) -
     chunks
 }
 
-/// Returns whether a chunk decodes to ascending samples that begin and end when the index says.
-fn covers(encoding: chunk::Encoding, data: &[u8], meta: &ChunkMeta) -> bool {
+/// Returns whether a chunk decodes to ascending samples that begin and end when it is said.
+fn decodes_to(encoding: chunk::Encoding, data: &[u8], span: (i64, i64)) -> bool {
     let mut samples = wf_series::SampleColumns::default();
     let is_whole = chunk::decode(encoding, data, wf_model::TimeRange::ALL, &mut samples).is_ok();
     let times = &samples.times_ms;
-    let span = times.first().zip(times.last());
-    is_whole && times.is_sorted_by(|a, b| a < b) && span == Some((&meta.min_time, &meta.max_time))
+    let decoded = times.first().zip(times.last());
+    is_whole && times.is_sorted_by(|a, b| a < b) && decoded == Some((&span.0, &span.1))
 }

@@ -181,8 +181,12 @@ fn a_dump_beside_a_running_server_changes_nothing() {
     tsdb.close().unwrap();
 }
 
+fn n_cases() -> u32 {
+    if std::env::var_os("WF_SOAK").is_some() { 5_000 } else { 16 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: n_cases(), ..ProptestConfig::default() })]
     /// Whatever bit flips or end is missing: the check names the file, the repair leaves a directory that is whole, and
     /// nothing is made up.
     #[test]
@@ -217,7 +221,9 @@ proptest! {
         let have: std::collections::BTreeSet<&String> = want.iter().collect();
         let found = dump_lines(&data, dump::Form::Plain);
         prop_assert!(found.iter().all(|line| have.contains(line)));
-        if findings.is_empty() {
+        // What no format can tell: a log that ends after an earlier record, and a time in meta.json, which has no checksum.
+        let is_silent = is_cut || path.file_name() == Some("meta.json".as_ref());
+        if findings.is_empty() && !is_silent {
             prop_assert!(found.len() == want.len(), "{} of {} lines", found.len(), want.len());
         }
     }
