@@ -7,7 +7,7 @@
 //! - Strict: an unknown key is an error; a key that the original knows and we do not act on yet is another, unless its
 //!   value is empty.
 //! - An empty file is valid and gives [`Config::default`].
-//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `print`.
+//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `print`; `web` is a file of its own.
 //! # Not here: what relabeling rules do (`wf_model::relabel`), service discovery other than static targets, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
@@ -17,6 +17,7 @@ pub mod print;
 pub mod relabel;
 pub mod resolve;
 pub mod storage;
+mod web;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use resolve::{
     Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
 };
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
+pub use web::read_web;
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 
