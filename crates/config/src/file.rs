@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::alerting::AlertingFile;
 use crate::http_client::HttpClientFile;
 use crate::relabel::RelabelFile;
 use crate::yaml::reader::{At, Bytes, yaml_struct};
@@ -16,10 +17,14 @@ yaml_struct! {
         pub scrape_configs: Vec<At<ScrapeConfigFile>>,
         /// Settings of the database that a reload can change.
         pub storage: StorageFile,
+        /// Files with rules to evaluate; `*` stands in the last part of a path only.
+        pub rule_files: Vec<At<String>>,
+        /// Who is told of alerts.
+        pub alerting: AlertingFile,
     }
     flatten {}
     not_yet {
-        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "tracing", "otlp", "runtime",
+        "scrape_config_files", "remote_write", "remote_read", "tracing", "otlp", "runtime",
     }
     null("configuration")
 }
@@ -100,6 +105,8 @@ yaml_struct! {
         pub scrape_timeout: Option<At<Duration>>,
         /// Time between two evaluations of a rule group. Default: 1m.
         pub evaluation_interval: Option<Duration>,
+        /// How far back rules look, so that late samples are seen. Default: 0s.
+        pub rule_query_offset: Option<Duration>,
         /// File that every query is logged to, as JSON; relative to the configuration file. Default: none.
         pub query_log_file: Option<String>,
         /// Labels added to what leaves this server (federation, remote write, alerts). `$VAR` is expanded.
@@ -127,7 +134,7 @@ yaml_struct! {
     }
     flatten {}
     not_yet {
-        "rule_query_offset", "scrape_failure_log_file",
+        "scrape_failure_log_file",
         "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
     }
     null("global section")

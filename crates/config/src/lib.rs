@@ -7,10 +7,11 @@
 //! - Strict: an unknown key is an error; a key that the original knows and we do not act on yet is another, unless its
 //!   value is empty.
 //! - An empty file is valid and gives [`Config::default`].
-//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `print`; `web` is a file of its own.
+//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `alerting`, `print`; `web` is a file of its own.
 //! # Not here: what relabeling rules do (`wf_model::relabel`), service discovery other than static targets, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
+pub mod alerting;
 pub mod file;
 pub mod http_client;
 pub mod print;
@@ -22,6 +23,7 @@ pub mod yaml;
 
 use std::path::{Path, PathBuf};
 
+pub use alerting::{AlertingConfig, AlertmanagerConfig};
 pub use resolve::{
     Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
 };

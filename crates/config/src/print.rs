@@ -8,7 +8,7 @@ use wf_httpkit::client::{BasicAuth, ClientOptions, TlsOptions, TlsVersion};
 use wf_model::duration;
 use wf_model::relabel::{Rule, RuleSpec};
 
-use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits};
+use crate::resolve::{Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, StaticGroup};
 
 /// Returns the configuration with its defaults filled in.
 pub fn to_yaml(config: &Config) -> String {
@@ -19,6 +19,7 @@ pub fn to_yaml(config: &Config) -> String {
 
 fn write_config(out: &mut String, config: &Config) -> fmt::Result {
     write_global(out, &config.global)?;
+    crate::alerting::print(out, &config.rule_files, &config.alerting)?;
     if !config.scrape_configs.is_empty() {
         writeln!(out, "scrape_configs:")?;
     }
@@ -31,6 +32,9 @@ fn write_global(out: &mut String, global: &GlobalConfig) -> fmt::Result {
     writeln!(out, "  scrape_interval: {}", shown(global.scrape_interval))?;
     writeln!(out, "  scrape_timeout: {}", shown(global.scrape_timeout))?;
     writeln!(out, "  evaluation_interval: {}", shown(global.evaluation_interval))?;
+    if !global.rule_query_offset.is_zero() {
+        writeln!(out, "  rule_query_offset: {}", shown(global.rule_query_offset))?;
+    }
     if let Some(path) = &global.query_log_file {
         writeln!(out, "  query_log_file: {}", quoted(&path.to_string_lossy()))?;
     }
@@ -113,10 +117,14 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     write_client(out, &scrape.client)?;
     write_rules(out, "relabel_configs", &scrape.relabel)?;
     write_rules(out, "metric_relabel_configs", &scrape.metric_relabel)?;
-    if !scrape.static_groups.is_empty() {
+    write_groups(out, &scrape.static_groups)
+}
+
+pub(crate) fn write_groups(out: &mut String, groups: &[StaticGroup]) -> fmt::Result {
+    if !groups.is_empty() {
         writeln!(out, "  static_configs:")?;
     }
-    for group in &scrape.static_groups {
+    for group in groups {
         writeln!(out, "  - targets:{}", if group.targets.is_empty() { " []" } else { "" })?;
         group.targets.iter().try_for_each(|target| writeln!(out, "    - {}", quoted(target)))?;
         if !group.labels.is_empty() {
@@ -129,7 +137,7 @@ fn write_scrape(out: &mut String, scrape: &ScrapeConfig) -> fmt::Result {
     Ok(())
 }
 
-fn write_client(out: &mut String, client: &ClientOptions) -> fmt::Result {
+pub(crate) fn write_client(out: &mut String, client: &ClientOptions) -> fmt::Result {
     if let Some(BasicAuth { username, username_file, password, password_file }) = &client.basic_auth {
         writeln!(out, "  basic_auth:")?;
         write_text(out, "    username", Some(username).filter(|name| !name.is_empty()))?;
@@ -189,7 +197,7 @@ fn write_tls(out: &mut String, tls: &TlsOptions) -> fmt::Result {
 }
 
 /// Empty texts are written too: they differ from the defaults.
-fn write_rules(out: &mut String, name: &str, rules: &[Rule]) -> fmt::Result {
+pub(crate) fn write_rules(out: &mut String, name: &str, rules: &[Rule]) -> fmt::Result {
     if !rules.is_empty() {
         writeln!(out, "  {name}:")?;
     }
@@ -239,7 +247,7 @@ fn shown(value: Duration) -> String {
 }
 
 /// Quotes where a plain scalar would read as something else.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_/.-".contains(&byte) || byte == b':';
     let starts_plain =
         text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_');

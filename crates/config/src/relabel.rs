@@ -58,18 +58,21 @@ impl FromYaml for RelabelFile {
     }
 }
 
-/// A list of rules: its key, and what an entry is called in errors.
+/// A list of rules: its key, and what is said of an entry that is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RuleList {
-    key: &'static str,
-    entry: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) entry: &'static str,
 }
 
 /// Rules for targets.
-pub(crate) const OF_TARGETS: RuleList = RuleList { key: "relabel_configs", entry: "target relabeling rule" };
+pub(crate) const OF_TARGETS: RuleList =
+    RuleList { key: "relabel_configs", entry: "empty or null target relabeling rule in scrape config" };
 /// Rules for scraped series.
-pub(crate) const OF_SERIES: RuleList =
-    RuleList { key: "metric_relabel_configs", entry: "metric relabeling rule" };
+pub(crate) const OF_SERIES: RuleList = RuleList {
+    key: "metric_relabel_configs",
+    entry: "empty or null metric relabeling rule in scrape config",
+};
 
 /// Checks rules and makes them ready to run; those that are wrong are reported and left out.
 pub(crate) fn resolve(
@@ -82,7 +85,7 @@ pub(crate) fn resolve(
     for (idx, at) in entries.iter().enumerate() {
         let made = match &at.value {
             Some(file) => make(file, scheme),
-            None => Err(format!("empty or null {} in scrape config", list.entry)),
+            None => Err(list.entry.to_owned()),
         };
         match made {
             Ok(rule) => rules.push(rule),

@@ -10,6 +10,7 @@ use wf_model::quote::GoQuoted;
 use wf_model::relabel::Rule;
 use wf_model::{Labels, NameScheme};
 
+use crate::alerting::{self, AlertingConfig};
 use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile, StaticConfigFile};
 use crate::relabel;
 use crate::storage::{self, StorageConfig};
@@ -25,6 +26,10 @@ pub struct Config {
     pub scrape_configs: Vec<ScrapeConfig>,
     /// Settings of the database.
     pub storage: StorageConfig,
+    /// Globs of files with rules, absolute or relative to where the program runs.
+    pub rule_files: Vec<PathBuf>,
+    /// Who is told of alerts.
+    pub alerting: AlertingConfig,
 }
 
 /// Settings of the whole server, and what scrape configurations inherit.
@@ -36,6 +41,8 @@ pub struct GlobalConfig {
     pub scrape_timeout: Duration,
     /// Time between two evaluations of a rule group.
     pub evaluation_interval: Duration,
+    /// How far back rules look.
+    pub rule_query_offset: Duration,
     /// File that every query is logged to.
     pub query_log_file: Option<PathBuf>,
     /// Labels added to what leaves this server.
@@ -52,6 +59,7 @@ impl Default for GlobalConfig {
             scrape_interval: Duration::from_secs(60),
             scrape_timeout: Duration::from_secs(10),
             evaluation_interval: Duration::from_secs(60),
+            rule_query_offset: Duration::ZERO,
             query_log_file: None,
             external_labels: Labels::empty(),
             format: FormatConfig::default(),
@@ -218,7 +226,14 @@ pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) 
         });
         scrape_configs.push(config);
     }
-    Config { global, scrape_configs, storage: storage::resolve(&file.storage, reader) }
+    let names = if global.format.legacy_names { NameScheme::Legacy } else { NameScheme::Utf8 };
+    Config {
+        global,
+        scrape_configs,
+        storage: storage::resolve(&file.storage, reader),
+        rule_files: alerting::resolve_globs(&file.rule_files, directory, reader),
+        alerting: alerting::resolve(&file.alerting, names, directory, reader),
+    }
 }
 
 fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> GlobalConfig {
@@ -239,6 +254,7 @@ fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> G
             .evaluation_interval
             .filter(|interval| !interval.is_zero())
             .unwrap_or(default.evaluation_interval),
+        rule_query_offset: file.rule_query_offset.unwrap_or_default(),
         query_log_file: file
             .query_log_file
             .as_ref()
@@ -475,7 +491,7 @@ fn check_addresses(group: &StaticConfigFile, reader: &mut Reader) {
     }
 }
 
-fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
+pub(crate) fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
     StaticGroup {
         targets: group.targets.iter().map(|at| at.value.clone()).collect(),
         labels: reader.inside(".labels".to_owned(), |reader| resolve_labels(&group.labels, reader)),

@@ -155,6 +155,7 @@ fn bad_files_are_refused_and_those_within_reach_with_the_expected_text() {
         let within_reach = [
             "bearertoken_basicauth",
             "empty_scrape_config.",
+            "empty_alertmanager_relabel",
             "jobname",
             "scrape_interval",
             "section_key_dup",
