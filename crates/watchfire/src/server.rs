@@ -31,6 +31,9 @@ pub(crate) struct ServerOptions {
     /// Configuration file
     #[arg(long = "config.file", default_value = "prometheus.yml")]
     pub(crate) config_file: PathBuf,
+    /// Let ${env:NAME} and ${file:PATH} in secrets of the configuration stand for what they name
+    #[arg(long = "config.expand-secrets")]
+    pub(crate) expand_secrets: bool,
     /// Address to listen on; may be repeated
     #[arg(long = "web.listen-address", default_value = "0.0.0.0:9090")]
     pub(crate) listen: Vec<String>,
@@ -255,7 +258,7 @@ pub(crate) async fn signals(
 fn config(options: &ServerOptions) -> Config {
     let base_path = options.base_path();
     Config {
-        source: ConfigSource::File(options.config_file.clone()),
+        source: ConfigSource::File(options.config_file.clone(), options.load_options()),
         data: options.data.clone(),
         tsdb: tsdb_options(options),
         keeps_exemplars: options.has_feature("exemplar-storage"),
@@ -297,6 +300,10 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
 impl ServerOptions {
     fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature.trim() == name)
+    }
+
+    fn load_options(&self) -> wf_config::LoadOptions {
+        wf_config::LoadOptions { expands_secrets: self.expand_secrets }
     }
 
     /// Path of the external URL, without a slash at its end.
@@ -407,6 +414,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
     let time = wf_model::duration::format;
     let pairs = [
         ("config.file", options.config_file.display().to_string()),
+        ("config.expand-secrets", options.expand_secrets.to_string()),
         ("enable-feature", options.features.join(",")),
         ("log.format", format!("{:?}", options.log.format).to_lowercase()),
         ("log.level", format!("{:?}", options.log.level).to_lowercase()),

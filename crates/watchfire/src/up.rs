@@ -77,7 +77,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr) -> Config {
     let source = match &options.config {
-        Some(path) => ConfigSource::File(path.clone()),
+        Some(path) => ConfigSource::File(path.clone(), wf_config::LoadOptions::default()),
         None => ConfigSource::Fixed(Box::new(default_config(web, exporter))),
     };
     let flags = [
