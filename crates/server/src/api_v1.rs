@@ -12,7 +12,7 @@ pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
 pub(crate) mod params;
-mod parse;
+pub(crate) mod parse;
 mod query;
 pub(crate) mod select;
 mod status;

@@ -20,6 +20,7 @@ mod api_v1;
 pub mod bench;
 pub mod control;
 mod cors;
+mod federate;
 mod json;
 mod lifecycle;
 mod metrics;
