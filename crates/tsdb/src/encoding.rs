@@ -121,6 +121,12 @@ impl<'a> Cursor<'a> {
     /// [`DecodeError::Truncated`], [`DecodeError::VarintOverflow`].
     #[inline]
     pub fn uvarint(&mut self) -> Result<u64, DecodeError> {
+        if let Some((byte, rest)) = self.bytes.split_first()
+            && *byte < 0x80
+        {
+            self.bytes = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0_u64;
         for (idx, &byte) in self.bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
             let payload = u64::from(byte & 0x7f);

@@ -24,6 +24,7 @@ mod open_histogram;
 mod pins;
 pub(crate) mod ranked;
 mod ref_directory;
+mod removal;
 mod replay;
 mod room;
 mod select;
@@ -171,7 +172,7 @@ pub(crate) fn fuzz_snapshot(bytes: &[u8]) {
     let rules = ChunkRules::new(&TsdbOptions::default());
     let limits = shard::Limits { min_valid: NO_TIME, rules };
     // An error is an answer too.
-    let _ = Shard::default().restore_saved(3, Vec::new(), bytes, limits);
+    let _ = Shard::default().restore_saved(3, &mut [], bytes, limits);
 }
 
 /// Oldest and newest of some time stamps.

@@ -356,7 +356,7 @@ impl Series {
     }
 
     /// Adds chunks found in head-chunk files at start; the open chunk must be closed. Returns how many overlap others.
-    pub(crate) fn restore_chunks(&mut self, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+    pub(crate) fn restore_chunks(&mut self, found: &mut [(ChunkSpan, ChunkRef)]) -> usize {
         debug_assert!(self.open.n_samples() == 0, "an open chunk has to stay the newest");
         let n_refused = self.full.merge(found);
         if let Some(newest) = self.full.last_time().filter(|newest| *newest > self.max_time) {
