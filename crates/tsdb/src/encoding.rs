@@ -121,9 +121,8 @@ impl<'a> Cursor<'a> {
     /// [`DecodeError::Truncated`], [`DecodeError::VarintOverflow`].
     #[inline]
     pub fn uvarint(&mut self) -> Result<u64, DecodeError> {
-        if let Some((byte, rest)) = self.bytes.split_first()
-            && *byte < 0x80
-        {
+        // Most numbers of an index are small.
+        if let [byte @ ..0x80, rest @ ..] = self.bytes {
             self.bytes = rest;
             return Ok(u64::from(*byte));
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wf_model::TimeRange;
-use wf_series::Selection;
+use wf_series::{SampleColumns, SelectError, Selection};
 
 pub(crate) use columns::merge_columns;
 use selection::Merged;
@@ -33,6 +33,13 @@ pub(crate) trait CodedSelection: Selection {
     /// Calls `visit` for every series in order, with `(name, value)` codes in name order. One code stands for one text
     /// while the selection lives.
     fn visit_labels(&self, visit: &mut VisitLabels<'_>);
+
+    /// Reads the samples of a series inside `range`, all of which lie behind those in `out`, and appends them; false, and
+    /// nothing done, when they must be read by themselves.
+    /// # Errors
+    /// As [`Selection::read`].
+    fn read_behind(&self, idx: usize, range: TimeRange, out: &mut SampleColumns)
+    -> Result<bool, SelectError>;
 }
 
 /// One source's part of a merge.

@@ -314,6 +314,13 @@ impl Series {
         self.max_time
     }
 
+    /// Returns the newest sample if it is a float of the open chunk.
+    pub(crate) fn newest_float(&self) -> Option<(i64, f64)> {
+        // Of a closed chunk that was found in a file the value may not be known yet.
+        let is_float = self.open.n_samples() > 0 && self.open.newest_kind() == SampleKind::Float;
+        is_float.then(|| (self.max_time, f64::from_bits(self.last_value)))
+    }
+
     /// Returns the oldest sample, [`NO_TIME`] without any.
     pub(crate) fn min_time(&self) -> i64 {
         self.full.first_time().unwrap_or(if self.open.n_samples() > 0 { self.open_start } else { NO_TIME })

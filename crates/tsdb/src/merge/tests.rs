@@ -53,6 +53,20 @@ impl CodedSelection for Coded {
             visit(&coded, &texts);
         }
     }
+    fn read_behind(
+        &self,
+        idx: usize,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<bool, SelectError> {
+        let mut own = SampleColumns::default();
+        self.read(idx, range, &mut own)?;
+        let is_behind =
+            out.times_ms.last().is_none_or(|last| own.times_ms.first().is_none_or(|first| last < first));
+        assert!(is_behind, "asked only where all samples lie behind");
+        merge_columns(out, &own);
+        Ok(true)
+    }
 }
 
 type Samples = BTreeMap<u8, BTreeMap<i64, u8>>;
