@@ -70,7 +70,8 @@ fn series_of(
     }
     let (after, cpu_after_s) = (server.usage()?, meter::cpu_fine_s(server.id())?);
     // Threads that ended in between took their fine clocks with them; ticks of 10 ms know of them.
-    let cpu_s = (cpu_after_s - cpu_before_s).max(after.cpu_s - before.cpu_s - 2.0 * meter::TICK_S);
+    let (fine_s, in_ticks_s) = (cpu_after_s - cpu_before_s, after.cpu_s - before.cpu_s);
+    let cpu_s = if fine_s < in_ticks_s - 1.5 * meter::TICK_S { in_ticks_s } else { fine_s };
     let at = |q| quantile(&latencies_s, q).context("at least one request was made");
     Ok(Latency {
         n: latencies_s.len(),

@@ -32,7 +32,7 @@ pub(crate) const BENCH: Bench = Bench {
 const SLOWEST: f64 = 1.25;
 
 /// The query whose floor is its own.
-const ALL_SERIES: &str = "rate of 100k series";
+const ALL_SERIES: &str = "rate of all buckets";
 
 /// What the caller chose.
 struct Chosen {

@@ -107,7 +107,7 @@ impl Cells {
         report.floor("CPU, geometric mean", Subject::Prometheus, 0.2);
         if self.all.iter().any(|cell| cell.set == "large") {
             report.floor("CPU of the rate of 100k series", Subject::Prometheus, 0.1);
-            report.floor("peak of anonymous memory, large", Subject::Prometheus, 0.2);
+            report.floor("peak RSS, large", Subject::Prometheus, 0.2);
         }
         for other in [Subject::Prometheus, Subject::VictoriaMetrics] {
             let Some((ratio, cell)) = self.slowest(other) else { continue };
