@@ -39,11 +39,11 @@ fn settings(file: &JobFile) -> JobSettings {
         fallback_protocol: fallback.and_then(protocol),
         name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
         extra_scrape_metrics: *extra_metrics,
-        keeps_exemplars: false,
         limits: limits(file.limits),
         relabel: file.relabel.clone(),
         metric_relabel: file.metric_relabel.clone(),
         client: file.client.clone(),
+        ..JobSettings::default()
     }
 }
 
