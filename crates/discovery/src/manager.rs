@@ -158,11 +158,12 @@ impl DiscoveryManager {
             }
         }
         self.metrics.updates.inc();
-        for (job, groups) in &groups {
-            let n_targets: usize = groups.iter().map(|group| group.targets.len()).sum();
-            self.metrics.discovered.with(&[self.name, job]).set(n_targets as f64);
-        }
         groups
+    }
+
+    /// Tells the metrics how many targets a job has before relabeling, those written down included.
+    pub fn note_targets(&self, job: &str, n_targets: usize) {
+        self.metrics.discovered.with(&[self.name, job]).set(n_targets as f64);
     }
 
     /// Counts an update that was held back.

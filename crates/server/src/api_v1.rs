@@ -4,6 +4,7 @@
 //! # Source: `spec/prometheus-query.md` §4.
 
 mod admin;
+mod discovery;
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -57,6 +58,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))
         .route("/status/buildinfo", get(status::build_info))
+        .route("/status/discovery", get(discovery::sources))
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/tsdb/blocks", get(empty::blocks))
 }

@@ -16,10 +16,12 @@
 
 mod active_queries;
 mod api_v1;
+mod auto_reload;
 #[doc(hidden)]
 pub mod bench;
 pub mod control;
 mod cors;
+mod discovery;
 mod json;
 mod lifecycle;
 mod metrics;
@@ -33,6 +35,7 @@ pub mod server;
 pub mod state;
 mod storage;
 
+pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use wf_discovery::DiscoveryManager;
 use wf_httpkit::process::BuildInfo;
 use wf_promql::engine::Engine;
 use wf_scrape::ScrapeManager;
@@ -60,6 +61,7 @@ pub(crate) struct ServerState {
     active_queries: OnceLock<ActiveQueries>,
     tsdb: OnceLock<Arc<Tsdb>>,
     scrape: OnceLock<Arc<ScrapeManager>>,
+    discovery: OnceLock<Arc<DiscoveryManager>>,
     replay: Arc<ReplayProgress>,
     config: ArcSwap<LoadedConfig>,
     is_last_reload_successful: AtomicBool,
@@ -94,6 +96,7 @@ impl ServerState {
             active_queries: OnceLock::new(),
             tsdb: OnceLock::new(),
             scrape: OnceLock::new(),
+            discovery: OnceLock::new(),
             replay: Arc::new(ReplayProgress::default()),
             config: ArcSwap::from_pointee(LoadedConfig { config: parts.config, loaded_ms: started_ms }),
             is_last_reload_successful: AtomicBool::new(true),
@@ -153,6 +156,17 @@ impl ServerState {
     /// Returns what scrapes, once storage is open.
     pub(crate) fn scrape(&self) -> Result<&Arc<ScrapeManager>, ApiError> {
         self.scrape.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "scraping has not begun"))
+    }
+
+    /// Returns what finds targets, once storage is open.
+    pub(crate) fn discovery(&self) -> Result<&Arc<DiscoveryManager>, ApiError> {
+        self.discovery.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "discovery has not begun"))
+    }
+
+    /// Shows requests what finds targets; called once, before [`ServerState::open`].
+    pub(crate) fn show_discovery(&self, discovery: Arc<DiscoveryManager>) {
+        let is_first = self.discovery.set(discovery).is_ok();
+        debug_assert!(is_first, "discovery was shown twice");
     }
 
     /// Opens the doors: requests find both from now on.

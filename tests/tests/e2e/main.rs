@@ -6,6 +6,7 @@ mod browser;
 mod conformance;
 mod crash;
 mod differential;
+mod discovery;
 mod grammar;
 mod hostile_targets;
 mod reads;

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 use wf_config::section::Section;
-use wf_httpkit::client::OptionsError;
 use wf_httpkit::client::BasicAuth;
+use wf_httpkit::client::OptionsError;
 
 use super::Answered;
 use crate::source::SdError;
