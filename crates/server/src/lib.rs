@@ -28,12 +28,14 @@ mod query_log;
 mod query_pool;
 mod range_results;
 mod router;
+pub mod rules;
 mod scraping;
 pub mod server;
 pub mod state;
 mod storage;
 
 pub use control::ControlHandle;
+pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts};
 
