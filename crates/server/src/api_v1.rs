@@ -13,8 +13,9 @@ pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
 pub(crate) mod params;
-mod parse;
+pub(crate) mod parse;
 mod query;
+mod rules;
 pub(crate) mod select;
 mod status;
 mod targets;
@@ -47,9 +48,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/targets/metadata", get(targets::target_metadata))
         .route("/targets/relabel_steps", get(targets::relabel_steps))
         .route("/scrape_pools", get(targets::scrape_pools))
-        .route("/rules", get(empty::rules))
-        .route("/alerts", get(empty::alerts))
-        .route("/alertmanagers", get(empty::alertmanagers))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
+        .route("/alertmanagers", get(rules::alertmanagers))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))

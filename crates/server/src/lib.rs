@@ -30,6 +30,7 @@ mod query_log;
 mod query_pool;
 mod range_results;
 mod router;
+pub mod rules;
 mod scraping;
 pub mod server;
 pub mod state;
@@ -37,6 +38,7 @@ mod storage;
 
 pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
+pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts};
 

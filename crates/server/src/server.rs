@@ -15,11 +15,13 @@ use wf_discovery::Debounce;
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
+use wf_rules::GroupSpec;
 use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
 use crate::active_queries::ActiveQueries;
+use crate::api_v1;
 use crate::control::{Command, ControlHandle};
 use crate::cors::AllowedOrigins;
 use crate::discovery::{ApplyError, Discovered};
@@ -28,6 +30,7 @@ use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::{RangeQueries, WatchedSink};
 use crate::router;
+use crate::rules::{self, RuleOptions, Rules, RulesError};
 use crate::state::{Clock, Facts, Parts, ServerState};
 use crate::storage::StorageFlags;
 
@@ -80,6 +83,8 @@ pub struct Config {
     pub keeps_exemplars: bool,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
+    /// Settings of rules and notifications.
+    pub rules: RuleOptions,
     /// Most bytes of results of range queries kept for the next of their kind.
     pub range_cache_bytes: usize,
     /// Queries at a time; others wait.
@@ -105,6 +110,9 @@ pub enum ServerError {
     /// A scrape job or one of its sources cannot be set up.
     #[error("set up scraping: {0}")]
     Scrape(String),
+    /// Rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// `--web.cors.origin` is not an expression.
     #[error("--web.cors.origin")]
     Cors(#[from] wf_model::RegexError),
@@ -139,6 +147,9 @@ pub struct Server {
     data: PathBuf,
     storage_flags: StorageFlags,
     engine_options: EngineOptions,
+    rule_options: RuleOptions,
+    /// Read with the configuration, until they are started.
+    rule_groups: Vec<GroupSpec>,
     n_query_slots: usize,
     router: Router,
 }
@@ -156,6 +167,7 @@ impl Server {
         let engine_options = with_config(&config.engine, &loaded);
         let query_log = open_query_log(&loaded)?;
         let engine = Engine::new(engine_options);
+        let rule_groups = rules::load(&loaded, api_v1::parse::options(&engine))?;
         let range_queries = Arc::new(RangeQueries::new(engine.clone(), &loaded, config.range_cache_bytes));
         range_queries.register(&registry);
         let state = Arc::new(ServerState::new(Parts {
@@ -186,6 +198,8 @@ impl Server {
             data: config.data,
             storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
             engine_options: config.engine,
+            rule_options: config.rules,
+            rule_groups,
             n_query_slots: config.n_query_slots,
             router,
         })
@@ -220,13 +234,15 @@ impl Server {
             .apply(&self.state.loaded_config().config, None)
             .map_err(|error: ApplyError| ServerError::Scrape(error.to_string()))?;
         self.state.show_discovery(Arc::clone(discovered.manager()));
-        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape));
+        let rules = self.start_rules(&tsdb)?;
+        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape), Arc::clone(&rules));
         self.state.metrics().set_ready(true);
         info!("server is ready to receive web requests");
         self.obey(&discovered, &stop, &quit).await;
         self.state.begin_stopping();
         self.state.metrics().set_ready(false);
         discovered.manager().stop().await;
+        rules.stop().await;
         // Its token is cancelled already: this waits for scrapes that are being stored.
         scrape.run(stop).await;
         blocking_step("close the data directory", move || {
@@ -311,11 +327,29 @@ impl Server {
         Arc::new(ScrapeManager::new(sink, &self.registry, options))
     }
 
+    fn start_rules(&mut self, tsdb: &Arc<Tsdb>) -> Result<Arc<Rules>, ServerError> {
+        let queries = Arc::clone(self.state.range_queries());
+        let rules = Rules::new(rules::Parts {
+            options: &self.rule_options,
+            engine: self.state.engine().as_ref().clone(),
+            source: Arc::clone(tsdb) as _,
+            sink: Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries }),
+            registry: &self.registry,
+        });
+        let groups = std::mem::take(&mut self.rule_groups);
+        let loaded = self.state.loaded_config();
+        rules.reload(&loaded.config, groups, &self.state.engine()).map_err(RulesError::from)?;
+        Ok(Arc::new(rules))
+    }
+
     /// Takes over the configuration as it is now, or keeps the old one and says why.
     fn reload(&self, discovered: &Discovered) -> Result<(), String> {
         let outcome = self.source.load().map_err(|error| error.to_string());
         let outcome = outcome.and_then(|config| {
             warn_of_gaps(&config);
+            let engine = Engine::new(with_config(&self.engine_options, &config));
+            let groups =
+                rules::load(&config, api_v1::parse::options(&engine)).map_err(|error| error.to_string())?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             let old = self.state.loaded_config();
             discovered.apply(&config, Some(&old.config)).map_err(|error| error.to_string())?;
@@ -323,7 +357,9 @@ impl Server {
             self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
-            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)), &config);
+            let rules = self.state.rules().map_err(|error| error.message)?;
+            rules.reload(&config, groups, &engine).map_err(|error| error.to_string())?;
+            self.state.set_engine(engine, &config);
             self.state.set_config(config);
             Ok(())
         });

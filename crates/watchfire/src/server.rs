@@ -1,5 +1,6 @@
 //! `watchfire server`: the metrics server with Prometheus's flags.
 
+mod rules;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,8 @@ pub(crate) struct ServerOptions {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) storage: storage::StorageOptions,
+    #[command(flatten)]
+    pub(crate) rules: rules::RuleFlags,
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
@@ -296,6 +299,7 @@ fn config(options: &ServerOptions) -> Config {
             features: features(&options.features),
             ..engine_options()
         },
+        rules: options.rules.options(options.has_feature("concurrent-rule-eval"), options.public_url()),
         range_cache_bytes: range_cache_bytes(),
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
@@ -335,6 +339,17 @@ impl ServerOptions {
 
     fn load_options(&self) -> wf_config::LoadOptions {
         wf_config::LoadOptions { expands_secrets: self.expand_secrets }
+    }
+
+    /// Address that notifications name: the external URL, or this machine and its port.
+    fn public_url(&self) -> String {
+        if !self.external_url.is_empty() {
+            return self.external_url.clone();
+        }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let port =
+            self.listen.first().and_then(|address| address.rsplit_once(':')).map_or("9090", |(_, port)| port);
+        format!("http://{host}:{port}/")
     }
 
     /// Path of the external URL, without a slash at its end.
@@ -428,7 +443,7 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
-            "exemplar-storage" | "st-storage" | "auto-reload-config" => {}
+            "exemplar-storage" | "st-storage" | "auto-reload-config" | "concurrent-rule-eval" => {}
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),
@@ -468,7 +483,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.read-timeout", time(options.read_timeout)),
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
-    let pairs = pairs.into_iter().chain(options.storage.flags());
+    let pairs = pairs.into_iter().chain(options.storage.flags()).chain(options.rules.flags());
     pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
