@@ -60,7 +60,11 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
         cause.is::<wf_config::ConfigError>()
             || matches!(
                 cause.downcast_ref::<wf_server::ServerError>(),
-                Some(wf_server::ServerError::Config(_) | wf_server::ServerError::Cors(_))
+                Some(
+                    wf_server::ServerError::Config(_)
+                        | wf_server::ServerError::Cors(_)
+                        | wf_server::ServerError::Rules(_)
+                )
             )
     });
     complain(&format!("{error:#}"));

@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod differential;
 mod federation;
+mod discovery;
 mod grammar;
 mod hostile_targets;
 mod reads;

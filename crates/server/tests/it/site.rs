@@ -79,6 +79,7 @@ impl Site {
             tsdb: TsdbOptions::default(),
             keeps_exemplars: true,
             engine: EngineOptions::default(),
+            rules: wf_server::RuleOptions::default(),
             range_cache_bytes: 1 << 20,
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),
