@@ -52,3 +52,4 @@ pub const READ_ONLY_POSTS: [&str; 9] = [
     "/api/v1/series",
     "/api/v1/labels",
 ];
+pub use wf_scrape::{ScrapeFeatures, StartTimes};

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
-use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
+use wf_scrape::{ScrapeFeatures, ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
@@ -73,6 +73,8 @@ pub struct Config {
     pub tsdb: TsdbOptions,
     /// Whether exemplars are kept; how many, the configuration says.
     pub keeps_exemplars: bool,
+    /// What all scrape jobs do besides the configuration.
+    pub scrape_features: ScrapeFeatures,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
     /// Most bytes of results of range queries kept for the next of their kind.
@@ -133,6 +135,7 @@ pub struct Server {
     source: ConfigSource,
     data: PathBuf,
     storage_flags: StorageFlags,
+    scrape_features: ScrapeFeatures,
     engine_options: EngineOptions,
     n_query_slots: usize,
     router: Router,
@@ -180,6 +183,7 @@ impl Server {
             source: config.source,
             data: config.data,
             storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
+            scrape_features: config.scrape_features,
             engine_options: config.engine,
             n_query_slots: config.n_query_slots,
             router,
@@ -262,8 +266,11 @@ impl Server {
     }
 
     fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
-        let options =
-            ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
+        let options = ScrapeOptions {
+            clock: WallClock::system(),
+            host_name: self.state.facts().hostname.clone(),
+            features: self.scrape_features,
+        };
         let queries = Arc::clone(self.state.range_queries());
         let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
         let scrape = ScrapeManager::new(sink, &self.registry, options);

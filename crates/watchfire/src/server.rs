@@ -262,6 +262,13 @@ fn config(options: &ServerOptions) -> Config {
         data: options.data.clone(),
         tsdb: tsdb_options(options),
         keeps_exemplars: options.has_feature("exemplar-storage"),
+        scrape_features: wf_server::ScrapeFeatures {
+            start_times: wf_server::StartTimes {
+                inject_zero: options.has_feature("created-timestamp-zero-ingestion"),
+                store: options.has_feature("st-storage"),
+            },
+            keeps_metadata: options.has_feature("metadata-wal-records"),
+        },
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
@@ -397,7 +404,7 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
-            "exemplar-storage" | "st-storage" => {}
+            "exemplar-storage" | "st-storage" | "created-timestamp-zero-ingestion" | "metadata-wal-records" => {}
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),

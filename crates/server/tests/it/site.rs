@@ -78,6 +78,7 @@ impl Site {
             data: folder.path().join("data"),
             tsdb: TsdbOptions::default(),
             keeps_exemplars: true,
+            scrape_features: wf_server::ScrapeFeatures::default(),
             engine: EngineOptions::default(),
             range_cache_bytes: 1 << 20,
             n_query_slots: 2,
