@@ -7,7 +7,7 @@
 //! - Strict: an unknown key is an error. What the original does and we do not yet loads, and [`Config::warnings`] names it.
 //! - An empty file is valid and gives [`Config::default`].
 //! # Reading order: `yaml`, `file`, `section`, `http_client`, `relabel`, `discovery`, `resolve`, `formats`, `storage`,
-//! `alerting`, `remote`, `telemetry`, `print`, `explain`.
+//! `alerting`, `remote`, `telemetry`, `print`, `explain`; `web` is a file of its own.
 //! # Not here: what relabeling rules do (`wf_model::relabel`), how targets are discovered, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
@@ -25,6 +25,7 @@ pub mod resolve;
 pub mod section;
 pub mod storage;
 pub mod telemetry;
+mod web;
 pub mod yaml;
 
 use std::collections::HashSet;
@@ -35,6 +36,7 @@ pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
 pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
 pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
+pub use web::read_web;
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 

@@ -3,7 +3,7 @@
 mod storage;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use wf_httpkit::component::Group;
 use wf_httpkit::process::BuildInfo;
-use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
+use wf_httpkit::server::{
+    GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, WebPolicy, serve,
+};
 use wf_httpkit::{Registry, process};
 use wf_promql::engine::{EngineOptions, Features, ThreadHook};
 use wf_server::{Clock, Config, ConfigSource, ControlHandle, Facts, Server};
@@ -43,6 +45,9 @@ pub(crate) struct ServerOptions {
     /// Path under which everything is served; default: the path of the external URL
     #[arg(long = "web.route-prefix", value_parser = route_prefix)]
     pub(crate) route_prefix: Option<String>,
+    /// File with TLS, users and headers of the listeners; read again when it changes
+    #[arg(long = "web.config.file", default_value = "")]
+    pub(crate) web_config_file: PathBuf,
     /// How long a client may take to send a request, and a connection may be idle
     #[arg(long = "web.read-timeout", default_value = "5m", value_parser = duration)]
     pub(crate) read_timeout: Duration,
@@ -172,10 +177,11 @@ async fn serve_forever(options: &ServerOptions) -> Result<()> {
     let server = Server::new(config(options), registry.clone(), system_clock())?;
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
-    let http = http_options(options, &registry);
+    let web = web_policy(&options.web_config_file)?;
+    let http = HttpOptions { web: web.clone(), ..http_options(options, &registry) };
     for address in &options.listen {
         let listener = Listener::bind(address).await?;
-        announce(&listener);
+        announce(&listener, web.as_deref());
         let (router, http) = (server.router(), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
@@ -207,11 +213,19 @@ pub(crate) fn build_info() -> BuildInfo {
     }
 }
 
-/// Says where we listen, and warns when that is more than this machine.
-pub(crate) fn announce(listener: &Listener) {
+/// Reads a `web.config.file`; an empty path is none.
+pub(crate) fn web_policy(path: &Path) -> Result<Option<Arc<WebPolicy>>> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    WebPolicy::load(path, wf_config::read_web).map(Some).context("--web.config.file")
+}
+
+/// Says where we listen, and warns when that is more than this machine and open to all.
+pub(crate) fn announce(listener: &Listener, web: Option<&WebPolicy>) {
     let address = listener.local_addr();
-    if address.ip().is_loopback() {
-        info!(%address, "listening");
+    if address.ip().is_loopback() || web.is_some_and(WebPolicy::is_guarded) {
+        info!(%address, tls = web.is_some_and(WebPolicy::is_tls), "listening");
     } else {
         warn!(%address, "listening beyond this machine without authentication: whoever reaches the port may read");
     }

@@ -47,7 +47,7 @@ async fn watch(options: &UpOptions) -> Result<()> {
     let server = Server::new(config, registry.clone(), system_clock())?;
     crate::exporter::spawn(&mut group, exporter)?;
 
-    announce(&web);
+    announce(&web, None);
     let http = HttpOptions {
         guard: GuardOptions {
             read_only_posts: wf_server::READ_ONLY_POSTS.to_vec(),
