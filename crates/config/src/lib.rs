@@ -199,7 +199,9 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for job in &self.scrape_configs {
-            warn_of_discovery(&format!("job {:?}", job.job_name), &job.sources, &mut warnings);
+            let place = format!("job {:?}", job.job_name);
+            warn_of_discovery(&place, &job.sources, &mut warnings);
+            warnings.extend(job.client.warnings().iter().map(|warning| format!("{place}: {warning}")));
         }
         for (idx, group) in self.alerting.alertmanagers.iter().enumerate() {
             let place = format!("alerting.alertmanagers[{idx}]");

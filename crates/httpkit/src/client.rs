@@ -6,38 +6,43 @@
 //! # Invariants
 //! - Credentials and headers of the options never reach another host than the one first asked.
 //! - Options that are not supported fail [`HttpClient::new`]; none is silently ignored.
-//! # Reading order: `options`, `tls`, `credentials`, this file, `body`, `error`.
-//! # Not here: OAuth2, proxies, reloading of rotated certificates.
+//! # Reading order: `options`, `tls`, `credentials`, `oauth2`, `proxy`, `names`, `dial` (connections), `pool`, this file,
+//! `body`, `error`.
 
 mod body;
 mod credentials;
+mod dial;
 mod error;
+mod names;
+mod oauth2;
 mod options;
+mod pool;
+mod proxy;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::client::legacy::{Client, Error as PoolError};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::Error as PoolError;
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceExt;
-use tower::util::MapErr;
 use url::Url;
+
+use names::ResolveFailure;
+use oauth2::Tokens;
+use pool::Pool;
+use proxy::{Proxies, ProxyKind};
 
 pub use body::DeadlineBody;
 pub use error::ClientError;
+pub use names::NameCache;
 pub use options::{
     Authorization, BasicAuth, ClientOptions, HeaderValues, OAuth2, OptionsError, SecretSource, TlsOptions,
     TlsVersion,
@@ -46,44 +51,46 @@ pub use options::{
 /// A chain longer than this is a loop.
 const REDIRECTS_MAX: usize = 10;
 
-/// Idle connections are closed after this time; it outlives all usual scrape intervals.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-const KEEPALIVE: Duration = Duration::from_secs(15);
-
-type Resolver = MapErr<GaiResolver, fn(io::Error) -> ResolveFailure>;
-type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
-
 /// A client with its own pool of connections. Clones share it.
 #[derive(Clone)]
 pub struct HttpClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     pool: Pool,
     options: Arc<ClientOptions>,
+    proxies: Arc<Proxies>,
+    tokens: Option<Tokens>,
+}
+
+/// What is asked, and on which way.
+struct Question<'a> {
+    method: Method,
+    url: &'a Url,
+    body: Bytes,
+    /// Connect here, whatever the URL says.
+    socket: Option<&'a Path>,
 }
 
 impl HttpClient {
-    /// Builds a client and reads its certificate files.
+    /// Builds a client with a name cache of its own, and reads its certificate files.
     /// # Errors
-    /// When options contradict each other, are not supported, or a certificate cannot be used.
+    /// When options contradict each other, or a certificate cannot be used.
     pub fn new(options: &ClientOptions) -> Result<Self, OptionsError> {
+        Self::with_names(options, NameCache::default())
+    }
+
+    /// As [`HttpClient::new`], with a name cache that other clients use too.
+    /// # Errors
+    /// When options contradict each other, or a certificate cannot be used.
+    pub fn with_names(options: &ClientOptions, names: NameCache) -> Result<Self, OptionsError> {
         options.validate()?;
-        options.refuse_unsupported()?;
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls::client_config(&options.tls_config)?);
-        let mut builder = builder.https_or_http();
-        if let Some(resolver) = tls::server_name_resolver(&options.tls_config)? {
-            builder = builder.with_server_name_resolver(resolver);
-        }
-        let tcp = tcp_connector();
-        let connector = if options.enable_http2 {
-            builder.enable_http1().enable_http2().wrap_connector(tcp)
-        } else {
-            builder.enable_http1().wrap_connector(tcp)
-        };
-        let pool = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
-        Ok(Self { pool, options: Arc::new(options.clone()) })
+        let tokens = options.oauth2.as_ref().map(|oauth2| Tokens::new(oauth2, &names)).transpose()?;
+        let proxies = Arc::new(Proxies::new(options, |name| std::env::var(name).ok())?);
+        let options = Arc::new(options.clone());
+        let pool = Pool::new(Arc::clone(&options), names, Arc::clone(&proxies))?;
+        Ok(Self { inner: Arc::new(Inner { pool, options, proxies, tokens }) })
     }
 
     /// Sends a GET; see [`HttpClient::request`].
@@ -112,24 +119,49 @@ impl HttpClient {
         body: Bytes,
         deadline: std::time::Instant,
     ) -> Result<Response<DeadlineBody>, ClientError> {
+        self.ask(Question { method, url, body, socket: None }, headers, deadline).await
+    }
+
+    /// As [`HttpClient::get`], on a Unix socket; the URL names host and path as ever.
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_on_socket(
+        &self,
+        socket: &Path,
+        url: &Url,
+        headers: &HeaderMap,
+        deadline: std::time::Instant,
+    ) -> Result<Response<DeadlineBody>, ClientError> {
+        let question = Question { method: Method::GET, url, body: Bytes::new(), socket: Some(socket) };
+        self.ask(question, headers, deadline).await
+    }
+
+    async fn ask(
+        &self,
+        question: Question<'_>,
+        headers: &HeaderMap,
+        deadline: std::time::Instant,
+    ) -> Result<Response<DeadlineBody>, ClientError> {
         let deadline = Instant::from_std(deadline);
-        let timeout = || ClientError::Timeout { url: url.clone() };
-        let exchange = self.follow(method, url, headers, body, deadline);
-        timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timeout()))
+        let url = question.url.clone();
+        let exchange = self.follow(question, headers, deadline);
+        timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(ClientError::Timeout { url }))
     }
 
     async fn follow(
         &self,
-        mut method: Method,
-        first_url: &Url,
+        question: Question<'_>,
         headers: &HeaderMap,
-        mut body: Bytes,
         deadline: Instant,
     ) -> Result<Response<DeadlineBody>, ClientError> {
+        let Question { mut method, url: first_url, mut body, socket } = question;
         let mut url = first_url.clone();
-        let mut headers = self.with_credentials(headers).await?;
+        let mut headers = self.with_credentials(headers, deadline).await?;
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.exchange(&method, &url, &headers, &body).await?;
+            let response = self.exchange(&method, &url, &headers, &body, socket).await?;
+            if let (StatusCode::UNAUTHORIZED, Some(tokens)) = (response.status(), &self.inner.tokens) {
+                tokens.forget().await;
+            }
             let Some(next) = self.redirect(&response, &url)? else {
                 return Ok(response.map(|incoming| DeadlineBody::new(incoming, url, deadline)));
             };
@@ -153,18 +185,36 @@ impl HttpClient {
         url: &Url,
         headers: &HeaderMap,
         body: &Bytes,
+        socket: Option<&Path>,
     ) -> Result<Response<hyper::body::Incoming>, ClientError> {
         let bad_url = |why: String| ClientError::BadUrl { url: url.to_string(), why };
-        let uri: Uri =
+        let mut uri: Uri =
             url.as_str().parse().map_err(|error: http::uri::InvalidUri| bad_url(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || uri.host().is_none() {
             return Err(bad_url("only http and https URLs with a host can be asked".to_owned()));
         }
         let mut request = Request::new(Full::new(body.clone()));
+        request.headers_mut().clone_from(headers);
+        if let Some(socket) = socket {
+            let host = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+            if let Some(host) = host.filter(|_| !headers.contains_key(HOST)) {
+                request.headers_mut().insert(HOST, host);
+            }
+            uri = socket_uri(socket, &uri).map_err(|error| bad_url(error.to_string()))?;
+        } else if let Some(value) = self.proxy_authorization(&uri) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+        }
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
-        request.headers_mut().clone_from(headers);
-        self.pool.request(request).await.map_err(|error| classify(error, url))
+        let unusable = |why: Arc<str>| ClientError::Unusable { url: url.clone(), why: why.to_string() };
+        let connections = self.inner.pool.get().await.map_err(unusable)?;
+        connections.request(request).await.map_err(|error| classify(error, url))
+    }
+
+    /// A proxy that reads requests wants its password in each of them; in a tunnel it has got it with CONNECT.
+    fn proxy_authorization(&self, uri: &Uri) -> Option<HeaderValue> {
+        let proxy = self.inner.proxies.of(uri).filter(|_| uri.scheme_str() == Some("http"))?;
+        if proxy.kind == ProxyKind::Socks5 { None } else { proxy.authorization() }
     }
 
     /// Returns where `response` sends us, if anywhere.
@@ -173,7 +223,7 @@ impl HttpClient {
         let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
             return Ok(None);
         };
-        if !self.options.follow_redirects {
+        if !self.inner.options.follow_redirects {
             return Ok(None);
         }
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
@@ -185,8 +235,17 @@ impl HttpClient {
         }
     }
 
-    async fn with_credentials(&self, headers: &HeaderMap) -> Result<HeaderMap, ClientError> {
-        let mut all = credentials::headers_of(&self.options).await?;
+    async fn with_credentials(
+        &self,
+        headers: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<HeaderMap, ClientError> {
+        let mut all = credentials::headers_of(&self.inner.options).await?;
+        if let Some(tokens) = &self.inner.tokens {
+            // Boxed: to get a token is to ask with a client, too.
+            let token = Box::pin(tokens.header(deadline)).await?;
+            all.insert(AUTHORIZATION, credentials::header_value("Authorization", &token)?);
+        }
         for name in headers.keys() {
             all.remove(name);
         }
@@ -200,7 +259,7 @@ impl HttpClient {
         for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HOST] {
             headers.remove(name);
         }
-        for name in self.options.http_headers.keys() {
+        for name in self.inner.options.http_headers.keys() {
             headers.remove(name.as_str());
         }
     }
@@ -208,23 +267,23 @@ impl HttpClient {
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("HttpClient").field("options", &self.inner.options).finish_non_exhaustive()
     }
 }
 
-/// Marks an error as one of name resolution, so that it can be told from other connect errors.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct ResolveFailure(io::Error);
+/// Returns `uri` with the socket in place of its host.
+fn socket_uri(socket: &Path, uri: &Uri) -> Result<Uri, http::Error> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Uri::builder().scheme("http").authority(dial::socket_authority(socket)).path_and_query(path).build()
+}
 
-fn tcp_connector() -> HttpConnector<Resolver> {
-    let resolver = GaiResolver::new().map_err(ResolveFailure as fn(io::Error) -> ResolveFailure);
-    let mut tcp = HttpConnector::new_with_resolver(resolver);
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(KEEPALIVE));
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    tcp
+/// Returns whether an error of the TLS library is inside; I/O errors hide what they wrap from their sources.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inside.is_some_and(|inside| is_tls(inside))
 }
 
 /// Sorts an error of the pool by what its user could do about it.
@@ -232,12 +291,11 @@ fn classify(error: PoolError, url: &Url) -> ClientError {
     let url = url.clone();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
     while let Some(inner) = cause {
-        if let Some(ResolveFailure(why)) = inner.downcast_ref() {
-            let source = io::Error::new(why.kind(), why.to_string());
+        if let Some(failure) = inner.downcast_ref::<ResolveFailure>() {
+            let source = io::Error::new(failure.kind, failure.to_string());
             return ClientError::Resolve { url, source };
         }
-        let inside_io = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if inner.is::<rustls::Error>() || inside_io.is_some_and(|inside| inside.is::<rustls::Error>()) {
+        if is_tls(inner) {
             return ClientError::Tls { url, source: Box::new(error) };
         }
         cause = inner.source();

@@ -100,6 +100,11 @@ impl Default for JobSettings {
 }
 
 impl JobSettings {
+    /// Returns whether `self` is `job` with these histogram settings.
+    pub(crate) fn is_variant_of(&self, job: &Self, histograms: HistogramSettings) -> bool {
+        *self == Self { histograms, ..job.clone() }
+    }
+
     /// Returns whether series known under `self` mean the same under `other`: only what decides when and how a page
     /// is fetched, and how many samples it may have, differs.
     pub(crate) fn shares_cache_with(&self, other: &Self) -> bool {

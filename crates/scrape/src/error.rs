@@ -38,8 +38,11 @@ pub enum ScrapeError {
     /// The page is not the gzip stream that it says it is.
     #[error("gzip: {0}")]
     Gzip(String),
+    /// The page is not the zstd stream that it says it is.
+    #[error("zstd: {0}")]
+    Zstd(String),
     /// An encoding that was not asked for.
-    #[error("unsupported Content-Encoding {0:?}: only gzip is read")]
+    #[error("unsupported Content-Encoding {0:?}: gzip and zstd are read")]
     Encoding(String),
     /// No known format.
     #[error(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::Read;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,17 +27,30 @@ const BUDGET_UNIT: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct FetchRequest {
     pub(crate) url: Url,
+    /// Connect here, whatever the URL says.
+    pub(crate) unix_socket: Option<PathBuf>,
     pub(crate) headers: HeaderMap,
     pub(crate) deadline: Instant,
     /// A body this long is too long, before decompression already.
     pub(crate) limit_bytes: u64,
 }
 
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Not at all.
+    #[default]
+    None,
+    Gzip,
+    /// Not asked for, as the original does not; some proxies send it all the same.
+    Zstd,
+}
+
 /// A body as received.
 #[derive(Debug, Default)]
 pub(crate) struct RawPage {
     pub(crate) body: Vec<u8>,
-    pub(crate) is_gzip: bool,
+    pub(crate) packing: Packing,
     pub(crate) content_type: Option<String>,
     /// Its share of the budget, held while the body is.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
@@ -71,7 +85,11 @@ impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let (client, budget) = (self.client.clone(), self.budget.clone());
         Box::pin(async move {
-            let response = client.get(&request.url, &request.headers, request.deadline).await;
+            let FetchRequest { url, unix_socket, headers, deadline, .. } = &request;
+            let response = match unix_socket {
+                Some(socket) => client.get_on_socket(socket, url, headers, *deadline).await,
+                None => client.get(url, headers, *deadline).await,
+            };
             let response = response.map_err(|error| client_error(&request, &error))?;
             read_response(&request, response, &budget).await
         })
@@ -89,12 +107,13 @@ async fn read_response(
     let header = |name: HeaderName| {
         response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    let is_gzip = match header(CONTENT_ENCODING).as_deref() {
-        Some("gzip") => true,
-        None | Some("" | "identity") => false,
+    let packing = match header(CONTENT_ENCODING).as_deref() {
+        Some("gzip") => Packing::Gzip,
+        Some("zstd") => Packing::Zstd,
+        None | Some("" | "identity") => Packing::None,
         Some(other) => return Err(ScrapeError::Encoding(other.to_owned())),
     };
-    let mut page = RawPage { is_gzip, content_type: header(CONTENT_TYPE), ..RawPage::default() };
+    let mut page = RawPage { packing, content_type: header(CONTENT_TYPE), ..RawPage::default() };
     let deadline = tokio::time::Instant::from_std(request.deadline);
     let read = read_body(request, response.into_body(), budget, &mut page);
     // The body watches the deadline while it waits for bytes, this one while bytes wait for the budget.
@@ -144,6 +163,21 @@ pub(crate) fn gunzip(packed: &[u8], page: &mut Vec<u8>, limit_bytes: u64) -> Res
         .take(limit_bytes)
         .read_to_end(page)
         .map_err(|error| ScrapeError::Gzip(error.to_string()))?;
+    check_size(page.len(), limit_bytes)
+}
+
+/// Largest window that a zstd body may ask memory for: 8 MiB, what RFC 8878 recommends decoders to support.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// As [`gunzip`], for zstd.
+pub(crate) fn unzstd(packed: &[u8], page: &mut Vec<u8>, limit_bytes: u64) -> Result<(), ScrapeError> {
+    page.clear();
+    let mut read = || -> std::io::Result<usize> {
+        let mut decoder = zstd::Decoder::new(packed)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        decoder.take(limit_bytes).read_to_end(page)
+    };
+    read().map_err(|error| ScrapeError::Zstd(error.to_string()))?;
     check_size(page.len(), limit_bytes)
 }
 

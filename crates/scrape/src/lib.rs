@@ -15,7 +15,7 @@
 //! `config`, `target`, `schedule`, `scrape_loop` (a target's life), `fetch`, `ingest` (the hot path), `slots`,
 //! `labels`, `commit` (staleness, report series), `manager`.
 //! # Not here
-//! Service discovery, what relabeling rules do (`wf_model::relabel`), native histograms, protobuf.
+//! Service discovery, what relabeling rules do (`wf_model::relabel`).
 //! # Source
 //! `spec/prometheus-core.md` §6, `spec/performance-design.md` §3.
 #![warn(missing_docs)]
@@ -26,6 +26,7 @@ pub mod clock;
 mod commit;
 pub mod config;
 pub mod error;
+mod failure_log;
 mod fetch;
 mod ingest;
 mod labels;
@@ -47,8 +48,8 @@ pub use config::{
 };
 pub use error::ScrapeError;
 pub use manager::{
-    DroppedTarget, ReloadError, ScrapeConfig, ScrapeManager, ScrapeOptions, TargetMetadata, TargetSnapshot,
-    TargetsSnapshot,
+    DroppedTarget, ReloadError, ScrapeConfig, ScrapeFeatures, ScrapeManager, ScrapeOptions, TargetMetadata,
+    TargetSnapshot, TargetsSnapshot,
 };
 pub use metadata::FamilyMetadata;
 pub use target::{Health, TargetStatus};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use wf_exposition::MetricFamily;
+use wf_httpkit::client::NameCache;
 use wf_httpkit::{HttpClient, Registry};
 use wf_model::{Labels, MetricType};
 use wf_series::SampleSink;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::WallClock;
-use crate::config::{JobConfig, JobSettings};
+use crate::config::{JobConfig, JobSettings, StartTimes};
 use crate::error::ScrapeError;
+use crate::failure_log::{self, FailureLog};
 use crate::fetch::{BodyBudget, Fetch, HttpFetch};
 use crate::metadata::FamilyMetadata;
 use crate::metrics::ScrapeMetrics;
@@ -46,6 +50,17 @@ pub struct ScrapeOptions {
     pub clock: WallClock,
     /// Full name of this host: replicas scrape a target at different moments.
     pub host_name: String,
+    /// What all jobs do besides their configuration.
+    pub features: ScrapeFeatures,
+}
+
+/// What all jobs do besides their configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrapeFeatures {
+    /// What becomes of start timestamps.
+    pub start_times: StartTimes,
+    /// Whether type, help and unit are handed to storage with the series.
+    pub keeps_metadata: bool,
 }
 
 /// Why a configuration was not taken; the one before stays in force.
@@ -57,6 +72,14 @@ pub enum ReloadError {
         /// Name of the job.
         job: String,
         /// What is wrong with its client options.
+        message: String,
+    },
+    /// A job's log of failed scrapes cannot be written.
+    #[error("open scrape_failure_log_file {}: {message}", .path.display())]
+    FailureLog {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
         message: String,
     },
     /// Two jobs have one name.
@@ -121,7 +144,10 @@ pub struct TargetMetadata {
 pub struct ScrapeManager {
     shared: LoopShared,
     host_name: String,
+    features: ScrapeFeatures,
     budget: BodyBudget,
+    /// Of all jobs together: name servers do not care which job asks.
+    names: NameCache,
     pools: Arc<Mutex<BTreeMap<String, Pool>>>,
     tracker: TaskTracker,
     /// Parent of all loops' tokens.
@@ -132,6 +158,7 @@ pub struct ScrapeManager {
 struct Pool {
     settings: Arc<JobSettings>,
     fetch: Arc<dyn Fetch>,
+    failure_log: Arc<FailureLog>,
     loops: BTreeMap<TargetKey, LoopHandle>,
     /// Labels of targets that relabeling dropped, as many as the job wants remembered.
     dropped: Vec<Labels>,
@@ -159,7 +186,9 @@ impl ScrapeManager {
         Self {
             shared,
             host_name: options.host_name,
+            features: options.features,
             budget: BodyBudget::default(),
+            names: NameCache::default(),
             pools,
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -181,7 +210,8 @@ impl ScrapeManager {
     /// [`ReloadError`]; nothing is changed then.
     pub fn reload(&self, config: &ScrapeConfig) -> Result<(), ReloadError> {
         self.reload_with(config, |settings| {
-            let client = HttpClient::new(&settings.client).map_err(|error| error.to_string())?;
+            let client = HttpClient::with_names(&settings.client, self.names.clone());
+            let client = client.map_err(|error| error.to_string())?;
             Ok(Arc::new(HttpFetch { client, budget: self.budget.clone() }))
         })
     }
@@ -207,6 +237,11 @@ impl ScrapeManager {
                 return Err(ReloadError::DuplicateJob(job.name.clone()));
             }
         }
+        let logs = config.jobs.iter().filter_map(|job| job.settings.failure_log.as_deref());
+        let logs = failure_log::open_all(logs).map_err(|(path, error)| {
+            let message = error.to_string();
+            ReloadError::FailureLog { path, message }
+        })?;
         pools.retain(|name, pool| {
             let stays = fetches.contains_key(name);
             if !stays {
@@ -218,6 +253,7 @@ impl ScrapeManager {
         for job in &config.jobs {
             if let Some(fetch) = fetches.remove(&job.name) {
                 self.apply_job(&mut pools, job, fetch, seed);
+                use_log(&pools, job, &logs);
             }
         }
         Ok(())
@@ -247,12 +283,14 @@ impl ScrapeManager {
         seed: u64,
     ) {
         let metrics = &self.shared.metrics;
-        let settings = Arc::new(job.settings.clone());
+        let ScrapeFeatures { start_times, keeps_metadata } = self.features;
+        let settings = Arc::new(JobSettings { start_times, keeps_metadata, ..job.settings.clone() });
         let pool = pools.entry(job.name.clone()).or_insert_with(|| {
             metrics.pools.inc();
             Pool {
                 settings: Arc::clone(&settings),
                 fetch: Arc::clone(&fetch),
+                failure_log: Arc::default(),
                 loops: BTreeMap::new(),
                 dropped: Vec::new(),
                 n_dropped: 0,
@@ -297,12 +335,19 @@ impl ScrapeManager {
             if let Some(handle) = &old {
                 target.state = Arc::clone(&handle.plan.target.state);
             }
+            let settings = match old.as_ref().map(|handle| &handle.plan.settings) {
+                _ if target.histograms == pool.settings.histograms => Arc::clone(&pool.settings),
+                // The target's labels decide over its histograms, as they did before.
+                Some(own) if own.is_variant_of(&pool.settings, target.histograms) => Arc::clone(own),
+                _ => Arc::new(JobSettings { histograms: target.histograms, ..(*pool.settings).clone() }),
+            };
             let plan = Arc::new(Plan {
                 job: Arc::clone(&job_name),
                 schedule: Schedule::new(target.interval, target.hash() ^ seed),
-                headers: protocol::request_headers(&pool.settings, target.timeout),
+                headers: protocol::request_headers(&settings, target.timeout),
                 target: Arc::new(target),
-                settings: Arc::clone(&pool.settings),
+                settings,
+                failure_log: Arc::clone(&pool.failure_log),
                 fetch: Arc::clone(&pool.fetch),
                 forced_error: forced_error.clone(),
             });
@@ -358,6 +403,14 @@ impl ScrapeManager {
 impl fmt::Debug for ScrapeManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ScrapeManager({} jobs)", self.pools.lock().len())
+    }
+}
+
+/// Points the log of a job at its file.
+fn use_log(pools: &BTreeMap<String, Pool>, job: &JobConfig, logs: &BTreeMap<PathBuf, Arc<File>>) {
+    if let Some(pool) = pools.get(&job.name) {
+        let path: Option<&Path> = job.settings.failure_log.as_deref();
+        pool.failure_log.use_file(path.and_then(|path| logs.get(path)).cloned());
     }
 }
 

@@ -15,7 +15,8 @@ use crate::clock::WallClock;
 use crate::commit::{Page, ScrapeContext, ScrapeOutcome, TargetMemory};
 use crate::config::{DEFAULT_BODY_BYTES_MAX, JobSettings};
 use crate::error::ScrapeError;
-use crate::fetch::{Fetch, FetchRequest, RawPage, gunzip};
+use crate::failure_log::FailureLog;
+use crate::fetch::{Fetch, FetchRequest, Packing, RawPage, gunzip, unzstd};
 use crate::ingest::Scratch;
 use crate::metrics::ScrapeMetrics;
 use crate::protocol;
@@ -60,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) settings: Arc<JobSettings>,
     pub(crate) headers: HeaderMap,
     pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) failure_log: Arc<FailureLog>,
     pub(crate) schedule: Schedule,
     /// Fails every scrape without trying: the job has too many targets.
     pub(crate) forced_error: Option<ScrapeError>,
@@ -178,6 +180,9 @@ impl ScrapeLoop {
                 Err(error) => Err(error.clone()),
             };
             let outcome = memory.commit(&ctx, scratch, page);
+            if let Some(error) = &outcome.error {
+                log_failure(&plan, tick, error);
+            }
             (memory, buffers, outcome)
         });
         match work.await {
@@ -268,12 +273,22 @@ impl ScrapeLoop {
     }
 }
 
+/// Adds the failure to the job's log, if it has one. A full disk shall not end scraping.
+fn log_failure(plan: &Plan, tick: Tick, error: &ScrapeError) {
+    let written =
+        plan.failure_log.write(tick.time_ms, &plan.job, plan.target.url.as_str(), &error.to_string());
+    if let Err(error) = written {
+        debug!(job = &*plan.job, %error, "the log of failed scrapes was not written");
+    }
+}
+
 async fn fetch(plan: &Plan, started: Instant) -> Result<RawPage, ScrapeError> {
     if let Some(error) = &plan.forced_error {
         return Err(error.clone());
     }
     let request = FetchRequest {
         url: plan.target.url.clone(),
+        unix_socket: plan.target.unix_socket.clone(),
         headers: plan.headers.clone(),
         deadline: (started + plan.target.timeout).into_std(),
         limit_bytes: plan.limit_bytes(),
@@ -287,11 +302,17 @@ async fn fetch(plan: &Plan, started: Instant) -> Result<RawPage, ScrapeError> {
 
 /// Turns a body as received into a page.
 fn unpack<'a>(plan: &Plan, raw: &'a RawPage, unpacked: &'a mut Vec<u8>) -> Result<Page<'a>, ScrapeError> {
-    let body: &[u8] = if raw.is_gzip && !raw.body.is_empty() {
-        gunzip(&raw.body, unpacked, plan.limit_bytes())?;
-        unpacked
-    } else {
-        &raw.body
+    let unpack = match raw.packing {
+        Packing::Gzip => Some(gunzip as fn(&[u8], &mut Vec<u8>, u64) -> Result<(), ScrapeError>),
+        Packing::Zstd => Some(unzstd as fn(&[u8], &mut Vec<u8>, u64) -> Result<(), ScrapeError>),
+        Packing::None => None,
+    };
+    let body: &[u8] = match unpack.filter(|_| !raw.body.is_empty()) {
+        Some(unpack) => {
+            unpack(&raw.body, unpacked, plan.limit_bytes())?;
+            unpacked
+        }
+        None => &raw.body,
     };
     // An empty page is empty in every format.
     let format = if body.is_empty() {

@@ -4,6 +4,7 @@
 //! `spec/prometheus-core.md` §6, first and second item.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use wf_model::relabel::{self, Verdict};
 use wf_model::{Labels, LabelsBuilder, duration};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::{JobConfig, JobSettings};
+use crate::config::{HistogramSettings, JobConfig, JobSettings};
 use crate::metadata::FamilyMetadata;
 
 const ADDRESS: &str = "__address__";
@@ -23,6 +24,10 @@ const METRICS_PATH: &str = "__metrics_path__";
 const SCRAPE_INTERVAL: &str = "__scrape_interval__";
 const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
 const PARAM_PREFIX: &str = "__param_";
+const NATIVE_HISTOGRAMS: &str = "__scrape_native_histograms__";
+const CONVERT_HISTOGRAMS: &str = "__convert_classic_histograms_to_nhcb__";
+const CLASSIC_HISTOGRAMS: &str = "__always_scrape_classic_histograms__";
+const UNIX_SOCKET: &str = "__unix_socket__";
 
 /// Whether a target answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +82,10 @@ pub(crate) struct Target {
     pub(crate) url: Url,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    /// As its job's, unless its labels say otherwise.
+    pub(crate) histograms: HistogramSettings,
+    /// Socket on which it is reached, instead of the address.
+    pub(crate) unix_socket: Option<PathBuf>,
     pub(crate) state: Arc<TargetState>,
 }
 
@@ -163,7 +172,20 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, 
         let (timeout, interval) = (duration::format(timeout), duration::format(interval));
         return Err(format!("scrape timeout {timeout} is greater than scrape interval {interval}"));
     }
+    let histograms = HistogramSettings {
+        takes_native: read_bool(&labels, NATIVE_HISTOGRAMS)?,
+        converts_classic: read_bool(&labels, CONVERT_HISTOGRAMS)?,
+        keeps_classic: read_bool(&labels, CLASSIC_HISTOGRAMS)?,
+        ..job.settings.histograms
+    };
+    let unix_socket = labels.get(UNIX_SOCKET).map(PathBuf::from);
+    if unix_socket.as_ref().is_some_and(|path| !path.is_absolute()) {
+        return Err(format!("{UNIX_SOCKET} must be an absolute path"));
+    }
     let url = build_url(&job.settings, &labels, &address)?;
+    if unix_socket.is_some() && url.scheme() != "http" {
+        return Err(format!("{UNIX_SOCKET}: only http is spoken on a socket, not {}", url.scheme()));
+    }
     // What discovery told (`__meta_*`), what rules noted (`__tmp*`) and what has become the URL: no series gets it.
     let hidden: Vec<String> =
         labels.iter().filter(|(name, _)| name.starts_with("__")).map(|(name, _)| name.to_owned()).collect();
@@ -174,7 +196,8 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, 
         labels.set("instance", &address);
     }
     let labels = labels.build();
-    Ok(Built::Active(Target { discovered, labels, url, interval, timeout, state: Arc::default() }))
+    let state = Arc::default();
+    Ok(Built::Active(Target { discovered, labels, url, interval, timeout, histograms, unix_socket, state }))
 }
 
 /// The target's own labels win over the group's, which win over the job's defaults.
@@ -186,6 +209,13 @@ fn discovered_labels(job: &JobConfig, own: &Labels, group: &Labels) -> Labels {
     labels.set(SCRAPE_TIMEOUT, &duration::format(settings.timeout));
     labels.set(METRICS_PATH, &settings.metrics_path);
     labels.set(SCHEME, &settings.scheme);
+    for (name, is_on) in [
+        (NATIVE_HISTOGRAMS, settings.histograms.takes_native),
+        (CONVERT_HISTOGRAMS, settings.histograms.converts_classic),
+        (CLASSIC_HISTOGRAMS, settings.histograms.keeps_classic),
+    ] {
+        labels.set(name, if is_on { "true" } else { "false" });
+    }
     for (name, values) in &settings.params {
         labels.set(&format!("{PARAM_PREFIX}{name}"), values.first().map_or("", String::as_str));
     }
@@ -199,6 +229,15 @@ fn read_duration(labels: &LabelsBuilder, name: &str, what: &str) -> Result<Durat
     let text = labels.get(name).unwrap_or("");
     let read = duration::parse(text).map_err(|error| format!("{what}: {error}"))?;
     if read.is_zero() { Err(format!("{what} cannot be 0")) } else { Ok(read) }
+}
+
+/// Reads a truth value as Go spells it; an absent one is false.
+fn read_bool(labels: &LabelsBuilder, name: &str) -> Result<bool, String> {
+    match labels.get(name).unwrap_or("false") {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        other => Err(format!("{name} is {other:?}: write true or false")),
+    }
 }
 
 fn build_url(settings: &JobSettings, labels: &LabelsBuilder, address: &str) -> Result<Url, String> {
@@ -252,7 +291,7 @@ mod tests {
         assert_eq!(target.url.as_str(), "http://localhost:9100/metrics");
         assert_eq!(
             target.discovered.to_string(),
-            r#"{__address__="localhost:9100", __metrics_path__="/metrics", __scheme__="http", __scrape_interval__="1m", __scrape_timeout__="10s", job="node", zone="a"}"#
+            r#"{__address__="localhost:9100", __always_scrape_classic_histograms__="false", __convert_classic_histograms_to_nhcb__="false", __metrics_path__="/metrics", __scheme__="http", __scrape_interval__="1m", __scrape_native_histograms__="false", __scrape_timeout__="10s", job="node", zone="a"}"#
         );
         assert_eq!(set.targets[1].url.as_str(), "http://[::1]:9100/metrics");
         assert_eq!(set.targets[1].labels.get("instance"), Some("[::1]:9100"));
@@ -317,6 +356,22 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_a_target_decide_over_its_histograms_and_socket() {
+        let own = Labels::from_pairs([
+            ("__address__", "a:1"),
+            ("__scrape_native_histograms__", "T"),
+            ("__unix_socket__", "/run/a.sock"),
+        ]);
+        let mut job = job(vec![TargetGroup { targets: vec![own], labels: Labels::empty() }]);
+        job.settings.histograms.keeps_classic = true;
+        job.settings.histograms.n_buckets_max = 7;
+        let target = &build_targets(&job).targets[0];
+        let want = HistogramSettings { takes_native: true, ..job.settings.histograms };
+        assert_eq!((target.histograms, target.labels.len()), (want, 2));
+        assert_eq!(target.unix_socket.as_deref(), Some(std::path::Path::new("/run/a.sock")));
+    }
+
+    #[test]
     fn dropped_targets_are_all_counted_and_some_kept() {
         let mut job = job(vec![TargetGroup::of_addresses(["a:1", "b:1", "c:1", "d:1"], Labels::empty())]);
         job.settings.relabel = vec![rule(Action::Drop, "__address__", "[abc]:1", "", "$1")];
@@ -342,6 +397,8 @@ mod tests {
         check(&[("__address__", "http://a/metrics")], "is not a valid hostname");
         check(&[("__address__", "a b")], "a b");
         check(&[("__address__", "a"), ("__scheme__", "ftp")], "unknown scheme");
+        check(&[("__address__", "a"), ("__scrape_native_histograms__", "yes")], "write true or false");
+        check(&[("__address__", "a"), ("__unix_socket__", "run/a.sock")], "must be an absolute path");
         check(&[("__address__", "a"), ("__scrape_interval__", "x")], "scrape interval: not a valid duration");
         check(&[("__address__", "a"), ("__scrape_interval__", "0s")], "scrape interval cannot be 0");
         check(

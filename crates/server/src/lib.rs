@@ -21,8 +21,8 @@ mod auto_reload;
 pub mod bench;
 pub mod control;
 mod cors;
-mod federate;
 mod discovery;
+mod federate;
 mod json;
 mod lifecycle;
 mod metrics;
@@ -58,3 +58,4 @@ pub const READ_ONLY_POSTS: [&str; 9] = [
     "/api/v1/series",
     "/api/v1/labels",
 ];
+pub use wf_scrape::{ScrapeFeatures, StartTimes};

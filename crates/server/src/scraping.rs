@@ -2,7 +2,8 @@
 
 use wf_config::{Config, ScrapeConfig as JobFile};
 use wf_scrape::{
-    JobConfig, JobSettings, NameValidation, ScrapeConfig, ScrapeLimits, ScrapeProtocol, TargetGroup,
+    HistogramSettings, JobConfig, JobSettings, NameEscaping, NameValidation, ScrapeConfig, ScrapeLimits,
+    ScrapeProtocol, TargetGroup,
 };
 
 /// Returns what the scrape manager is to do under `config`.
@@ -23,8 +24,7 @@ fn job(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
 }
 
 fn settings(file: &JobFile) -> JobSettings {
-    let wf_config::FormatConfig { protocols, fallback, legacy_names, escaping: _, extra_metrics } =
-        &file.format;
+    let wf_config::FormatConfig { protocols, fallback, legacy_names, escaping, extra_metrics } = &file.format;
     JobSettings {
         interval: file.scrape_interval,
         timeout: file.scrape_timeout,
@@ -35,9 +35,12 @@ fn settings(file: &JobFile) -> JobSettings {
         honor_timestamps: file.honor_timestamps,
         track_timestamps_staleness: file.track_timestamps_staleness,
         enable_compression: file.enable_compression,
-        protocols: protocols.iter().filter_map(|name| protocol(*name)).collect(),
-        fallback_protocol: fallback.and_then(protocol),
+        protocols: protocols.iter().map(|name| protocol(*name)).collect(),
+        fallback_protocol: fallback.map(protocol),
         name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
+        name_escaping: escaping_of(*escaping),
+        histograms: histograms(file.histograms),
+        failure_log: file.scrape_failure_log_file.clone(),
         extra_scrape_metrics: *extra_metrics,
         limits: limits(file.limits),
         relabel: file.relabel.clone(),
@@ -47,14 +50,39 @@ fn settings(file: &JobFile) -> JobSettings {
     }
 }
 
-/// Protobuf is not asked for yet: the next format in the list is.
-fn protocol(name: wf_config::ScrapeProtocol) -> Option<ScrapeProtocol> {
+fn protocol(name: wf_config::ScrapeProtocol) -> ScrapeProtocol {
     match name {
-        wf_config::ScrapeProtocol::OpenMetrics0_0_1 => Some(ScrapeProtocol::OpenMetrics0_0_1),
-        wf_config::ScrapeProtocol::OpenMetrics1_0_0 => Some(ScrapeProtocol::OpenMetrics1_0_0),
-        wf_config::ScrapeProtocol::Text0_0_4 => Some(ScrapeProtocol::Text0_0_4),
-        wf_config::ScrapeProtocol::Text1_0_0 => Some(ScrapeProtocol::Text1_0_0),
-        wf_config::ScrapeProtocol::Protobuf => None,
+        wf_config::ScrapeProtocol::OpenMetrics0_0_1 => ScrapeProtocol::OpenMetrics0_0_1,
+        wf_config::ScrapeProtocol::OpenMetrics1_0_0 => ScrapeProtocol::OpenMetrics1_0_0,
+        wf_config::ScrapeProtocol::Text0_0_4 => ScrapeProtocol::Text0_0_4,
+        wf_config::ScrapeProtocol::Text1_0_0 => ScrapeProtocol::Text1_0_0,
+        wf_config::ScrapeProtocol::Protobuf => ScrapeProtocol::Protobuf,
+    }
+}
+
+fn escaping_of(scheme: wf_config::EscapingScheme) -> NameEscaping {
+    match scheme {
+        wf_config::EscapingScheme::AllowUtf8 => NameEscaping::AllowUtf8,
+        wf_config::EscapingScheme::Underscores => NameEscaping::Underscores,
+        wf_config::EscapingScheme::Dots => NameEscaping::Dots,
+        wf_config::EscapingScheme::Values => NameEscaping::Values,
+    }
+}
+
+fn histograms(file: wf_config::HistogramConfig) -> HistogramSettings {
+    let wf_config::HistogramConfig {
+        scrape_native,
+        convert_classic,
+        always_classic,
+        n_buckets_max,
+        bucket_factor_min,
+    } = file;
+    HistogramSettings {
+        takes_native: scrape_native,
+        converts_classic: convert_classic,
+        keeps_classic: always_classic,
+        n_buckets_max,
+        bucket_factor_min,
     }
 }
 

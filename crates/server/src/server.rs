@@ -16,7 +16,7 @@ use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
 use wf_rules::GroupSpec;
-use wf_scrape::{ScrapeManager, ScrapeOptions, WallClock};
+use wf_scrape::{ScrapeFeatures, ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
@@ -81,6 +81,8 @@ pub struct Config {
     pub tsdb: TsdbOptions,
     /// Whether exemplars are kept; how many, the configuration says.
     pub keeps_exemplars: bool,
+    /// What all scrape jobs do besides the configuration.
+    pub scrape_features: ScrapeFeatures,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
     /// Settings of rules and notifications.
@@ -146,6 +148,7 @@ pub struct Server {
     source: ConfigSource,
     data: PathBuf,
     storage_flags: StorageFlags,
+    scrape_features: ScrapeFeatures,
     engine_options: EngineOptions,
     rule_options: RuleOptions,
     /// Read with the configuration, until they are started.
@@ -197,6 +200,7 @@ impl Server {
             source: config.source,
             data: config.data,
             storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
+            scrape_features: config.scrape_features,
             engine_options: config.engine,
             rule_options: config.rules,
             rule_groups,
@@ -320,8 +324,11 @@ impl Server {
     }
 
     fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Arc<ScrapeManager> {
-        let options =
-            ScrapeOptions { clock: WallClock::system(), host_name: self.state.facts().hostname.clone() };
+        let options = ScrapeOptions {
+            clock: WallClock::system(),
+            host_name: self.state.facts().hostname.clone(),
+            features: self.scrape_features,
+        };
         let queries = Arc::clone(self.state.range_queries());
         let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
         Arc::new(ScrapeManager::new(sink, &self.registry, options))

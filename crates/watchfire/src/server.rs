@@ -292,6 +292,13 @@ fn config(options: &ServerOptions) -> Config {
         data: options.data.clone(),
         tsdb: tsdb_options(options),
         keeps_exemplars: options.has_feature("exemplar-storage"),
+        scrape_features: wf_server::ScrapeFeatures {
+            start_times: wf_server::StartTimes {
+                inject_zero: options.has_feature("created-timestamp-zero-ingestion"),
+                store: options.has_feature("st-storage"),
+            },
+            keeps_metadata: options.has_feature("metadata-wal-records"),
+        },
         engine: EngineOptions {
             max_samples: options.max_samples,
             timeout: options.query_timeout,
@@ -443,7 +450,12 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
-            "exemplar-storage" | "st-storage" | "auto-reload-config" | "concurrent-rule-eval" => {}
+            "exemplar-storage"
+            | "st-storage"
+            | "auto-reload-config"
+            | "concurrent-rule-eval"
+            | "created-timestamp-zero-ingestion"
+            | "metadata-wal-records" => {}
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),

@@ -95,6 +95,7 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
         data: options.data.clone(),
         tsdb: TsdbOptions { memory_bytes_max: crate::server::default_memory_max(), ..TsdbOptions::default() },
         keeps_exemplars: false,
+        scrape_features: wf_server::ScrapeFeatures::default(),
         engine: crate::server::engine_options(),
         rules: wf_server::RuleOptions { external_url: url.to_owned(), ..wf_server::RuleOptions::default() },
         range_cache_bytes: crate::server::range_cache_bytes(),

@@ -48,7 +48,7 @@ async fn authorization(options: &ClientOptions) -> Result<Option<String>, Client
     }
 }
 
-async fn resolve(source: SecretSource<'_>, what: &'static str) -> Result<String, ClientError> {
+pub(super) async fn resolve(source: SecretSource<'_>, what: &'static str) -> Result<String, ClientError> {
     match source {
         SecretSource::Inline(text) => Ok(text.to_owned()),
         SecretSource::File(path) => read_trimmed(path, what).await,
@@ -63,7 +63,7 @@ async fn read_trimmed(path: &Path, what: &'static str) -> Result<String, ClientE
     Ok(text.trim().to_owned())
 }
 
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     let mut value =
         HeaderValue::from_str(value).map_err(|_| ClientError::BadHeader { name: name.to_owned() })?;
     value.set_sensitive(true);

@@ -42,6 +42,22 @@ pub enum ClientError {
         /// What the TLS library said.
         source: Box<PoolError>,
     },
+    /// The client's TLS options or files cannot be used.
+    #[error("{url} cannot be asked: {why}")]
+    Unusable {
+        /// The URL that was to be asked.
+        url: Url,
+        /// What is wrong, by the name of the option.
+        why: String,
+    },
+    /// The authorization server gave no token.
+    #[error("oauth2: fetch a token from {url}: {message}")]
+    Token {
+        /// The token URL.
+        url: Url,
+        /// Why.
+        message: String,
+    },
     /// The deadline passed before the response, or its body, was complete.
     #[error("{url} did not answer in time: context deadline exceeded")]
     Timeout {

@@ -16,11 +16,13 @@ pub enum OptionsError {
     /// Options that exclude each other, in Prometheus's words.
     #[error("{0}")]
     Contradiction(String),
-    /// An option of Prometheus that Watchfire does not have yet.
-    #[error("{option} is not supported yet: remove it, or scrape through a proxy that does it")]
-    Unsupported {
-        /// Name of the option.
-        option: &'static str,
+    /// A proxy cannot be used.
+    #[error("{what}: {why}")]
+    Proxy {
+        /// Which option, or environment variable.
+        what: String,
+        /// Why.
+        why: String,
     },
     /// A certificate, key or name cannot be used.
     #[error("tls_config: {what}: {why}")]
@@ -42,7 +44,7 @@ pub struct ClientOptions {
     /// A token sent with every request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
-    /// Tokens fetched from an authorization server. Not supported yet.
+    /// Tokens fetched from an authorization server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth2: Option<OAuth2>,
     /// Deprecated form of `authorization.credentials`.
@@ -58,13 +60,13 @@ pub struct ClientOptions {
     pub follow_redirects: bool,
     /// Whether HTTP/2 is offered over TLS. Default: true.
     pub enable_http2: bool,
-    /// Proxy for all requests. Not supported yet.
+    /// Proxy for all requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_url: Option<String>,
     /// Hosts that are reached without the proxy.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub no_proxy: String,
-    /// Whether `HTTP_PROXY` and its relatives are honoured. Not supported yet.
+    /// Whether `HTTP_PROXY` and its relatives are honoured.
     #[serde(skip_serializing_if = "is_false")]
     pub proxy_from_environment: bool,
     /// Headers sent to the proxy on CONNECT.
@@ -336,18 +338,23 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// Refuses what [`super::HttpClient`] cannot do yet.
-    pub(super) fn refuse_unsupported(&self) -> Result<(), OptionsError> {
-        let unsupported = [
-            (self.oauth2.is_some(), "oauth2"),
-            (self.proxy_url.is_some(), "proxy_url"),
-            (self.proxy_from_environment, "proxy_from_environment"),
-            (!self.proxy_connect_header.is_empty(), "proxy_connect_header"),
-        ];
-        match unsupported.into_iter().find(|(is_used, _)| *is_used) {
-            Some((_, option)) => Err(OptionsError::Unsupported { option }),
-            None => Ok(()),
+    /// Returns what of the options will not be as their author may expect, by their names.
+    pub fn warnings(&self) -> Vec<String> {
+        let oauth2 = self.oauth2.iter().map(|oauth2| ("oauth2.tls_config", &oauth2.tls_config));
+        let mut warnings = Vec::new();
+        for (name, tls) in [("tls_config", &self.tls_config)].into_iter().chain(oauth2) {
+            let is_old = |version: &TlsVersion| *version < TlsVersion::Tls12;
+            if tls.max_version.as_ref().is_some_and(is_old) {
+                warnings.push(format!(
+                    "{name}.max_version: TLS 1.0 and 1.1 are not spoken, so nothing can be reached: raise it to TLS12"
+                ));
+            } else if tls.min_version.as_ref().is_some_and(is_old) {
+                warnings.push(format!(
+                    "{name}.min_version: TLS 1.0 and 1.1 are not spoken; servers that have nothing newer are down"
+                ));
+            }
         }
+        warnings
     }
 }
 

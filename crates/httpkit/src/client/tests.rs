@@ -1,5 +1,8 @@
 //! What the client promises, against servers on loopback.
 
+mod tokens;
+mod ways;
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -147,10 +150,6 @@ fn contradictions_and_unsupported_options_fail_at_construction() {
     check(
         ClientOptions { authorization: Some(basic), ..ClientOptions::default() },
         "authorization type cannot be set to \"basic\"",
-    );
-    check(
-        ClientOptions { proxy_url: Some("http://p".to_owned()), ..ClientOptions::default() },
-        "proxy_url is not supported yet",
     );
     let tls = TlsOptions { cert: Some("x".to_owned()), ..TlsOptions::default() };
     check(ClientOptions { tls_config: tls, ..ClientOptions::default() }, "set key or key_file");

@@ -60,6 +60,12 @@ pub(super) fn server_name_resolver(
     Ok(Some(FixedServerNameResolver::new(name)))
 }
 
+/// Returns why nothing can be reached under these options although nothing is wrong with them, if that is so.
+pub(super) fn unspoken(options: &TlsOptions) -> Option<&'static str> {
+    let is_old = options.max_version.is_some_and(|version| version < TlsVersion::Tls12);
+    is_old.then_some("tls_config.max_version: TLS 1.0 and 1.1 are not spoken: raise it to TLS12 or TLS13")
+}
+
 fn versions(options: &TlsOptions) -> Result<Vec<&'static SupportedProtocolVersion>, OptionsError> {
     let (min, max) = (options.min_version.unwrap_or(TlsVersion::Tls12), options.max_version);
     let max = max.unwrap_or(TlsVersion::Tls13);

@@ -126,6 +126,48 @@ async fn a_plain_and_a_compressed_page_are_read() {
 }
 
 #[tokio::test]
+async fn zstd_is_read_although_it_is_not_asked_for() {
+    let headers = format!("{TEXT}Content-Encoding: zstd\r\n");
+    let packed = zstd::encode_all(&b"m 1\n"[..], 3).unwrap();
+    let (status, sink) = scrape(serve_bytes(http_page(&headers, &packed)).await, |_| {}).await;
+    assert_eq!((status.health, status.last_error.as_str()), (Health::Up, ""));
+    assert!(sink.samples("m")[0].ends_with("=1"));
+    check_down(serve_bytes(http_page(&headers, b"m 1\n")).await, |_| {}, "zstd: ").await;
+}
+
+#[test]
+fn a_zstd_bomb_is_unpacked_to_the_limit_only() {
+    let bomb = zstd::encode_all(&vec![b'#'; 64 << 20][..], 3).unwrap();
+    let mut page = Vec::new();
+    assert!(matches!(
+        unzstd(&bomb, &mut page, 1 << 20),
+        Err(ScrapeError::BodyTooLarge { limit_bytes: 1_048_576 })
+    ));
+    assert!(page.capacity() <= 4 << 20, "{}", page.capacity());
+}
+
+#[tokio::test]
+async fn a_redirect_loop_ends() {
+    let answer =
+        b"HTTP/1.1 302 Found\r\nLocation: /metrics\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    check_down(serve_bytes(answer.to_vec()).await, |_| {}, "stopped after 10 redirects").await;
+}
+
+#[tokio::test]
+async fn garbage_in_names_values_and_families_fails_the_page() {
+    let check = async |body: &[u8], want: &str| {
+        check_down(serve_bytes(http_page(TEXT, body)).await, |_| {}, want).await;
+    };
+    check(b"m{a=\"\xff\"} 1\n", "not valid UTF-8").await;
+    check(b"\x00\x01\x02", "expected a metric name").await;
+    check(b"m{a=\"1\",a=\"2\"} 1\n", "label name \"a\" is not unique").await;
+    let protobuf = "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited\r\n";
+    let page = http_page(protobuf, b"\x7fm 1\n");
+    check_down(serve_bytes(page).await, |_| {}, "protobuf: metric family 1 at byte 0: the page ends inside")
+        .await;
+}
+
+#[tokio::test]
 async fn an_empty_page_is_fine_whatever_its_type() {
     for headers in ["", "Content-Type: text/html\r\n", "Content-Encoding: gzip\r\n"] {
         let (status, _) = scrape(serve_bytes(http_page(headers, b"")).await, |_| {}).await;
@@ -215,7 +257,15 @@ async fn large_bodies_share_a_budget_and_small_ones_never_wait() {
         let address = serve_bytes(http_page(TEXT, &body)).await;
         let url = Url::parse(&format!("http://{address}/metrics")).unwrap();
         let deadline = Instant::now() + Duration::from_millis(timeout_ms);
-        fetch.fetch(FetchRequest { url, headers: HeaderMap::new(), deadline, limit_bytes: 8 << 20 }).await
+        fetch
+            .fetch(FetchRequest {
+                url,
+                unix_socket: None,
+                headers: HeaderMap::new(),
+                deadline,
+                limit_bytes: 8 << 20,
+            })
+            .await
     };
     assert!(get(vec![b'#'; 1 << 19], 10_000).await.is_ok());
     assert!(matches!(get(vec![b'#'; 3 << 20], 300).await, Err(ScrapeError::Timeout { .. })));

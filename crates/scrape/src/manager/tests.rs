@@ -75,7 +75,7 @@ impl Lab {
         let start = tokio::time::Instant::now();
         let epoch = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let clock = WallClock::new(move || epoch + start.elapsed());
-        let options = ScrapeOptions { clock, host_name: "lab".to_owned() };
+        let options = ScrapeOptions { clock, host_name: "lab".to_owned(), ..ScrapeOptions::default() };
         let manager =
             Arc::new(ScrapeManager::new(Arc::clone(&sink) as Arc<dyn SampleSink>, &registry, options));
         let fetch = Arc::new(FakeFetch { answer: Arc::new(answer), n_asked: AtomicU64::new(0) });
@@ -188,6 +188,56 @@ async fn bad_targets_are_down_with_their_reason_and_hold_up_nobody() {
     assert_eq!(lab.values("m").len(), 5);
     let hang = r#"{__name__="scrape_duration_seconds", instance="hang:1", job="j"}"#;
     assert!(lab.values(hang).iter().all(|value| value.starts_with("3")), "{:?}", lab.values(hang));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_scrapes_are_logged_to_the_jobs_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("failures.json");
+    let lab = Lab::new(|host, n| if host == "bad" { Reply::Fail(500) } else { page(host, n) });
+    let mut jobs = [job("j\"1", &["good:1", "bad:1"]), job("silent", &["bad:1"])];
+    jobs[0].settings.failure_log = Some(path.clone());
+    lab.reload(&jobs);
+    lab.pass(2).await;
+    let log = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["msg"], "server returned HTTP status 500 Internal Server Error");
+    assert_eq!(
+        (&lines[0]["job_name"], &lines[0]["target"]),
+        (&"j\"1".into(), &"http://bad:1/metrics".into())
+    );
+    assert!(lines[0]["time"].as_str().unwrap().starts_with("2023-11-14T22:13:"), "{}", lines[0]["time"]);
+    // Moved away: a reload opens a new one.
+    std::fs::rename(&path, dir.path().join("old")).unwrap();
+    lab.reload(&jobs);
+    lab.pass(1).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    jobs[1].settings.failure_log = Some(dir.path().join("no/such/directory"));
+    let config = ScrapeConfig { jobs: jobs.to_vec(), external_labels: Labels::empty() };
+    let refused = lab.manager.reload_with(&config, |_| Ok(Arc::clone(&lab.fetch) as Arc<dyn Fetch>));
+    assert!(refused.unwrap_err().to_string().starts_with("open scrape_failure_log_file "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_with_histogram_settings_of_its_own_keeps_them_over_reloads() {
+    let lab = Lab::new(|_, _| {
+        Reply::Page("# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n".to_owned())
+    });
+    let mut job = job("j", &["a:1"]);
+    let own =
+        Labels::from_pairs([("__address__", "b:1"), ("__convert_classic_histograms_to_nhcb__", "true")]);
+    job.groups.push(TargetGroup { targets: vec![own], labels: Labels::empty() });
+    lab.reload(&[job.clone()]);
+    lab.pass(1).await;
+    let native: Vec<_> = lab.sink.take_histograms().into_iter().map(|(labels, ..)| labels).collect();
+    assert_eq!(native, [r#"{__name__="h", instance="b:1", job="j"}"#]);
+    let before =
+        lab.manager.pools.lock()["j"].loops.values().map(|l| Arc::as_ptr(&l.plan)).collect::<Vec<_>>();
+    lab.reload(&[job]);
+    let after =
+        lab.manager.pools.lock()["j"].loops.values().map(|l| Arc::as_ptr(&l.plan)).collect::<Vec<_>>();
+    assert_eq!(before, after, "nothing has changed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,7 +378,7 @@ async fn a_job_whose_client_cannot_be_built_changes_nothing() {
     let lab = Lab::new(page);
     lab.reload(&[job("j", &["a:1"])]);
     let mut bad = job("k", &["b:1"]);
-    bad.settings.client.proxy_url = Some("http://proxy:1".to_owned());
+    bad.settings.client.proxy_url = Some("gopher://proxy:1".to_owned());
     let config = ScrapeConfig { jobs: vec![bad], external_labels: Labels::empty() };
     let error = lab.manager.reload(&config).unwrap_err().to_string();
     assert!(error.contains("job \"k\"") && error.contains("proxy"), "{error}");

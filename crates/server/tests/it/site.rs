@@ -78,6 +78,7 @@ impl Site {
             data: folder.path().join("data"),
             tsdb: TsdbOptions::default(),
             keeps_exemplars: true,
+            scrape_features: wf_server::ScrapeFeatures::default(),
             engine: EngineOptions::default(),
             rules: wf_server::RuleOptions::default(),
             range_cache_bytes: 1 << 20,
