@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::alerting::AlertingFile;
+use crate::discovery::DiscoveryFile;
 use crate::http_client::HttpClientFile;
 use crate::relabel::RelabelFile;
-use crate::yaml::reader::{At, Bytes, yaml_struct};
+use crate::section::{Section, read_records};
+use crate::yaml::Node;
+use crate::yaml::reader::{At, Bytes, Reader, yaml_struct};
+use crate::{remote, telemetry};
 
 yaml_struct! {
     /// The whole file.
@@ -16,12 +21,67 @@ yaml_struct! {
         pub scrape_configs: Vec<At<ScrapeConfigFile>>,
         /// Settings of the database that a reload can change.
         pub storage: StorageFile,
+        /// Files with rules; `*` may stand in the last part of the path.
+        pub rule_files: Vec<At<String>>,
+        /// Files with more scrape configurations; `*` may stand in the last part of the path.
+        pub scrape_config_files: Vec<At<String>>,
+        /// Which Alertmanagers are told.
+        pub alerting: AlertingFile,
+    }
+    flatten { sections: SectionsFile, }
+    not_yet {}
+    null("configuration")
+}
+
+yaml_struct! {
+    /// A file that `scrape_config_files` names.
+    pub struct ScrapeConfigsFile("config.ScrapeConfigs") {
+        /// What to scrape.
+        pub scrape_configs: Vec<At<ScrapeConfigFile>>,
     }
     flatten {}
-    not_yet {
-        "alerting", "rule_files", "scrape_config_files", "remote_write", "remote_read", "tracing", "otlp", "runtime",
-    }
+    not_yet {}
     null("configuration")
+}
+
+/// Sections described by tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SectionsFile {
+    /// `runtime`.
+    pub runtime: Option<At<Section>>,
+    /// `otlp`.
+    pub otlp: Option<At<Section>>,
+    /// `tracing`.
+    pub tracing: Option<At<Section>>,
+    /// `remote_write`.
+    pub remote_write: Vec<At<Section>>,
+    /// `remote_read`.
+    pub remote_read: Vec<At<Section>>,
+}
+
+impl SectionsFile {
+    fn set_field(&mut self, name: &str, node: &Node, reader: &mut Reader) -> bool {
+        let (slot, schema) = match name {
+            "runtime" => (&mut self.runtime, &telemetry::RUNTIME),
+            "otlp" => (&mut self.otlp, &telemetry::OTLP),
+            "tracing" => (&mut self.tracing, &telemetry::TRACING),
+            "remote_write" | "remote_read" => {
+                let (list, schema) = match name {
+                    "remote_write" => (&mut self.remote_write, &remote::WRITE),
+                    _ => (&mut self.remote_read, &remote::READ),
+                };
+                if !node.is_null() {
+                    *list = read_records(schema, node, reader).unwrap_or_default();
+                }
+                return true;
+            }
+            _ => return false,
+        };
+        if !node.is_null() {
+            *slot = Section::read(schema, node, reader).map(|value| At { value, position: node.position });
+        }
+        true
+    }
 }
 
 yaml_struct! {
@@ -104,8 +164,20 @@ yaml_struct! {
         pub query_log_file: Option<String>,
         /// Labels added to what leaves this server (federation, remote write, alerts). `$VAR` is expanded.
         pub external_labels: BTreeMap<String, At<String>>,
+        /// Added to the time rules are evaluated at, backwards. Default: 0s.
+        pub rule_query_offset: Option<Duration>,
+        /// File that failed scrapes are logged to, as JSON; relative to the configuration file. Default: none.
+        pub scrape_failure_log_file: Option<String>,
+        /// How names that a consumer cannot read are written: `allow-utf-8`, `underscores`, `dots` or `values`.
+        pub metric_name_escaping_scheme: Option<At<String>>,
+        /// Whether native histograms are stored. Default: false.
+        pub scrape_native_histograms: Option<bool>,
+        /// Whether classic histograms become native ones with custom buckets. Default: false.
+        pub convert_classic_histograms_to_nhcb: Option<bool>,
+        /// Whether classic histograms are stored beside native ones. Default: false.
+        pub always_scrape_classic_histograms: Option<bool>,
         /// Formats to ask for, in order of preference. Default: all that are known.
-        pub scrape_protocols: Vec<At<String>>,
+        pub scrape_protocols: Option<At<Vec<At<String>>>>,
         /// `utf8` or `legacy`: which metric and label names are accepted. Default: utf8.
         pub metric_name_validation_scheme: Option<At<String>>,
         /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
@@ -126,10 +198,7 @@ yaml_struct! {
         pub keep_dropped_targets: Option<u64>,
     }
     flatten {}
-    not_yet {
-        "rule_query_offset", "scrape_failure_log_file",
-        "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb", "always_scrape_classic_histograms",
-    }
+    not_yet {}
     null("global section")
 }
 
@@ -157,7 +226,21 @@ yaml_struct! {
         /// Whether compressed pages are asked for. Default: true.
         pub enable_compression: Option<bool>,
         /// Formats to ask for, in order of preference. Default: those of `global`.
-        pub scrape_protocols: Vec<At<String>>,
+        pub scrape_protocols: Option<At<Vec<At<String>>>>,
+        /// As in `global`.
+        pub scrape_failure_log_file: Option<String>,
+        /// As in `global`.
+        pub metric_name_escaping_scheme: Option<At<String>>,
+        /// As in `global`.
+        pub scrape_native_histograms: Option<bool>,
+        /// As in `global`.
+        pub convert_classic_histograms_to_nhcb: Option<bool>,
+        /// As in `global`.
+        pub always_scrape_classic_histograms: Option<bool>,
+        /// Most buckets of a native histogram; beyond it its resolution is halved. Default: 0, no limit.
+        pub native_histogram_bucket_limit: Option<u64>,
+        /// Smallest factor from one bucket of a native histogram to the next. Default: 0, any.
+        pub native_histogram_min_bucket_factor: Option<At<f64>>,
         /// `utf8` or `legacy`: which metric and label names are accepted.
         pub metric_name_validation_scheme: Option<At<String>>,
         /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
@@ -182,36 +265,8 @@ yaml_struct! {
         pub relabel_configs: Vec<At<Option<RelabelFile>>>,
         /// Rules that rewrite the labels of each scraped series, or drop it, before it is stored.
         pub metric_relabel_configs: Vec<At<Option<RelabelFile>>>,
-        /// Targets written down here.
-        pub static_configs: Vec<StaticConfigFile>,
     }
-    flatten { http_client: HttpClientFile, }
-    not_yet {
-        "scrape_failure_log_file",
-        "native_histogram_bucket_limit", "native_histogram_min_bucket_factor",
-        "metric_name_escaping_scheme", "scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-        "always_scrape_classic_histograms",
-        "oauth2", "azure_sd_configs", "consul_sd_configs", "digitalocean_sd_configs", "docker_sd_configs",
-        "dockerswarm_sd_configs", "dns_sd_configs", "ec2_sd_configs", "ecs_sd_configs", "elasticache_sd_configs",
-        "eureka_sd_configs", "file_sd_configs", "gce_sd_configs", "hetzner_sd_configs", "http_sd_configs",
-        "ionos_sd_configs", "kubernetes_sd_configs", "kuma_sd_configs", "lightsail_sd_configs", "linode_sd_configs",
-        "marathon_sd_configs", "msk_sd_configs", "nerve_sd_configs", "nomad_sd_configs", "openstack_sd_configs",
-        "outscale_sd_configs", "ovhcloud_sd_configs", "puppetdb_sd_configs", "rds_sd_configs", "scaleway_sd_configs",
-        "serverset_sd_configs", "stackit_sd_configs", "triton_sd_configs", "uyuni_sd_configs", "vultr_sd_configs",
-        "proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
-    }
-    null("scrape config section")
-}
-
-yaml_struct! {
-    /// A group of targets with common labels: an entry of `static_configs`.
-    pub struct StaticConfigFile("struct") {
-        /// Addresses, `host:port`.
-        pub targets: Vec<At<String>>,
-        /// Labels of all these targets.
-        pub labels: BTreeMap<String, At<String>>,
-    }
-    flatten {}
+    flatten { discovery: DiscoveryFile, http_client: HttpClientFile, }
     not_yet {}
-    null("target group")
+    null("scrape config section")
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use wf_httpkit::Secret;
-use wf_httpkit::client::{Authorization, BasicAuth, ClientOptions, HeaderValues, TlsOptions, TlsVersion};
+use wf_httpkit::client::{
+    Authorization, BasicAuth, ClientOptions, HeaderValues, OAuth2, TlsOptions, TlsVersion,
+};
 
 use crate::yaml::reader::{FromYaml, Reader, read_fields};
 use crate::yaml::{Node, Position};
@@ -20,6 +22,13 @@ impl HttpClientFile {
     pub(crate) fn set_field(&mut self, name: &str, node: &Node, reader: &mut Reader) -> bool {
         let options = &mut self.0;
         match name {
+            "oauth2" => options.oauth2 = section(node, reader, read_oauth2),
+            "proxy_url" => {
+                options.proxy_url = reader.read::<Option<String>>(node).filter(|url| !url.is_empty());
+            }
+            "no_proxy" => options.no_proxy = reader.read(node),
+            "proxy_from_environment" => options.proxy_from_environment = reader.read(node),
+            "proxy_connect_header" => options.proxy_connect_header = reader.read(node),
             "basic_auth" => options.basic_auth = section(node, reader, read_basic_auth),
             "authorization" => options.authorization = section(node, reader, read_authorization),
             "bearer_token" => options.bearer_token = reader.read(node),
@@ -35,10 +44,10 @@ impl HttpClientFile {
         true
     }
 
-    /// Resolves the block: relative paths are below `directory`, and the options must fit together.
-    pub(crate) fn resolve(&self, position: Position, directory: &Path, reader: &mut Reader) -> ClientOptions {
+    /// Resolves the block: relative paths are below the file's directory, and the options must fit together.
+    pub(crate) fn resolve(&self, position: Position, reader: &mut Reader) -> ClientOptions {
         let mut options = self.0.clone();
-        options.resolve_paths(directory);
+        options.resolve_paths(reader.directory());
         if let Err(error) = options.validate() {
             reader.report(position, error.to_string());
         }
@@ -48,8 +57,52 @@ impl HttpClientFile {
 
 impl FromYaml for Secret<String> {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
-        String::from_yaml(node, reader).map(Self::new)
+        let text = String::from_yaml(node, reader)?;
+        if !reader.expands_secrets() {
+            return Some(Self::new(text));
+        }
+        match expand(&text, reader.directory()) {
+            Ok(text) => Some(Self::new(text)),
+            Err(message) => {
+                reader.report(node.position, message);
+                None
+            }
+        }
     }
+}
+
+/// Replaces `${env:NAME}` by an environment variable and `${file:PATH}` by the content of a file, without the white space
+/// at its end. What is absent is an error: a secret that is silently empty fails later and elsewhere.
+fn expand(text: &str, directory: &Path) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let reference =
+            after.split_once('}').and_then(|(inner, after)| Some((inner.split_once(':')?, after)));
+        match reference {
+            Some((("env", name), after)) => {
+                let value = std::env::var(name);
+                out.push_str(
+                    &value.map_err(|_| format!("environment variable {name} of a secret is not set"))?,
+                );
+                rest = after;
+            }
+            Some((("file", path), after)) => {
+                let path = directory.join(path);
+                let value = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("read the secret in {}: {error}", path.display()))?;
+                out.push_str(value.trim_end());
+                rest = after;
+            }
+            _ => {
+                out.push_str("${");
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 impl FromYaml for PathBuf {
@@ -101,7 +154,8 @@ fn read_authorization(node: &Node, reader: &mut Reader) -> Option<Authorization>
     let mut auth = Authorization::default();
     read_fields(node, reader, "config.plain", &[], |name, node, reader| {
         match name {
-            "type" => auth.kind = reader.read(node),
+            // The default, said or not, is the same setting.
+            "type" => auth.kind = reader.read::<Option<String>>(node).filter(|kind| kind != "Bearer"),
             "credentials" => auth.credentials = reader.read(node),
             "credentials_file" => auth.credentials_file = reader.read(node),
             _ => return false,
@@ -109,6 +163,38 @@ fn read_authorization(node: &Node, reader: &mut Reader) -> Option<Authorization>
         true
     })?;
     Some(auth)
+}
+
+fn read_oauth2(node: &Node, reader: &mut Reader) -> Option<OAuth2> {
+    let mut oauth2 = OAuth2::default();
+    read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+        match name {
+            "client_id" => oauth2.client_id = reader.read(node),
+            "client_secret" => oauth2.client_secret = reader.read(node),
+            "client_secret_file" => oauth2.client_secret_file = reader.read(node),
+            "client_certificate_key_id" => oauth2.client_certificate_key_id = reader.read(node),
+            "client_certificate_key" => oauth2.client_certificate_key = reader.read(node),
+            "client_certificate_key_file" => oauth2.client_certificate_key_file = reader.read(node),
+            "signature_algorithm" => oauth2.signature_algorithm = reader.read(node),
+            "grant_type" => oauth2.grant_type = reader.read(node),
+            "iss" => oauth2.iss = reader.read(node),
+            "audience" => oauth2.audience = reader.read(node),
+            "claims" => oauth2.claims = reader.read(node),
+            "scopes" => oauth2.scopes = reader.read(node),
+            "token_url" => oauth2.token_url = reader.read(node),
+            "endpoint_params" => oauth2.endpoint_params = reader.read(node),
+            "tls_config" => oauth2.tls_config = section(node, reader, read_tls).unwrap_or_default(),
+            "proxy_url" => {
+                oauth2.proxy_url = reader.read::<Option<String>>(node).filter(|url| !url.is_empty());
+            }
+            "no_proxy" => oauth2.no_proxy = reader.read(node),
+            "proxy_from_environment" => oauth2.proxy_from_environment = reader.read(node),
+            "proxy_connect_header" => oauth2.proxy_connect_header = reader.read(node),
+            _ => return false,
+        }
+        true
+    })?;
+    Some(oauth2)
 }
 
 fn read_tls(node: &Node, reader: &mut Reader) -> Option<TlsOptions> {

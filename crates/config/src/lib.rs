@@ -4,27 +4,39 @@
 //! filled in, no `Option` that has a default). Both steps collect all problems with position and path.
 //!
 //! # Invariants
-//! - Strict: an unknown key is an error; a key that the original knows and we do not act on yet is another, unless its
-//!   value is empty.
+//! - Strict: an unknown key is an error. What the original does and we do not yet loads, and [`Config::warnings`] names it.
 //! - An empty file is valid and gives [`Config::default`].
-//! # Reading order: `yaml`, `file`, `http_client`, `relabel`, `resolve`, `storage`, `print`.
-//! # Not here: what relabeling rules do (`wf_model::relabel`), service discovery other than static targets, rule files.
+//! # Reading order: `yaml`, `file`, `section`, `http_client`, `relabel`, `discovery`, `resolve`, `formats`, `storage`,
+//! `alerting`, `remote`, `telemetry`, `print`, `explain`; `web` is a file of its own.
+//! # Not here: what relabeling rules do (`wf_model::relabel`), how targets are discovered, rule files.
 //! # Source: `spec/prometheus-core.md` §3.
 
+pub mod alerting;
+pub mod discovery;
+pub mod explain;
 pub mod file;
+pub mod formats;
+pub mod glob;
 pub mod http_client;
 pub mod print;
 pub mod relabel;
+pub mod remote;
 pub mod resolve;
+pub mod section;
 pub mod storage;
+pub mod telemetry;
+mod web;
 pub mod yaml;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-pub use resolve::{
-    Config, FormatConfig, GlobalConfig, ScrapeConfig, ScrapeLimits, ScrapeProtocol, StaticGroup,
-};
+pub use alerting::{AlertingConfig, AlertmanagerConfig};
+pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
+pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
+pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
+pub use web::read_web;
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 
@@ -40,7 +52,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The content is wrong.
-    #[error("parsing YAML file {}: {}", path.display(), Listed(problems))]
+    #[error("parsing YAML file {}: {}", path.display(), Listed(path, problems))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -49,43 +61,149 @@ pub enum ConfigError {
     },
 }
 
-/// Displays one problem in line, several in lines of their own.
-struct Listed<'a>(&'a [Problem]);
+/// Displays problems as `message (file:line:column, at path)`: the first in line, the others in lines of their own.
+struct Listed<'a>(&'a Path, &'a [Problem]);
 
 impl std::fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let [problem] = self.0 {
-            return write!(f, "{problem}");
+        for (idx, Problem { position, path, message }) in self.1.iter().enumerate() {
+            let between = if idx == 0 { "" } else { "\n  " };
+            write!(f, "{between}{message} ({}", self.0.display())?;
+            if position.line > 0 {
+                write!(f, ":{}:{}", position.line, position.column)?;
+            }
+            if !path.is_empty() {
+                write!(f, ", at {path}")?;
+            }
+            f.write_str(")")?;
         }
-        write!(f, "{} problems", self.0.len())?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        Ok(())
     }
 }
 
-/// Reads and resolves the configuration file at `path`.
+/// How a configuration is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Whether `${env:NAME}` and `${file:PATH}` in secrets stand for what they name.
+    pub expands_secrets: bool,
+}
+
+/// Reads and resolves the configuration file at `path`, and those it includes.
 /// # Errors
 /// See [`ConfigError`].
 pub fn load_file(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    load(&text, path)
+    load_file_with(path, LoadOptions::default())
+}
+
+/// As [`load_file`], with options.
+/// # Errors
+/// See [`ConfigError`].
+pub fn load_file_with(path: &Path, options: LoadOptions) -> Result<Config, ConfigError> {
+    load_with(&read_text(path)?, path, options)
 }
 
 /// Resolves a configuration text; `path` names it in errors and is what relative paths in it are relative to.
 /// # Errors
-/// [`ConfigError::Invalid`] with all problems.
+/// [`ConfigError::Invalid`] with all problems of the first file that has any.
 pub fn load(text: &str, path: &Path) -> Result<Config, ConfigError> {
-    let invalid = |problems| ConfigError::Invalid { path: path.to_owned(), problems };
+    load_with(text, path, LoadOptions::default())
+}
+
+/// As [`load`], with options.
+/// # Errors
+/// See [`load`].
+pub fn load_with(text: &str, path: &Path, options: LoadOptions) -> Result<Config, ConfigError> {
+    let (file, mut reader) = read_as::<file::ConfigFile>(text, path, options)?;
+    let mut config = resolve::resolve(&file, &mut reader);
+    refuse_problems(path, reader)?;
+    let mut names: HashSet<String> = config.scrape_configs.iter().map(|job| job.job_name.clone()).collect();
+    for pattern in &config.scrape_config_files {
+        let included =
+            glob::files(pattern).map_err(|source| ConfigError::Read { path: pattern.clone(), source })?;
+        for path in included {
+            let text = read_text(&path)?;
+            let (file, mut reader) = read_as::<file::ScrapeConfigsFile>(&text, &path, options)?;
+            let jobs = resolve::resolve_jobs(&file.scrape_configs, &config.global, &mut names, &mut reader);
+            refuse_problems(&path, reader)?;
+            config
+                .scrape_configs
+                .extend(jobs.into_iter().map(|job| ScrapeConfig { is_included: true, ..job }));
+        }
+    }
+    Ok(config)
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let before = bytes.get(..valid).unwrap_or_default();
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let position = Position {
+            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: valid - line_start + 1,
+        };
+        let message = "yaml: invalid UTF-8: save the file as UTF-8".to_owned();
+        ConfigError::Invalid {
+            path: path.to_owned(),
+            problems: vec![Problem { position, path: String::new(), message }],
+        }
+    })
+}
+
+fn read_as<T: yaml::reader::FromYaml + Default>(
+    text: &str,
+    path: &Path,
+    options: LoadOptions,
+) -> Result<(T, yaml::reader::Reader), ConfigError> {
     let root = yaml::parse(text).map_err(|error| {
         let message = format!("yaml: {}", error.message);
-        invalid(vec![Problem { position: error.position, path: String::new(), message }])
+        let problem = Problem { position: error.position, path: String::new(), message };
+        ConfigError::Invalid { path: path.to_owned(), problems: vec![problem] }
     })?;
-    let mut reader = yaml::reader::Reader::default();
-    let file: file::ConfigFile = root.map(|node| reader.read(&node)).unwrap_or_default();
     let directory = path.parent().unwrap_or(Path::new(""));
-    let config = resolve::resolve(&file, directory, &mut reader);
+    let mut reader = yaml::reader::Reader::below(directory, options.expands_secrets);
+    let file = root.map(|node| reader.read(&node)).unwrap_or_default();
+    Ok((file, reader))
+}
+
+fn refuse_problems(path: &Path, reader: yaml::reader::Reader) -> Result<(), ConfigError> {
     let problems = reader.into_problems();
-    if problems.is_empty() { Ok(config) } else { Err(invalid(problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid { path: path.to_owned(), problems }) }
+}
+
+impl Config {
+    /// Says what the configuration asks for and this program does not do yet, a line each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for job in &self.scrape_configs {
+            warn_of_discovery(&format!("job {:?}", job.job_name), &job.sources, &mut warnings);
+        }
+        for (idx, group) in self.alerting.alertmanagers.iter().enumerate() {
+            let place = format!("alerting.alertmanagers[{idx}]");
+            warn_of_discovery(&place, &group.sources, &mut warnings);
+            if group.sigv4.is_some() {
+                warnings.push(format!("{place}: sigv4 is not available yet: requests go unsigned"));
+            }
+        }
+        let sections = [
+            ("remote_write", !self.remote_write.is_empty(), "nothing is sent"),
+            ("remote_read", !self.remote_read.is_empty(), "only local data is read"),
+            ("tracing", self.tracing.is_some(), "no traces are sent"),
+        ];
+        for (name, _, means) in sections.into_iter().filter(|(_, is_set, _)| *is_set) {
+            warnings.push(format!("{name} is not available yet: {means}"));
+        }
+        warnings
+    }
+}
+
+fn warn_of_discovery(place: &str, sources: &[SdConfig], warnings: &mut Vec<String>) {
+    for source in sources.iter().filter(|source| !source.mechanism.is_available) {
+        let key = source.mechanism.key;
+        warnings.push(format!("{place}: {key} is not available yet: it finds no targets"));
+    }
 }
 
 #[cfg(test)]

@@ -60,19 +60,39 @@ impl FromYaml for RelabelFile {
 
 /// A list of rules: its key, and what an entry is called in errors.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RuleList {
+pub struct RuleList {
     key: &'static str,
     entry: &'static str,
 }
 
 /// Rules for targets.
-pub(crate) const OF_TARGETS: RuleList = RuleList { key: "relabel_configs", entry: "target relabeling rule" };
+pub(crate) const OF_TARGETS: RuleList =
+    RuleList { key: "relabel_configs", entry: "target relabeling rule in scrape config" };
 /// Rules for scraped series.
 pub(crate) const OF_SERIES: RuleList =
-    RuleList { key: "metric_relabel_configs", entry: "metric relabeling rule" };
+    RuleList { key: "metric_relabel_configs", entry: "metric relabeling rule in scrape config" };
+/// Rules for discovered Alertmanagers.
+pub(crate) const OF_ALERTMANAGERS: RuleList =
+    RuleList { key: "relabel_configs", entry: "Alertmanager target relabeling rule" };
+/// Rules for alerts.
+pub(crate) const OF_ALERTS: RuleList =
+    RuleList { key: "alert_relabel_configs", entry: "alert relabeling rule" };
+/// Rules for series that are sent elsewhere.
+pub(crate) const OF_WRITES: RuleList =
+    RuleList { key: "write_relabel_configs", entry: "relabeling rule in remote write config" };
 
-/// Checks rules and makes them ready to run; those that are wrong are reported and left out.
+/// Checks rules and makes them ready to run; those that are wrong are reported below their key and left out.
 pub(crate) fn resolve(
+    entries: &[At<Option<RelabelFile>>],
+    list: RuleList,
+    scheme: NameScheme,
+    reader: &mut Reader,
+) -> Vec<Rule> {
+    reader.inside(format!(".{}", list.key), |reader| resolve_here(entries, list, scheme, reader))
+}
+
+/// As [`resolve`], where the reader already stands at the key.
+pub(crate) fn resolve_here(
     entries: &[At<Option<RelabelFile>>],
     list: RuleList,
     scheme: NameScheme,
@@ -82,14 +102,11 @@ pub(crate) fn resolve(
     for (idx, at) in entries.iter().enumerate() {
         let made = match &at.value {
             Some(file) => make(file, scheme),
-            None => Err(format!("empty or null {} in scrape config", list.entry)),
+            None => Err(format!("empty or null {}", list.entry)),
         };
         match made {
             Ok(rule) => rules.push(rule),
-            Err(message) => {
-                let entry = format!(".{}[{idx}]", list.key);
-                reader.inside(entry, |reader| reader.report(at.position, message));
-            }
+            Err(message) => reader.inside(format!("[{idx}]"), |reader| reader.report(at.position, message)),
         }
     }
     rules

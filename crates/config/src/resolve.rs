@@ -1,20 +1,23 @@
 //! From what was typed to what it means: defaults, inheritance and the checks that look at several keys at once.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use wf_httpkit::ClientOptions;
-use wf_model::labels::METRIC_NAME;
 use wf_model::quote::GoQuoted;
 use wf_model::relabel::Rule;
 use wf_model::{Labels, NameScheme};
 
-use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile, StaticConfigFile};
-use crate::relabel;
+use crate::alerting::{self, AlertingConfig};
+use crate::discovery::{Discovery, SdConfig, StaticGroup, resolve_labels};
+use crate::file::{ConfigFile, GlobalFile, ScrapeConfigFile};
+use crate::formats::{self, FormatConfig, HistogramConfig};
+use crate::section::Section;
 use crate::storage::{self, StorageConfig};
 use crate::yaml::Position;
 use crate::yaml::reader::{At, Bytes, Reader};
+use crate::{relabel, remote, telemetry};
 
 /// A configuration that can be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +28,22 @@ pub struct Config {
     pub scrape_configs: Vec<ScrapeConfig>,
     /// Settings of the database.
     pub storage: StorageConfig,
+    /// Patterns of rule files, relative ones below the configuration's directory.
+    pub rule_files: Vec<PathBuf>,
+    /// Patterns of files with more scrape configurations, which are in `scrape_configs` after the file's own.
+    pub scrape_config_files: Vec<PathBuf>,
+    /// Which Alertmanagers are told.
+    pub alerting: AlertingConfig,
+    /// What is sent elsewhere: `remote_write`.
+    pub remote_write: Vec<Section>,
+    /// What is read elsewhere: `remote_read`.
+    pub remote_read: Vec<Section>,
+    /// `runtime`, if the file has it.
+    pub runtime: Option<Section>,
+    /// `otlp`, if the file has it.
+    pub otlp: Option<Section>,
+    /// `tracing`, if the file has it.
+    pub tracing: Option<Section>,
 }
 
 /// Settings of the whole server, and what scrape configurations inherit.
@@ -36,12 +55,18 @@ pub struct GlobalConfig {
     pub scrape_timeout: Duration,
     /// Time between two evaluations of a rule group.
     pub evaluation_interval: Duration,
+    /// How far in the past rules are evaluated.
+    pub rule_query_offset: Duration,
     /// File that every query is logged to.
     pub query_log_file: Option<PathBuf>,
+    /// File that failed scrapes are logged to, unless a job has its own.
+    pub scrape_failure_log_file: Option<PathBuf>,
     /// Labels added to what leaves this server.
     pub external_labels: Labels,
     /// Formats that scrape configurations inherit.
     pub format: FormatConfig,
+    /// What becomes of histograms, as scrape configurations inherit it.
+    pub histograms: HistogramConfig,
     /// Limits that scrape configurations inherit.
     pub limits: ScrapeLimits,
 }
@@ -52,63 +77,14 @@ impl Default for GlobalConfig {
             scrape_interval: Duration::from_secs(60),
             scrape_timeout: Duration::from_secs(10),
             evaluation_interval: Duration::from_secs(60),
+            rule_query_offset: Duration::ZERO,
             query_log_file: None,
+            scrape_failure_log_file: None,
             external_labels: Labels::empty(),
             format: FormatConfig::default(),
+            histograms: HistogramConfig::default(),
             limits: ScrapeLimits::default(),
         }
-    }
-}
-
-/// Which pages are asked for, and how their names are judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FormatConfig {
-    /// Formats to ask for, in order of preference; none stands for all that are known.
-    pub protocols: Vec<ScrapeProtocol>,
-    /// Format of pages whose content type says nothing useful; `None` fails them.
-    pub fallback: Option<ScrapeProtocol>,
-    /// Whether names must be of the legacy scheme: letters, digits, `_` and `:`.
-    pub legacy_names: bool,
-    /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are stored too.
-    pub extra_metrics: bool,
-}
-
-/// A format that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScrapeProtocol {
-    /// `OpenMetricsText0.0.1`
-    OpenMetrics0_0_1,
-    /// `OpenMetricsText1.0.0`
-    OpenMetrics1_0_0,
-    /// `PrometheusText0.0.4`
-    Text0_0_4,
-    /// `PrometheusText1.0.0`
-    Text1_0_0,
-}
-
-impl ScrapeProtocol {
-    const ALL: [Self; 4] = [Self::OpenMetrics0_0_1, Self::OpenMetrics1_0_0, Self::Text0_0_4, Self::Text1_0_0];
-
-    /// Returns the name in configuration files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenMetrics0_0_1 => "OpenMetricsText0.0.1",
-            Self::OpenMetrics1_0_0 => "OpenMetricsText1.0.0",
-            Self::Text0_0_4 => "PrometheusText0.0.4",
-            Self::Text1_0_0 => "PrometheusText1.0.0",
-        }
-    }
-
-    fn parse(name: &str) -> Result<Self, String> {
-        if name == "PrometheusProto" {
-            return Err("scrape protocol PrometheusProto is not supported yet: name a text format".to_owned());
-        }
-        Self::ALL.into_iter().find(|protocol| protocol.as_str() == name).ok_or_else(|| {
-            format!(
-                "unknown scrape protocol {name}, supported: [OpenMetricsText0.0.1 OpenMetricsText1.0.0 \
-                 PrometheusProto PrometheusText0.0.4 PrometheusText1.0.0]"
-            )
-        })
     }
 }
 
@@ -156,6 +132,10 @@ pub struct ScrapeConfig {
     pub enable_compression: bool,
     /// Formats.
     pub format: FormatConfig,
+    /// What becomes of histograms.
+    pub histograms: HistogramConfig,
+    /// File that failed scrapes are logged to.
+    pub scrape_failure_log_file: Option<PathBuf>,
     /// Bounds.
     pub limits: ScrapeLimits,
     /// Rules for the labels of targets.
@@ -164,8 +144,12 @@ pub struct ScrapeConfig {
     pub metric_relabel: Vec<Rule>,
     /// Targets written down in the file.
     pub static_groups: Vec<StaticGroup>,
+    /// Where more targets are found.
+    pub sources: Vec<SdConfig>,
     /// Credentials, TLS, redirects.
     pub client: ClientOptions,
+    /// Whether the job stands in one of the `scrape_config_files`.
+    pub is_included: bool,
 }
 
 impl ScrapeConfig {
@@ -183,45 +167,103 @@ impl ScrapeConfig {
             track_timestamps_staleness: false,
             enable_compression: true,
             format: global.format.clone(),
+            histograms: global.histograms,
+            scrape_failure_log_file: global.scrape_failure_log_file.clone(),
             limits: global.limits,
             relabel: Vec::new(),
             metric_relabel: Vec::new(),
             static_groups: Vec::new(),
+            sources: Vec::new(),
             client: ClientOptions::default(),
+            is_included: false,
         }
     }
 }
 
-/// Targets with common labels.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StaticGroup {
-    /// Addresses.
-    pub targets: Vec<String>,
-    /// Labels of all of them.
-    pub labels: Labels,
+/// Resolves `file`, reporting problems to `reader`.
+pub(crate) fn resolve(file: &ConfigFile, reader: &mut Reader) -> Config {
+    let global = reader.inside(".global".to_owned(), |reader| resolve_global(&file.global, reader));
+    let scheme = if global.format.legacy_names { NameScheme::Legacy } else { NameScheme::Utf8 };
+    let mut names = HashSet::new();
+    let sections = &file.sections;
+    remote::check(&sections.remote_write, &sections.remote_read, reader);
+    let otlp = checked(sections.otlp.as_ref(), ".otlp", reader, |section| {
+        telemetry::check_otlp(section, global.format.legacy_names)
+    });
+    let tracing = checked(sections.tracing.as_ref(), ".tracing", reader, telemetry::check_tracing);
+    Config {
+        scrape_configs: resolve_jobs(&file.scrape_configs, &global, &mut names, reader),
+        storage: storage::resolve(&file.storage, reader),
+        rule_files: resolve_patterns(&file.rule_files, "rule_files", "rule file path", reader),
+        scrape_config_files: resolve_patterns(
+            &file.scrape_config_files,
+            "scrape_config_files",
+            "scrape config file path",
+            reader,
+        ),
+        alerting: reader
+            .inside(".alerting".to_owned(), |reader| alerting::resolve(&file.alerting, scheme, reader)),
+        remote_write: sections.remote_write.iter().map(|at| at.value.clone()).collect(),
+        remote_read: sections.remote_read.iter().map(|at| at.value.clone()).collect(),
+        runtime: sections.runtime.as_ref().map(|at| at.value.clone()),
+        otlp,
+        tracing,
+        global,
+    }
 }
 
-/// Resolves `file`, reporting problems to `reader`; relative paths are below `directory`.
-pub(crate) fn resolve(file: &ConfigFile, directory: &Path, reader: &mut Reader) -> Config {
-    let global =
-        reader.inside(".global".to_owned(), |reader| resolve_global(&file.global, directory, reader));
-    let mut names = HashSet::new();
-    let mut scrape_configs = Vec::with_capacity(file.scrape_configs.len());
-    for (idx, scrape) in file.scrape_configs.iter().enumerate() {
-        let config = reader.inside(format!(".scrape_configs[{idx}]"), |reader| {
-            let config = resolve_scrape(scrape, &global, directory, reader);
+fn checked(
+    at: Option<&At<Section>>,
+    path: &str,
+    reader: &mut Reader,
+    check: impl FnOnce(&Section) -> Result<(), String>,
+) -> Option<Section> {
+    let at = at?;
+    if let Err(message) = check(&at.value) {
+        reader.inside(path.to_owned(), |reader| reader.report(at.position, message));
+    }
+    Some(at.value.clone())
+}
+
+fn resolve_patterns(patterns: &[At<String>], key: &str, what: &str, reader: &mut Reader) -> Vec<PathBuf> {
+    for (idx, at) in patterns.iter().enumerate() {
+        if !crate::glob::has_stars_in_last_segment_only(&at.value) {
+            let message = format!(
+                "invalid {what} {}: * may stand once, in the last part of the path",
+                GoQuoted(&at.value)
+            );
+            reader.inside(format!(".{key}[{idx}]"), |reader| reader.report(at.position, message));
+        }
+    }
+    patterns.iter().map(|at| PathBuf::from(reader.below_directory(&at.value))).collect()
+}
+
+/// Resolves jobs of one file; `names` are those taken by the files before it.
+pub(crate) fn resolve_jobs(
+    files: &[At<ScrapeConfigFile>],
+    global: &GlobalConfig,
+    names: &mut HashSet<String>,
+    reader: &mut Reader,
+) -> Vec<ScrapeConfig> {
+    let mut jobs = Vec::with_capacity(files.len());
+    for (idx, scrape) in files.iter().enumerate() {
+        jobs.push(reader.inside(format!(".scrape_configs[{idx}]"), |reader| {
+            let config = resolve_scrape(scrape, global, reader);
             if !config.job_name.is_empty() && !names.insert(config.job_name.clone()) {
                 let name = GoQuoted(&config.job_name);
                 reader.report(scrape.position, format!("found multiple scrape configs with job name {name}"));
             }
             config
-        });
-        scrape_configs.push(config);
+        }));
     }
-    Config { global, scrape_configs, storage: storage::resolve(&file.storage, reader) }
+    jobs
 }
 
-fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> GlobalConfig {
+fn resolve_path(path: Option<&String>, reader: &Reader) -> Option<PathBuf> {
+    path.filter(|path| !path.is_empty()).map(|path| PathBuf::from(reader.below_directory(path)))
+}
+
+fn resolve_global(file: &GlobalFile, reader: &mut Reader) -> GlobalConfig {
     let default = GlobalConfig::default();
     let interval = positive(file.scrape_interval.as_ref()).unwrap_or(default.scrape_interval);
     let timeout = match positive(file.scrape_timeout.as_ref()) {
@@ -232,6 +274,7 @@ fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> G
         let position = file.scrape_timeout.as_ref().map_or(Position::default(), |at| at.position);
         reader.report(position, "global scrape timeout greater than scrape interval");
     }
+    let (format, histograms) = formats::of_global(file, reader);
     GlobalConfig {
         scrape_interval: interval,
         scrape_timeout: timeout,
@@ -239,18 +282,12 @@ fn resolve_global(file: &GlobalFile, directory: &Path, reader: &mut Reader) -> G
             .evaluation_interval
             .filter(|interval| !interval.is_zero())
             .unwrap_or(default.evaluation_interval),
-        query_log_file: file
-            .query_log_file
-            .as_ref()
-            .filter(|path| !path.is_empty())
-            .map(|path| directory.join(path)),
+        rule_query_offset: file.rule_query_offset.unwrap_or_default(),
+        query_log_file: resolve_path(file.query_log_file.as_ref(), reader),
+        scrape_failure_log_file: resolve_path(file.scrape_failure_log_file.as_ref(), reader),
         external_labels: resolve_external_labels(&file.external_labels, reader),
-        format: FormatConfig {
-            protocols: resolve_protocols(&file.scrape_protocols, "in global config", reader),
-            fallback: None,
-            legacy_names: is_legacy(file.metric_name_validation_scheme.as_ref(), reader).unwrap_or(false),
-            extra_metrics: file.extra_scrape_metrics.unwrap_or(false),
-        },
+        format,
+        histograms,
         limits: ScrapeLimits {
             body_bytes_max: file.body_size_limit.unwrap_or_default().0,
             n_samples_max: file.sample_limit.unwrap_or(0),
@@ -302,23 +339,7 @@ fn expand_variables(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Stri
     out
 }
 
-fn resolve_labels(file: &BTreeMap<String, At<String>>, reader: &mut Reader) -> Labels {
-    for (name, at) in file {
-        if name.is_empty() || name == METRIC_NAME {
-            reader.report(at.position, format!("{} is not a valid label name", GoQuoted(name)));
-        }
-    }
-    // A map is sorted and names its keys once.
-    let pairs = file.iter().map(|(name, at)| (name.as_str(), at.value.as_str()));
-    Labels::from_sorted(pairs.filter(|(_, value)| !value.is_empty()))
-}
-
-fn resolve_scrape(
-    at: &At<ScrapeConfigFile>,
-    global: &GlobalConfig,
-    directory: &Path,
-    reader: &mut Reader,
-) -> ScrapeConfig {
+fn resolve_scrape(at: &At<ScrapeConfigFile>, global: &GlobalConfig, reader: &mut Reader) -> ScrapeConfig {
     let file = &at.value;
     let job_name = file.job_name.as_ref().map_or("", |at| at.value.as_str());
     if job_name.is_empty() {
@@ -334,7 +355,9 @@ fn resolve_scrape(
     }
     let non_empty =
         |text: Option<&String>, default: String| text.filter(|t| !t.is_empty()).cloned().unwrap_or(default);
-    let format = resolve_format(file, global, reader);
+    let Discovery { static_groups, sources } =
+        file.discovery.resolve(!file.relabel_configs.is_empty(), reader);
+    let (format, histograms) = formats::of_job(file, global, reader);
     let scheme = if format.legacy_names { NameScheme::Legacy } else { NameScheme::Utf8 };
     ScrapeConfig {
         scrape_interval,
@@ -349,11 +372,16 @@ fn resolve_scrape(
             .unwrap_or(base.track_timestamps_staleness),
         enable_compression: file.enable_compression.unwrap_or(base.enable_compression),
         format,
+        histograms,
+        scrape_failure_log_file: resolve_path(file.scrape_failure_log_file.as_ref(), reader)
+            .or(base.scrape_failure_log_file),
         limits: resolve_limits(file, &global.limits),
         relabel: relabel::resolve(&file.relabel_configs, relabel::OF_TARGETS, scheme, reader),
         metric_relabel: relabel::resolve(&file.metric_relabel_configs, relabel::OF_SERIES, scheme, reader),
-        static_groups: resolve_groups(file, reader),
-        client: file.http_client.resolve(at.position, directory, reader),
+        static_groups,
+        sources,
+        client: file.http_client.resolve(at.position, reader),
+        is_included: false,
         job_name: base.job_name,
     }
 }
@@ -378,60 +406,6 @@ fn resolve_times(
     (interval, timeout)
 }
 
-fn resolve_format(file: &ScrapeConfigFile, global: &GlobalConfig, reader: &mut Reader) -> FormatConfig {
-    let job = GoQuoted(file.job_name.as_ref().map_or("", |at| at.value.as_str())).to_string();
-    let context = format!("for scrape config with job name {job}");
-    let own = resolve_protocols(&file.scrape_protocols, &context, reader);
-    let fallback = file.fallback_scrape_protocol.as_ref().filter(|at| !at.value.is_empty());
-    let fallback = fallback.and_then(|at| match ScrapeProtocol::parse(&at.value) {
-        Ok(protocol) => Some(protocol),
-        Err(cause) => {
-            reader.report(at.position, format!("invalid fallback_scrape_protocol {context}: {cause}"));
-            None
-        }
-    });
-    let legacy_names = is_legacy(file.metric_name_validation_scheme.as_ref(), reader);
-    FormatConfig {
-        protocols: if own.is_empty() { global.format.protocols.clone() } else { own },
-        fallback,
-        legacy_names: legacy_names.unwrap_or(global.format.legacy_names),
-        extra_metrics: file.extra_scrape_metrics.unwrap_or(global.format.extra_metrics),
-    }
-}
-
-fn resolve_protocols(names: &[At<String>], context: &str, reader: &mut Reader) -> Vec<ScrapeProtocol> {
-    let mut protocols = Vec::with_capacity(names.len());
-    for at in names {
-        match ScrapeProtocol::parse(&at.value) {
-            Ok(protocol) if protocols.contains(&protocol) => {
-                let all: Vec<&str> = names.iter().map(|at| at.value.as_str()).collect();
-                let message =
-                    format!("duplicated protocol in scrape_protocols, got [{}] {context}", all.join(" "));
-                reader.report(at.position, message);
-            }
-            Ok(protocol) => protocols.push(protocol),
-            Err(cause) => reader.report(at.position, format!("scrape_protocols: {cause} {context}")),
-        }
-    }
-    protocols
-}
-
-fn is_legacy(scheme: Option<&At<String>>, reader: &mut Reader) -> Option<bool> {
-    let at = scheme?;
-    match at.value.as_str() {
-        "" => None,
-        "utf8" => Some(false),
-        "legacy" => Some(true),
-        other => {
-            reader.report(
-                at.position,
-                format!("unrecognized ValidationScheme: {}; use utf8 or legacy", GoQuoted(other)),
-            );
-            None
-        }
-    }
-}
-
 fn resolve_limits(file: &ScrapeConfigFile, global: &ScrapeLimits) -> ScrapeLimits {
     // Zero inherits, as in the original.
     let inherit = |own: Option<u64>, global: u64| own.filter(|own| *own > 0).unwrap_or(global);
@@ -443,42 +417,6 @@ fn resolve_limits(file: &ScrapeConfigFile, global: &ScrapeLimits) -> ScrapeLimit
         label_name_bytes_max: inherit(file.label_name_length_limit, global.label_name_bytes_max),
         label_value_bytes_max: inherit(file.label_value_length_limit, global.label_value_bytes_max),
         n_dropped_kept_max: inherit(file.keep_dropped_targets, global.n_dropped_kept_max),
-    }
-}
-
-fn resolve_groups(file: &ScrapeConfigFile, reader: &mut Reader) -> Vec<StaticGroup> {
-    let groups = &file.static_configs;
-    // Rules may make an address of a URL: only without them it is known to be wrong.
-    let may_be_url = !file.relabel_configs.is_empty();
-    let mut resolved = Vec::with_capacity(groups.len());
-    for (idx, group) in groups.iter().enumerate() {
-        resolved.push(reader.inside(format!(".static_configs[{idx}]"), |reader| {
-            if !may_be_url {
-                check_addresses(group, reader);
-            }
-            resolve_group(group, reader)
-        }));
-    }
-    resolved
-}
-
-fn check_addresses(group: &StaticConfigFile, reader: &mut Reader) {
-    for target in &group.targets {
-        let address = GoQuoted(&target.value);
-        if target.value.contains('/') {
-            let message =
-                format!("{address} is not a valid hostname: give host:port, the path goes into metrics_path");
-            reader.report(target.position, message);
-        } else if target.value.is_empty() {
-            reader.report(target.position, "target address is empty");
-        }
-    }
-}
-
-fn resolve_group(group: &StaticConfigFile, reader: &mut Reader) -> StaticGroup {
-    StaticGroup {
-        targets: group.targets.iter().map(|at| at.value.clone()).collect(),
-        labels: reader.inside(".labels".to_owned(), |reader| resolve_labels(&group.labels, reader)),
     }
 }
 

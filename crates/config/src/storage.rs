@@ -1,11 +1,9 @@
 //! `storage`: settings of the database that a reload can change, as typed, as meant, and as printed.
 
-use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use wf_model::duration;
-
 use crate::file::{ExemplarsFile, StorageFile, TsdbFile};
+use crate::print::tree::{Fields, Tree};
 use crate::yaml::Position;
 use crate::yaml::reader::{At, Reader};
 
@@ -111,42 +109,36 @@ fn report(reader: &mut Reader, position: Position, message: String) {
     reader.inside(".storage.tsdb".to_owned(), |reader| reader.report(position, message));
 }
 
-/// Prints what differs from the defaults.
-pub(crate) fn print(out: &mut String, storage: StorageConfig) -> fmt::Result {
+/// What differs from the defaults, or everything.
+pub(crate) fn tree(storage: StorageConfig, shows_defaults: bool) -> Tree {
     let StorageConfig { out_of_order_window, retention, stale_share_max, float_encoding, exemplars_max } =
         storage;
-    let mut tsdb = String::new();
-    if !out_of_order_window.is_zero() {
-        writeln!(tsdb, "    out_of_order_time_window: {}", duration::format(out_of_order_window))?;
-    }
-    if stale_share_max > 0.0 {
-        writeln!(tsdb, "    stale_series_compaction_threshold: {stale_share_max}")?;
-    }
+    let mut tsdb = Fields::new(shows_defaults);
+    let no_window = out_of_order_window.is_zero();
+    tsdb.unless(no_window, "out_of_order_time_window", Tree::time(out_of_order_window));
+    let is_off = stale_share_max <= 0.0;
+    tsdb.unless(is_off, "stale_series_compaction_threshold", Tree::plain(stale_share_max));
     if let Some(RetentionConfig { time, bytes, percentage }) = retention {
-        writeln!(tsdb, "    retention:")?;
-        writeln!(tsdb, "      time: {}", duration::format(time.unwrap_or_default()))?;
-        bytes.map_or(Ok(()), |bytes| writeln!(tsdb, "      size: {bytes}B"))?;
-        percentage.map_or(Ok(()), |percentage| writeln!(tsdb, "      percentage: {percentage}"))?;
+        let mut fields = Fields::new(shows_defaults);
+        fields.put("time", Tree::time(time.unwrap_or_default()));
+        fields.unless(bytes.is_none(), "size", Tree::plain(format_args!("{}B", bytes.unwrap_or(0))));
+        fields.unless(percentage.is_none(), "percentage", Tree::plain(percentage.unwrap_or(0.0)));
+        tsdb.put("retention", fields.build());
     }
     if let Some(encoding) = float_encoding {
         let name = match encoding {
             FloatEncoding::Xor => "xor",
             FloatEncoding::Xor2 => "xor2",
         };
-        writeln!(tsdb, "    chunk_encoding:\n      floats: {name}")?;
+        tsdb.put("chunk_encoding", Tree::pairs([("floats", name)]));
     }
-    let has_exemplars = exemplars_max != EXEMPLARS_MAX;
-    if tsdb.is_empty() && !has_exemplars {
-        return Ok(());
+    let mut fields = Fields::new(shows_defaults);
+    fields.filled("tsdb", tsdb.build());
+    if shows_defaults || exemplars_max != EXEMPLARS_MAX {
+        let max = ("max_exemplars".to_owned(), Tree::plain(exemplars_max));
+        fields.put("exemplars", Tree::Map(vec![max]));
     }
-    writeln!(out, "storage:")?;
-    if !tsdb.is_empty() {
-        write!(out, "  tsdb:\n{tsdb}")?;
-    }
-    if has_exemplars {
-        writeln!(out, "  exemplars:\n    max_exemplars: {exemplars_max}")?;
-    }
-    Ok(())
+    fields.build()
 }
 
 #[cfg(test)]
@@ -197,7 +189,7 @@ mod tests {
         let check = |tsdb: &str, want: &str| {
             let text = format!("storage:\n  tsdb:\n    {tsdb}\n");
             let error = load(&text, Path::new("p.yml")).unwrap_err().to_string();
-            assert!(error.contains(want) && error.contains("line 3"), "{error}");
+            assert!(error.contains(want) && error.contains("(p.yml:3:"), "{error}");
         };
         check(
             "retention: {percentage: 101}",

@@ -36,14 +36,14 @@ fn a_job_inherits_from_global() {
 
 #[test]
 fn all_problems_come_at_once_with_their_place() {
-    let text = "global:\n  scrape_intervall: 1s\n  scrape_timeout: 1x\nscrape_configs:\n- job_name: a\n  oauth2: {client_id: x}\n- static_configs: [{targets: ['http://h/x']}]\n";
+    let text = "global:\n  scrape_intervall: 1s\n  scrape_timeout: 1x\nscrape_configs:\n- job_name: a\n  oauth2: {client: x}\n- static_configs: [{targets: ['http://h/x']}]\n";
     let found = problems(text);
     assert_eq!(
         found,
         [
             "line 2, column 3: field scrape_intervall not found in type config.plain (at global)",
             "line 3, column 19: not a valid duration string: \"1x\"; write it like 15s, 1m or 1h30m (at global.scrape_timeout)",
-            "line 6, column 3: field oauth2 is not supported yet: remove it (at scrape_configs[0])",
+            "line 6, column 12: field client not found in type config.plain (at scrape_configs[0].oauth2)",
             "line 7, column 3: job_name is empty (at scrape_configs[1])",
             "line 7, column 31: \"http://h/x\" is not a valid hostname: give host:port, the path goes into metrics_path (at scrape_configs[1].static_configs[0])",
         ]
@@ -90,7 +90,7 @@ fn a_wrong_rule_is_named_with_its_place() {
 #[test]
 fn broken_yaml_names_line_and_column() {
     let error = load("global:\n  scrape_interval: [1\n", Path::new("p.yml")).unwrap_err().to_string();
-    assert!(error.starts_with("parsing YAML file p.yml: line "), "{error}");
+    assert!(error.starts_with("parsing YAML file p.yml: yaml: ") && error.contains("(p.yml:"), "{error}");
 }
 
 #[test]
@@ -139,45 +139,148 @@ fn conformance() -> Option<PathBuf> {
 }
 
 #[test]
-fn bad_files_are_refused_and_those_within_reach_with_the_expected_text() {
+fn bad_files_are_refused_with_the_expected_text() {
     let Some(folder) = conformance() else { return };
     let expected = std::fs::read_to_string(folder.join("EXPECTED_ERRORS.tsv")).unwrap();
-    let (mut n_exact, mut n_all) = (0, 0);
+    let mut wrong = Vec::new();
     for line in expected.lines() {
         let (name, want) = line.split_once('\t').unwrap();
-        let path = folder.join(name);
-        // A file that is no UTF-8 is refused when it is read.
-        let Err(error) = load_file(&path) else { panic!("{name} was accepted, wanted {want}") };
         let want = want.strip_prefix('"').and_then(|want| want.strip_suffix('"')).unwrap();
-        let want = want.replace("\\\"", "\"");
-        n_all += 1;
-        n_exact += usize::from(error.to_string().contains(&want));
-        let within_reach = [
-            "bearertoken_basicauth",
-            "empty_scrape_config.",
-            "jobname",
-            "scrape_interval",
-            "section_key_dup",
-            "unknown_",
-            "scrape_body_size",
-            "dropequal",
-            "empty_metric_relabel",
-            "empty_scrape_config_action",
-            "empty_target_relabel",
-            "keepequal",
-            "labeldrop",
-            "labelkeep",
-            "lowercase",
-            "modulus_missing",
-            "target_label",
-            "uppercase",
-            "tsdb_chunk_encoding",
-            "tsdb_retention_percentage",
-            "tsdb_retention_time",
-        ];
-        if within_reach.iter().any(|prefix| name.starts_with(prefix)) {
-            assert!(error.to_string().contains(&want), "{name}: got {error}, want {want}");
+        let want = want.replace("\\\"", "\"").replace("\\\\", "\\");
+        // The original ran in a folder of its own.
+        let want = want.replace("testdata/", &format!("{}/", folder.display()));
+        match load_file(&folder.join(name)) {
+            Ok(_) => wrong.push(format!("{name}: accepted, want {want}")),
+            Err(error) if error.to_string().contains(&want) => {}
+            Err(error) => wrong.push(format!("{name}: got {error}, want {want}")),
         }
     }
-    eprintln!("{n_exact} of {n_all} bad files are refused with the original's text");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_conformance_file_loads_or_fails_as_its_name_says_and_reads_back_as_printed() {
+    let Some(folder) = conformance() else { return };
+    let mut n_loaded = 0;
+    let mut wrong = Vec::new();
+    for folder in [folder.clone(), folder.join("examples"), folder.join("scrape_configs")] {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "yml")) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_bad = name.contains(".bad.") || name.contains(".incompatible.");
+            // Of agent mode, and of a version that is gone: refused elsewhere.
+            let is_free = name.starts_with("agent_mode") || name.contains("deprecated_am_api");
+            match load_file(path) {
+                Ok(_) if is_bad => wrong.push(format!("{name} was accepted")),
+                Err(error) if !is_bad && !is_free => wrong.push(format!("{error}")),
+                Ok(config) => {
+                    n_loaded += 1;
+                    let printed = print::to_yaml(&config);
+                    let again = match load(&printed, path) {
+                        Ok(again) => again,
+                        Err(error) => {
+                            wrong.push(format!("printed {error}\n{printed}"));
+                            continue;
+                        }
+                    };
+                    if print::to_yaml(&again) != printed {
+                        wrong.push(format!("{name} prints differently when read again:\n{printed}"));
+                    }
+                    if !printed.contains("<secret>") && again != config {
+                        wrong.push(format!("{name} means something else when read again:\n{printed}"));
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(n_loaded > 50, "{n_loaded}");
+}
+
+#[test]
+fn what_is_not_available_yet_loads_and_says_so() {
+    let text = "scrape_configs:\n- job_name: a\n  ec2_sd_configs: [{region: x}]\n  file_sd_configs: [{files: [a.json]}]\nremote_write: [{url: 'http://h/w'}]\n";
+    let config = load(text, Path::new("p.yml")).unwrap();
+    assert_eq!(
+        config.warnings(),
+        [
+            "job \"a\": ec2_sd_configs is not available yet: it finds no targets",
+            "remote_write is not available yet: nothing is sent",
+        ]
+    );
+}
+
+#[test]
+fn secrets_name_variables_and_files_when_asked() {
+    let folder = std::env::temp_dir().join(format!("wf-config-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("token"), "from-file\n").unwrap();
+    let text = "scrape_configs:\n- job_name: a\n  authorization: {credentials: 'x-${env:PATH}-${file:token}-$y-${z}'}\n- job_name: b\n  authorization: {credentials: '${env:WF_NOT_SET}'}\n";
+    let path = folder.join("p.yml");
+    let token = |config: &Config| {
+        let authorization = config.scrape_configs[0].client.authorization.as_ref().unwrap();
+        authorization.credentials.as_ref().unwrap().reveal().clone()
+    };
+    assert_eq!(token(&load(text, &path).unwrap()), "x-${env:PATH}-${file:token}-$y-${z}");
+    let options = LoadOptions { expands_secrets: true };
+    let error = load_with(text, &path, options).unwrap_err().to_string();
+    assert!(error.contains("environment variable WF_NOT_SET of a secret is not set"), "{error}");
+    let text = text.split("- job_name: b").next().unwrap();
+    let path_variable = std::env::var("PATH").unwrap();
+    let config = load_with(text, &path, options).unwrap();
+    assert_eq!(token(&config), format!("x-{path_variable}-from-file-$y-${{z}}"));
+    assert!(print::to_yaml(&config).contains("credentials: <secret>"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// What Go's YAML makes of odd spellings.
+#[test]
+fn yaml_oddities_read_as_in_go() {
+    let check = |job: &str, want: Result<&str, &str>| {
+        let text = format!("scrape_configs:\n- job_name: j\n  {job}\n");
+        match (load(&text, Path::new("p.yml")), want) {
+            (Ok(config), Ok(want)) => {
+                let printed = print::to_yaml(&config);
+                assert!(printed.contains(want), "{job}: want {want} in\n{printed}");
+            }
+            (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{job}: {error}"),
+            (got, _) => panic!("{job}: {got:?}"),
+        }
+    };
+    // Booleans.
+    check("honor_labels: yes", Ok("honor_labels: true"));
+    check("honor_labels: On", Ok("honor_labels: true"));
+    check("honor_timestamps: off", Ok("honor_timestamps: false"));
+    check("honor_timestamps: n", Ok("honor_timestamps: false"));
+    check("honor_labels: 1", Err("cannot unmarshal `1` into bool"));
+    check("honor_labels: 'yes'", Err("cannot unmarshal `yes` into bool"));
+    // Numbers where texts are wanted, and the other way round.
+    check("static_configs: [{targets: [a], labels: {n: 010, f: 1.0, b: yes, e: 1e3}}]", Ok("b: \"yes\""));
+    check("static_configs: [{targets: [a], labels: {m: 010}}]", Ok("m: \"010\""));
+    check("sample_limit: 0x10", Ok("sample_limit: 16"));
+    check("sample_limit: 010", Ok("sample_limit: 8"));
+    check("sample_limit: 1_000", Ok("sample_limit: 1000"));
+    check("sample_limit: -1", Err("cannot unmarshal `-1` into uint"));
+    check("sample_limit: [1]", Err("unmarshal errors"));
+    // Null is the zero value.
+    check("sample_limit: ~", Ok("job_name: j"));
+    check("metrics_path: null", Ok("metrics_path: /metrics"));
+    check("static_configs:", Ok("job_name: j"));
+    check("static_configs: [null]", Err("empty or null target group"));
+    // Anchors, aliases, merge keys.
+    check("params: {a: &v [x], b: *v}", Ok("b:\n    - x"));
+    check(
+        "relabel_configs: [&r {target_label: a, replacement: q}, {<<: *r, target_label: b}]",
+        Ok("target_label: b\n    replacement: q"),
+    );
+    // Duplicates.
+    check("scheme: http\n  scheme: https", Err("field scheme already set in type config.ScrapeConfig"));
+    check("params: {a: [x], a: [y]}", Err("key \"a\" already set in map"));
+    // Durations and sizes.
+    check("scrape_interval: 90s", Ok("scrape_interval: 1m30s"));
+    check("scrape_interval: 5", Err("not a valid duration string: \"5\""));
+    check("body_size_limit: 5", Err("units: unknown unit"));
 }

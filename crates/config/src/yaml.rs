@@ -13,6 +13,7 @@ pub mod reader;
 
 use std::collections::{HashMap, HashSet};
 
+use base64::Engine as _;
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
 
 /// Most nodes of one document, aliases expanded.
@@ -158,12 +159,11 @@ impl Builder {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                if tag.as_deref().is_some_and(|tag| tag.suffix() == "binary") {
-                    return Err(fail(position, "!!binary is not supported: write the text itself"));
-                }
+                let is_binary = tag.as_deref().is_some_and(|tag| tag.suffix() == "binary");
+                let text = if is_binary { decode_binary(&text, position)? } else { text.into_owned() };
                 let is_string = tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-                let is_plain = style == ScalarStyle::Plain && !is_string;
-                let value = Value::Scalar { text: text.into_owned(), is_plain };
+                let is_plain = style == ScalarStyle::Plain && !is_string && !is_binary;
+                let value = Value::Scalar { text, is_plain };
                 self.n_nodes += 1;
                 let node = Node { position, value };
                 self.finish(node, anchor, self.n_nodes - 1, 0)?;
@@ -251,6 +251,18 @@ impl Builder {
     }
 }
 
+/// Decodes `!!binary`. All our texts are UTF-8; only a label's name or value could sensibly be anything else.
+fn decode_binary(text: &str, position: Position) -> Result<String, SyntaxError> {
+    let compact: String = text.chars().filter(|ch| !ch.is_whitespace()).collect();
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(compact)
+        .map_err(|error| fail(position, &format!("!!binary value contains invalid base64 data: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let shown = error.as_bytes().escape_ascii();
+        fail(position, &format!("\"{shown}\" is not a valid label name: it is not UTF-8"))
+    })
+}
+
 /// Reads a key, and whether it is the merge key.
 fn key_of(node: Node) -> Result<(Key, bool), SyntaxError> {
     let Value::Scalar { text, is_plain } = node.value else {
@@ -301,9 +313,11 @@ mod tests {
     }
 
     #[test]
-    fn binary_scalars_are_refused() {
+    fn binary_scalars_are_texts_if_they_can_be() {
+        assert_eq!(text(value(&parse_ok("a: !!binary aGVsbG8=\n"), "a")), "hello");
         let error = parse("a:\n  !!binary \"/w==\": b\n").unwrap_err().to_string();
-        assert_eq!(error, "line 2, column 12: !!binary is not supported: write the text itself");
+        assert_eq!(error, "line 2, column 12: \"\\xff\" is not a valid label name: it is not UTF-8");
+        assert!(parse("a: !!binary '*'\n").is_err());
     }
 
     #[test]

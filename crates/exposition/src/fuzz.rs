@@ -1,6 +1,7 @@
 //! Entry points for fuzzing: hostile bytes must give an error or entries, never a panic or an endless loop.
 
 use crate::parse::{Entry, Format, Parser};
+use crate::protobuf::{ProtoEntry, ProtoValue, ProtobufParser};
 
 /// Reads `data` in both formats to the end or the first error, taking out every label.
 pub fn parse_page(data: &[u8]) {
@@ -25,6 +26,24 @@ pub fn parse_page(data: &[u8]) {
             before = parser.position();
         }
     }
+}
+
+/// Reads `data` as protobuf to the end or the first error, taking out native histograms.
+pub fn parse_protobuf(data: &[u8]) {
+    let mut parser = ProtobufParser::new(data);
+    // A family takes two bytes at least, a metric too.
+    for _ in 0..=data.len() {
+        match parser.next_entry() {
+            Err(_) | Ok(ProtoEntry::Eof) => return,
+            Ok(ProtoEntry::Family(_)) => {}
+            Ok(ProtoEntry::Metric(metric)) => {
+                if let ProtoValue::Histogram(histogram) = metric.value {
+                    let _ = (histogram.is_native(), histogram.native());
+                }
+            }
+        }
+    }
+    debug_assert!(false, "more entries than bytes");
 }
 
 /// The short way to a sample must agree with the long way.

@@ -5,7 +5,7 @@
 //! so ([`Parser::known_sample`]) and pays for the number alone.
 //!
 //! # Source
-//! `spec/prometheus-core.md` §2. Protobuf is not read yet; it will be a third [`Format`].
+//! `spec/prometheus-core.md` §2. Protobuf has a parser of its own: [`crate::protobuf`].
 
 pub mod error;
 pub mod openmetrics;

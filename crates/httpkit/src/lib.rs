@@ -8,7 +8,7 @@
 //! `metrics`, `process` (numbers about ourselves), `secret`, `client`, `server`, `assets` (the embedded web UI),
 //! `component` (how long-running parts look and stop).
 //! # Not here
-//! TLS and authentication on listeners (`web.config.file`), OAuth2 and proxies of clients.
+//! OAuth2 and proxies of clients.
 #![warn(missing_docs)]
 
 pub mod assets;

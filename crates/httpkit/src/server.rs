@@ -2,14 +2,13 @@
 //!
 //! [`Listener::bind`] takes a port or says who has it; [`serve`] answers on it until told to stop. Around the
 //! component's router it puts, from the outside in: measuring and the request log, compression, security headers,
-//! isolation of panics, the guard against hostile web pages, and limits on the request body.
+//! isolation of panics, authentication, the guard against hostile web pages, and limits on the request body.
 //!
 //! # Invariants
 //! - A panic or a stalled client costs its own request only.
 //! - On a loopback listener no request gets in whose `Host` is foreign; nowhere does a request that changes state get
 //!   in from a web page of another origin.
-//! # Reading order: `listener`, `guard`, this file, `layers`, `measure`, `compress`, `stream`, `owner`.
-//! # Not here: TLS and authentication (`web.config.file`).
+//! # Reading order: `listener`, `guard`, `web`, this file, `layers`, `measure`, `compress`, `stream`, `owner`.
 
 mod compress;
 mod guard;
@@ -20,6 +19,7 @@ mod owner;
 mod stream;
 #[cfg(test)]
 mod tests;
+pub mod web;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,8 +33,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -42,6 +44,10 @@ use tower::ServiceExt;
 pub use guard::GuardOptions;
 pub use listener::{BindError, Listener};
 pub use measure::HttpMetrics;
+pub use web::WebPolicy;
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a listener treats its clients.
 #[derive(Clone, Debug)]
@@ -62,6 +68,8 @@ pub struct ServerOptions {
     pub guard: GuardOptions,
     /// Where requests are counted; none counts nothing.
     pub metrics: Option<HttpMetrics>,
+    /// TLS, authentication and headers; none is plain HTTP for everybody.
+    pub web: Option<Arc<WebPolicy>>,
     /// Path under which the router is nested, such as `/prometheus`; cut from the `handler` label.
     pub route_prefix: String,
 }
@@ -76,6 +84,7 @@ impl Default for ServerOptions {
             shutdown_deadline: Duration::from_secs(10),
             guard: GuardOptions::default(),
             metrics: None,
+            web: None,
             route_prefix: String::new(),
         }
     }
@@ -163,6 +172,31 @@ impl Connections {
         // Nagle only delays small answers; a failure to switch it off is harmless.
         let _ = tcp.set_nodelay(true);
         let stream = stream::Stalling::new(tcp, self.options.read_timeout, self.options.stall_timeout);
+        let Some((config, names)) = self.options.web.as_ref().and_then(|web| web.tls()) else {
+            return self.answer(stream, peer, watcher).await;
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = self.abort.cancelled() => return,
+            accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream)) => accepted,
+        };
+        let stream = match accepted {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
+        };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        if !names.is_empty() && !certificate.is_some_and(|leaf| web::has_allowed_name(leaf, &names)) {
+            return tracing::debug!(%peer, "the client's certificate has none of client_allowed_sans");
+        }
+        self.answer(stream, peer, watcher).await;
+    }
+
+    /// Answers the requests of one connection.
+    async fn answer<S>(self: Arc<Self>, stream: S, peer: SocketAddr, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.options.read_timeout);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(self.options.stall_timeout);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use wf_exposition::Format;
 use wf_model::Labels;
 use wf_series::{Acknowledge, AppendError, AppendOutcome, SampleSink, SeriesRef, WriteBatch};
 
 use crate::commit::{Page, ScrapeContext, TargetMemory};
 use crate::config::JobSettings;
 use crate::ingest::Scratch;
+use crate::protocol::PageFormat;
 
 /// Takes everything and keeps nothing.
 #[derive(Debug, Default)]
@@ -50,7 +50,8 @@ impl RepeatScrape {
             timeout: self.settings.timeout,
             elapsed: &|| Duration::ZERO,
         };
-        let outcome = self.memory.commit(&ctx, &mut self.scratch, Ok(Page { body, format: Format::Text }));
+        let outcome =
+            self.memory.commit(&ctx, &mut self.scratch, Ok(Page { body, format: PageFormat::TEXT }));
         if outcome.error.is_none() { outcome.counts.n_scraped } else { 0 }
     }
 }

@@ -6,23 +6,24 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use wf_exposition::Format;
 use wf_model::{Labels, LabelsBuilder, METRIC_NAME, STALE_NAN};
 use wf_series::{
-    Acknowledge, AppendError, AppendOutcome, ExemplarRejection, Rejection, SampleSink, SeriesRef, WriteBatch,
+    Acknowledge, AppendError, AppendOutcome, ExemplarRejection, HistogramRejection, HistogramSample,
+    Rejection, SampleSink, SeriesRef, WriteBatch,
 };
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
-use crate::ingest::{Counts, Ingest, PageMemory, Scratch};
+use crate::ingest::{Counts, Ingest, Origin, PageMemory, Scratch};
 use crate::metadata::FamilyMetadata;
+use crate::protocol::PageFormat;
 use crate::slots::Slots;
 
 /// A page as fetched, uncompressed.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     pub(crate) body: &'a [u8],
-    pub(crate) format: Format,
+    pub(crate) format: PageFormat,
 }
 
 /// What to know about one scrape besides its page.
@@ -69,12 +70,10 @@ impl TargetMemory {
         page: Result<Page<'_>, ScrapeError>,
     ) -> ScrapeOutcome {
         let memory = &mut self.memory;
-        memory.slots.begin();
-        memory.metadata.begin();
+        memory.begin();
         scratch.discard_samples();
         let &ScrapeContext { target, settings, sink, time_ms, .. } = ctx;
-        let (counts, refusal) = (Counts::default(), None);
-        let mut ingest = Ingest { memory, scratch, target, settings, sink, time_ms, counts, refusal };
+        let mut ingest = Ingest::new(memory, scratch, target, settings, sink, time_ms);
         let (body, result) = match page {
             Ok(Page { body, format }) => (body, ingest.run(body, format)),
             Err(error) => (&[][..], Err(error)),
@@ -88,6 +87,7 @@ impl TargetMemory {
         let duration = (ctx.elapsed)();
         let values = report_values(ctx, &result, &ingest.counts, duration, body.len());
         self.report.push(&mut ingest.scratch.batch, ctx, &values);
+        pad_start_times(&mut ingest.scratch.batch);
         let parts = BatchParts { body, n_samples, n_before_report, values };
         let appended = append(&mut ingest, &mut self.report, ctx, &parts);
         let error = result.err().or_else(|| appended.err().map(ScrapeError::Append));
@@ -99,8 +99,7 @@ impl TargetMemory {
         if outcome.error.is_some() {
             outcome.is_cache_flushed = self.memory.slots.keep();
         } else {
-            self.memory.slots.settle();
-            self.memory.metadata.settle();
+            self.memory.settle();
         }
         outcome.metadata = self.memory.metadata.take_changed();
         outcome
@@ -125,24 +124,78 @@ fn push_stale(slots: &Slots, batch: &mut WriteBatch, time_ms: i64) {
         return;
     }
     // A series may be exposed under two texts, only one of which vanished.
-    let present: HashSet<SeriesRef> = batch.refs.iter().copied().collect();
+    let histograms = batch.histograms.iter().map(|sample| sample.series);
+    let present: HashSet<SeriesRef> = batch.refs.iter().copied().chain(histograms).collect();
     for series in slots.stale().filter(|series| !present.contains(series)) {
         batch.push(series, time_ms, STALE_NAN);
     }
 }
 
-/// Counts what storage did not take of the page's samples; returns the positions whose series it has forgotten.
-fn count_rejections(outcome: &AppendOutcome, n_samples: usize, counts: &mut Counts) -> Vec<usize> {
-    let mut unknown = Vec::new();
-    for (position, rejection) in outcome.rejected.iter().filter(|(position, _)| *position < n_samples) {
-        match rejection {
-            Rejection::OutOfOrder => counts.n_out_of_order += 1,
-            Rejection::Duplicate => counts.n_duplicate += 1,
-            Rejection::OutOfBounds | Rejection::TooOld => counts.n_out_of_bounds += 1,
-            Rejection::UnknownSeries => unknown.push(*position),
+/// A batch has start timestamps for all samples or for none.
+fn pad_start_times(batch: &mut WriteBatch) {
+    if !batch.start_times_ms.is_empty() {
+        batch.start_times_ms.resize(batch.refs.len(), 0);
+    }
+}
+
+/// Counts what storage did not take; returns whether it has forgotten the series.
+fn count_rejection(rejection: Rejection, counts: &mut Counts) -> bool {
+    match rejection {
+        Rejection::OutOfOrder => counts.n_out_of_order += 1,
+        Rejection::Duplicate => counts.n_duplicate += 1,
+        Rejection::OutOfBounds | Rejection::TooOld => counts.n_out_of_bounds += 1,
+        Rejection::UnknownSeries => return true,
+    }
+    false
+}
+
+/// Counts what storage did not take of the page; what it took of series that it has forgotten is put into `again`, with
+/// references that it knows.
+fn count_rejections(
+    ingest: &mut Ingest<'_>,
+    outcome: &AppendOutcome,
+    parts: &BatchParts<'_>,
+    again: &mut WriteBatch,
+) {
+    let of_page = |position: &usize| *position < parts.n_samples;
+    let exposed = |origins: &[Origin], position: usize| {
+        origins.get(position).copied().filter(|origin| origin.is_exposed())
+    };
+    for (position, rejection) in outcome.rejected.iter().filter(|(position, _)| of_page(position)) {
+        let Some(origin) = exposed(&ingest.scratch.origins, *position) else { continue };
+        if !count_rejection(*rejection, &mut ingest.counts) {
+            continue;
+        }
+        let batch = &ingest.scratch.batch;
+        let sample = batch.times_ms.get(*position).copied().zip(batch.values.get(*position).copied());
+        let start_time_ms = batch.start_times_ms.get(*position).copied().unwrap_or(0);
+        match (ingest.resolve_again(parts.body, origin), sample) {
+            (Some(series), Some((time_ms, value))) if start_time_ms != 0 => {
+                again.push_started(series, time_ms, start_time_ms, value);
+            }
+            (Some(series), Some((time_ms, value))) => again.push(series, time_ms, value),
+            _ => ingest.counts.n_refused += 1,
         }
     }
-    unknown
+    for (position, rejection) in &outcome.rejected_histograms {
+        let Some(origin) = exposed(&ingest.scratch.histogram_origins, *position) else { continue };
+        let is_forgotten = match rejection {
+            HistogramRejection::Sample(rejection) => count_rejection(*rejection, &mut ingest.counts),
+            // It was checked before: storage is stricter than it says.
+            HistogramRejection::Invalid(_) => {
+                ingest.counts.n_refused += 1;
+                false
+            }
+        };
+        if !is_forgotten {
+            continue;
+        }
+        let sample = ingest.scratch.batch.histograms.get(*position).cloned();
+        match (ingest.resolve_text_again(origin), sample) {
+            (Some(series), Some(sample)) => again.histograms.push(HistogramSample { series, ..sample }),
+            _ => ingest.counts.n_refused += 1,
+        }
+    }
 }
 
 /// What the batch is made of: samples of the page, stale markers, report series.
@@ -168,20 +221,11 @@ fn append(
     ingest.counts.n_exemplars_out_of_order +=
         exemplars.filter(|(_, why)| *why == ExemplarRejection::OutOfOrder).count();
     let mut again = WriteBatch::default();
-    for position in count_rejections(&outcome, parts.n_samples, &mut ingest.counts) {
-        let batch = &ingest.scratch.batch;
-        let sample = batch.times_ms.get(position).copied().zip(batch.values.get(position).copied());
-        let origin = ingest.scratch.origins.get(position).copied();
-        let (Some((time_ms, value)), Some(origin)) = (sample, origin) else { continue };
-        match ingest.resolve_again(parts.body, origin) {
-            Some(series) => again.push(series, time_ms, value),
-            None => ingest.counts.n_refused += 1,
-        }
-    }
-    let n_samples = again.len();
+    count_rejections(ingest, &outcome, parts, &mut again);
     let is_forgotten = |(position, rejection): &(usize, Rejection)| {
         *position >= parts.n_before_report && *rejection == Rejection::UnknownSeries
     };
+    let n_samples = again.len();
     if outcome.rejected.iter().any(is_forgotten) {
         report.forget();
         report.push(&mut again, ctx, &parts.values);
@@ -189,8 +233,16 @@ fn append(
     if again.is_empty() {
         return Ok(());
     }
+    pad_start_times(&mut again);
     let outcome = ctx.sink.append(&again, Acknowledge::Queued)?;
-    ingest.counts.n_refused += count_rejections(&outcome, n_samples, &mut ingest.counts).len();
+    let rejected = outcome.rejected.iter().filter(|(position, _)| *position < n_samples);
+    let histograms = outcome.rejected_histograms.iter().map(|(_, rejection)| match rejection {
+        HistogramRejection::Sample(rejection) => *rejection,
+        HistogramRejection::Invalid(_) => Rejection::UnknownSeries,
+    });
+    for rejection in rejected.map(|(_, rejection)| *rejection).chain(histograms) {
+        ingest.counts.n_refused += usize::from(count_rejection(rejection, &mut ingest.counts));
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What a scrape job is told: resolved settings, no file format.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use wf_httpkit::ClientOptions;
@@ -44,10 +45,20 @@ pub struct JobSettings {
     pub fallback_protocol: Option<ScrapeProtocol>,
     /// Which names are accepted.
     pub name_validation: NameValidation,
+    /// How names that are no identifiers shall be written by targets.
+    pub name_escaping: NameEscaping,
+    /// What becomes of histograms.
+    pub histograms: HistogramSettings,
+    /// What becomes of start timestamps.
+    pub start_times: StartTimes,
+    /// File that failed scrapes are logged to, one JSON object a line.
+    pub failure_log: Option<PathBuf>,
     /// Whether `scrape_timeout_seconds`, `scrape_sample_limit` and `scrape_body_size_bytes` are reported too.
     pub extra_scrape_metrics: bool,
     /// Whether exemplars are handed to storage.
     pub keeps_exemplars: bool,
+    /// Whether type, help and unit are handed to storage with the series (`metadata-wal-records`).
+    pub keeps_metadata: bool,
     /// Bounds on what a target may give.
     pub limits: ScrapeLimits,
     /// Rules for the labels of targets.
@@ -73,8 +84,13 @@ impl Default for JobSettings {
             protocols: Vec::new(),
             fallback_protocol: None,
             name_validation: NameValidation::Utf8,
+            name_escaping: NameEscaping::AllowUtf8,
+            histograms: HistogramSettings::default(),
+            start_times: StartTimes::default(),
+            failure_log: None,
             extra_scrape_metrics: false,
             keeps_exemplars: false,
+            keeps_metadata: false,
             limits: ScrapeLimits::default(),
             relabel: Vec::new(),
             metric_relabel: Vec::new(),
@@ -91,6 +107,7 @@ impl JobSettings {
             interval: self.interval,
             timeout: self.timeout,
             client: self.client.clone(),
+            failure_log: self.failure_log.clone(),
             limits: ScrapeLimits { n_samples_max: self.limits.n_samples_max, ..other.limits },
             ..other.clone()
         };
@@ -121,9 +138,68 @@ pub struct ScrapeLimits {
 // About a million series; the largest known pages (kube-state-metrics of clusters with thousands of nodes) are as big.
 pub const DEFAULT_BODY_BYTES_MAX: u64 = 128 << 20;
 
+/// What becomes of histograms, classic and native.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HistogramSettings {
+    /// Whether native histograms are taken as such; this asks for protobuf first, which alone has them.
+    pub takes_native: bool,
+    /// Whether classic histograms become native ones with custom buckets.
+    pub converts_classic: bool,
+    /// Whether the classic form is kept beside a native or converted one.
+    pub keeps_classic: bool,
+    /// Buckets of one native histogram; beyond, its resolution is lowered until it fits. 0 is no bound.
+    pub n_buckets_max: u64,
+    /// Smallest growth from one bucket to the next; a finer histogram is lowered to it. 0 is no bound.
+    pub bucket_factor_min: f64,
+}
+
+/// What becomes of the times at which counters began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartTimes {
+    /// Whether a zero is stored at the start timestamp (`created-timestamp-zero-ingestion`).
+    pub inject_zero: bool,
+    /// Whether the start timestamp is stored with each sample (`st-storage`).
+    pub store: bool,
+}
+
+impl StartTimes {
+    /// Returns whether start timestamps are of any use.
+    pub(crate) fn are_read(self) -> bool {
+        self.inject_zero || self.store
+    }
+}
+
+/// How targets shall write names that are no identifiers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NameEscaping {
+    /// As they are: `allow-utf-8`.
+    #[default]
+    AllowUtf8,
+    /// With `_` for each character that is not allowed: `underscores`.
+    Underscores,
+    /// With `_dot_` for a dot: `dots`.
+    Dots,
+    /// With the code point of each character that is not allowed: `values`.
+    Values,
+}
+
+impl NameEscaping {
+    /// Returns the name of the scheme in headers and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowUtf8 => "allow-utf-8",
+            Self::Underscores => "underscores",
+            Self::Dots => "dots",
+            Self::Values => "values",
+        }
+    }
+}
+
 /// A format that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScrapeProtocol {
+    /// `PrometheusProto`.
+    Protobuf,
     /// `OpenMetricsText1.0.0`.
     OpenMetrics1_0_0,
     /// `OpenMetricsText0.0.1`.

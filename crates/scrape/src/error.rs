@@ -1,6 +1,7 @@
 //! Why a scrape failed. The text is what users read as a target's `lastError`.
 
 use wf_exposition::ParseError;
+use wf_exposition::protobuf::ProtobufError;
 use wf_series::AppendError;
 
 /// Why a scrape failed.
@@ -52,12 +53,23 @@ pub enum ScrapeError {
     #[error("{0}")]
     Parse(#[from] ParseError),
     /// A series of the page cannot be accepted.
-    #[error("line {line}: {problem}")]
+    #[error("{place}: {problem}")]
     Series {
-        /// Line, counted from 1.
-        line: usize,
+        /// Line, counted from 1, or metric family.
+        place: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A protobuf page leaves its grammar.
+    #[error("{0}")]
+    Protobuf(#[from] ProtobufError),
+    /// A native histogram has more buckets than allowed, in the lowest resolution too.
+    #[error("histogram bucket limit exceeded (buckets: {n_buckets}, native_histogram_bucket_limit: {limit})")]
+    BucketLimit {
+        /// Buckets in the lowest resolution.
+        n_buckets: usize,
+        /// The bound.
+        limit: usize,
     },
     /// More samples than allowed.
     #[error("sample limit exceeded (samples: {n_samples}, limit: {limit})")]

@@ -2,16 +2,32 @@
 //!
 //! A line that a slot knows costs a hash and a number. Everything else is parsed in full, gets its labels and asks
 //! storage for its series, once.
+//!
+//! # Reading order
+//! This file (text pages), `protobuf`, `histograms` (what becomes of them), `collate` (classic histograms of text pages
+//! that become native ones), `starts` (when counters began), `exemplars`.
+
+mod collate;
+mod exemplars;
+mod histograms;
+mod protobuf;
+mod starts;
 
 use wf_exposition::{Entry, Format, Parser, Sample, SeriesText};
 use wf_model::{Labels, MetricType};
-use wf_series::{AppendError, Exemplar, SampleSink, SeriesRef, WriteBatch};
+use wf_series::{AppendError, HistogramValue, SampleSink, SeriesRef, WriteBatch};
 
 use crate::config::JobSettings;
 use crate::error::ScrapeError;
 use crate::labels::{self, LabelProblem};
 use crate::metadata::{Declaration, MetadataCache};
+use crate::protocol::PageFormat;
 use crate::slots::{Meaning, Slots, TEXT_BYTES_MAX};
+
+use collate::Collator;
+use exemplars::ExemplarMemory;
+use histograms::Reducer;
+use starts::{PageStarts, StartMemory};
 
 /// Samples may lie this far in the future.
 const FUTURE_MAX_MS: i64 = 10 * 60 * 1000;
@@ -46,9 +62,24 @@ pub(crate) struct Counts {
 /// Where a sample of the batch came from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
-    pub(crate) slot: u32,
-    /// Start of the series text on the page.
+    slot: u32,
+    /// Start of the series text on the page, or in [`Scratch::texts`].
     start: u32,
+}
+
+/// Slot of samples that were not exposed, such as the zero at the start of a counter.
+const NO_SLOT: u32 = u32::MAX;
+
+impl Origin {
+    fn new(slot: u32, start: usize) -> Self {
+        // Pages and texts are bounded below 4 GiB.
+        Self { slot, start: u32::try_from(start).unwrap_or(u32::MAX) }
+    }
+
+    /// Returns whether the sample was on the page: only such count when storage refuses them.
+    pub(crate) fn is_exposed(self) -> bool {
+        self.slot != NO_SLOT
+    }
 }
 
 /// What one target's scrapes leave for the next.
@@ -56,6 +87,26 @@ pub(crate) struct Origin {
 pub(crate) struct PageMemory {
     pub(crate) slots: Slots,
     pub(crate) metadata: MetadataCache,
+    exemplars: ExemplarMemory,
+    starts: StartMemory,
+}
+
+impl PageMemory {
+    /// Begins a scrape.
+    pub(crate) fn begin(&mut self) {
+        self.slots.begin();
+        self.metadata.begin();
+        self.exemplars.begin();
+        self.starts.begin();
+    }
+
+    /// Ends a scrape that succeeded.
+    pub(crate) fn settle(&mut self) {
+        self.slots.settle();
+        self.metadata.settle();
+        self.exemplars.settle();
+        self.starts.settle();
+    }
 }
 
 /// Buffers of one scrape. There are as many as scrapes run at once, not as there are targets.
@@ -64,12 +115,18 @@ pub(crate) struct Scratch {
     pub(crate) batch: WriteBatch,
     /// Parallel to the batch's samples from the page.
     pub(crate) origins: Vec<Origin>,
+    /// Parallel to the batch's histograms.
+    pub(crate) histogram_origins: Vec<Origin>,
+    /// Series texts, each with a space behind it, of what the page does not write as text.
+    pub(crate) texts: Vec<u8>,
 }
 
 impl Scratch {
     pub(crate) fn discard_samples(&mut self) {
         self.batch.clear();
         self.origins.clear();
+        self.histogram_origins.clear();
+        self.texts.clear();
     }
 }
 
@@ -85,16 +142,67 @@ pub(crate) struct Ingest<'a> {
     pub(crate) counts: Counts,
     /// Why storage refused a new series, the first time.
     pub(crate) refusal: Option<AppendError>,
+    /// Whether series texts of floats stand in [`Scratch::texts`] rather than on the page.
+    is_protobuf: bool,
+    /// Place of the family that was declared last.
+    family: Option<u32>,
+    reducer: Reducer,
 }
 
-impl Ingest<'_> {
+impl<'a> Ingest<'a> {
+    /// Gets ready for one page.
+    pub(crate) fn new(
+        memory: &'a mut PageMemory,
+        scratch: &'a mut Scratch,
+        target: &'a Labels,
+        settings: &'a JobSettings,
+        sink: &'a dyn SampleSink,
+        time_ms: i64,
+    ) -> Self {
+        let reducer = Reducer::new(&settings.histograms);
+        let counts = Counts::default();
+        Self {
+            memory,
+            scratch,
+            target,
+            settings,
+            sink,
+            time_ms,
+            counts,
+            refusal: None,
+            is_protobuf: false,
+            family: None,
+            reducer,
+        }
+    }
+
     /// Fills the batch from the page.
     /// # Errors
     /// What fails the whole scrape; the batch then holds what came before and must be thrown away.
-    pub(crate) fn run(&mut self, page: &[u8], format: Format) -> Result<(), ScrapeError> {
+    pub(crate) fn run(&mut self, page: &[u8], format: PageFormat) -> Result<(), ScrapeError> {
+        match format {
+            PageFormat::Text(format) => self.run_text(page, format)?,
+            PageFormat::Protobuf => self.run_protobuf(page)?,
+        }
+        let limit = self.samples_max();
+        if self.counts.n_kept > limit {
+            return Err(ScrapeError::SampleLimit { n_samples: self.counts.n_kept, limit });
+        }
+        self.reducer.result()
+    }
+
+    fn run_text(&mut self, page: &[u8], format: Format) -> Result<(), ScrapeError> {
         let mut parser = Parser::new(format, page);
+        let starts = match format {
+            Format::OpenMetrics if self.settings.start_times.are_read() => PageStarts::read(page),
+            _ => PageStarts::default(),
+        };
+        let mut collator = self.settings.histograms.converts_classic.then(Collator::default);
+        // Both look at more than a line, and at labels: the short way does not do.
+        let has_short_way = collator.is_none() && starts.is_empty();
         loop {
-            if let Some(id) = self.memory.slots.predict(parser.rest(), parser.kind())
+            if has_short_way
+                && let Some(id) = self.memory.slots.predict(parser.rest(), parser.kind())
                 && self.take_known(&mut parser, id)
             {
                 continue;
@@ -103,19 +211,35 @@ impl Ingest<'_> {
             let entry = parser.next_entry()?;
             let line = hash_line(page, before, parser.position());
             match entry {
-                Entry::Sample(sample) => self.take_sample(page, kind, &sample)?,
+                Entry::Sample(sample) => {
+                    if starts.is_created_line(&sample.series) {
+                        continue;
+                    }
+                    let start_time_ms = starts.of(&sample.series);
+                    if let Some(collator) = &mut collator
+                        && self.collate(collator, &sample, start_time_ms)?
+                    {
+                        continue;
+                    }
+                    self.take_sample(page, kind, &sample, start_time_ms)?;
+                }
                 Entry::Help(name, help) => self.declare(line, &name, Declaration::Help(&help)),
-                Entry::Type(name, kind) => self.declare(line, &name, Declaration::Type(kind)),
+                Entry::Type(name, kind) => {
+                    if let Some(collator) = &mut collator {
+                        self.finish_collated(collator)?;
+                        collator.begin_family(&name, kind);
+                    }
+                    self.declare(line, &name, Declaration::Type(kind));
+                }
                 Entry::Unit(name, unit) => self.declare(line, &name, Declaration::Unit(unit)),
                 Entry::Comment => {}
                 Entry::Eof => break,
             }
         }
-        let limit = self.samples_max();
-        if self.counts.n_kept > limit {
-            return Err(ScrapeError::SampleLimit { n_samples: self.counts.n_kept, limit });
+        match &mut collator {
+            Some(collator) => self.finish_collated(collator),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Returns how many samples may be stored.
@@ -136,6 +260,7 @@ impl Ingest<'_> {
             Meaning::Declaration { family, declares } => {
                 self.memory.slots.visit(id);
                 self.memory.metadata.touch(family);
+                self.family = Some(family);
                 parser.skip_known_line(len, declares);
                 true
             }
@@ -152,52 +277,57 @@ impl Ingest<'_> {
     }
 
     /// Takes a sample that was parsed in full.
-    fn take_sample(&mut self, page: &[u8], kind: MetricType, sample: &Sample<'_>) -> Result<(), ScrapeError> {
-        let text = sample.series.bytes();
+    fn take_sample(
+        &mut self,
+        page: &[u8],
+        kind: MetricType,
+        sample: &Sample<'_>,
+        start_time_ms: Option<i64>,
+    ) -> Result<(), ScrapeError> {
         // The text is a part of the page.
-        let start = text.as_ptr().addr() - page.as_ptr().addr();
-        let problem = |problem: String| ScrapeError::Series { line: line_of(page, start), problem };
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(problem(format!("the series text is longer than {TEXT_BYTES_MAX} bytes")));
-        }
-        let id = match self.memory.slots.find(text, kind) {
-            Some(id) if self.memory.slots.meaning(id) != Meaning::Series(None) => Some(id),
-            known => {
-                let meaning = match self.new_meaning(&sample.series) {
-                    Ok(Some(meaning)) => meaning,
-                    Ok(None) => {
-                        self.count_unstored();
-                        return Ok(());
-                    }
-                    Err(NewSeriesError::Label(label)) => {
-                        self.counts.is_label_limit_hit = label.is_limit();
-                        return Err(problem(label.to_string()));
-                    }
-                    Err(NewSeriesError::Append(error)) => return Err(error.into()),
-                };
-                Some(match known {
-                    Some(id) => {
-                        self.memory.slots.set_meaning(id, meaning);
-                        id
-                    }
-                    None => {
-                        self.counts.n_added += usize::from(meaning != Meaning::Dropped);
-                        self.memory.slots.insert(text, kind, meaning)
-                    }
-                })
+        let start = sample.series.bytes().as_ptr().addr() - page.as_ptr().addr();
+        match self.slot_of(&sample.series, kind) {
+            Ok(Some(id)) => self.record_started(id, sample, start, start_time_ms),
+            Ok(None) => self.count_unstored(),
+            Err(NewSeriesError::Append(error)) => return Err(error.into()),
+            Err(NewSeriesError::Label(problem)) => {
+                let place = format!("line {}", line_of(page, start));
+                return Err(ScrapeError::Series { place, problem: problem.to_string() });
             }
-        };
-        if let Some(id) = id {
-            self.record(id, sample, start);
         }
         Ok(())
     }
 
+    /// Returns the slot of a series text, a new one if need be; `None` when the series cannot be stored although
+    /// nothing is wrong with it.
+    fn slot_of(&mut self, series: &SeriesText<'_>, kind: MetricType) -> Result<Option<u32>, NewSeriesError> {
+        let text = series.bytes();
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(LabelProblem::LongText.into());
+        }
+        let known = match self.memory.slots.find(text, kind) {
+            Some(id) if self.memory.slots.meaning(id) != Meaning::Series(None) => return Ok(Some(id)),
+            known => known,
+        };
+        let Some(meaning) = self.new_meaning(series)? else { return Ok(None) };
+        Ok(Some(match known {
+            Some(id) => {
+                self.memory.slots.set_meaning(id, meaning);
+                id
+            }
+            None => {
+                self.counts.n_added += usize::from(meaning != Meaning::Dropped);
+                self.memory.slots.insert(text, kind, meaning)
+            }
+        }))
+    }
+
     /// Finds out what a series text means; `None` when it cannot be stored although nothing is wrong with it.
     fn new_meaning(&mut self, text: &SeriesText<'_>) -> Result<Option<Meaning>, NewSeriesError> {
-        let Some(labels) = labels::series_labels(text, self.target, self.settings)? else {
-            return Ok(Some(Meaning::Dropped));
-        };
+        let labels = labels::series_labels(text, self.target, self.settings).inspect_err(|problem| {
+            self.counts.is_label_limit_hit = problem.is_limit();
+        })?;
+        let Some(labels) = labels else { return Ok(Some(Meaning::Dropped)) };
         // Beyond the limit nothing is stored, so storage need not know the series.
         if self.counts.n_kept >= self.samples_max() {
             return Ok(None);
@@ -221,50 +351,83 @@ impl Ingest<'_> {
     /// Puts a sample of slot `id` into the batch, if it is acceptable.
     #[inline]
     fn record(&mut self, id: u32, sample: &Sample<'_>, start: usize) {
-        self.counts.n_scraped += 1;
-        let (meaning, is_repeated) = self.memory.slots.visit(id);
-        let Meaning::Series(Some(series)) = meaning else { return };
-        self.counts.n_kept += 1;
-        let own_time_ms = if self.settings.honor_timestamps { sample.timestamp_ms } else { None };
-        if is_repeated && own_time_ms.is_none() {
-            self.counts.n_duplicate += 1;
-            return;
-        }
-        if own_time_ms.is_none() || self.settings.track_timestamps_staleness {
-            self.memory.slots.track(id);
-        }
-        if self.counts.n_kept > self.samples_max() {
-            return;
-        }
-        let time_ms = own_time_ms.unwrap_or(self.time_ms);
-        if time_ms > self.time_ms.saturating_add(FUTURE_MAX_MS) {
-            self.counts.n_out_of_bounds += 1;
-            return;
-        }
+        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms) else { return };
         self.scratch.batch.push(series, time_ms, sample.value);
+        self.scratch.origins.push(Origin::new(id, start));
         if self.settings.keeps_exemplars
             && let Some(exemplar) = &sample.exemplar
         {
             self.keep_exemplar(series, exemplar, time_ms);
         }
-        // Pages are bounded below 4 GiB.
-        self.scratch.origins.push(Origin { slot: id, start: u32::try_from(start).unwrap_or(u32::MAX) });
     }
 
-    /// Puts an exemplar into the batch; without a time of its own it has that of its sample.
-    fn keep_exemplar(
+    /// As [`Ingest::record`], with the time at which the counter began.
+    fn record_started(&mut self, id: u32, sample: &Sample<'_>, start: usize, start_time_ms: Option<i64>) {
+        let Some(start_time_ms) = start_time_ms else { return self.record(id, sample, start) };
+        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms) else { return };
+        self.push_started(series, Origin::new(id, start), (start_time_ms, time_ms), sample.value);
+        if self.settings.keeps_exemplars
+            && let Some(exemplar) = &sample.exemplar
+        {
+            self.keep_exemplar(series, exemplar, time_ms);
+        }
+    }
+
+    /// Counts a sample of slot `id`; returns its series and its time if it shall be stored.
+    #[inline]
+    fn accept(&mut self, id: u32, timestamp_ms: Option<i64>) -> Option<(SeriesRef, i64)> {
+        self.counts.n_scraped += 1;
+        let (meaning, is_repeated) = self.memory.slots.visit(id);
+        let Meaning::Series(Some(series)) = meaning else { return None };
+        self.counts.n_kept += 1;
+        let own_time_ms = if self.settings.honor_timestamps { timestamp_ms } else { None };
+        if is_repeated && own_time_ms.is_none() {
+            self.counts.n_duplicate += 1;
+            return None;
+        }
+        if own_time_ms.is_none() || self.settings.track_timestamps_staleness {
+            self.memory.slots.track(id);
+        }
+        if self.counts.n_kept > self.samples_max() {
+            return None;
+        }
+        let time_ms = own_time_ms.unwrap_or(self.time_ms);
+        if time_ms > self.time_ms.saturating_add(FUTURE_MAX_MS) {
+            self.counts.n_out_of_bounds += 1;
+            return None;
+        }
+        if self.settings.keeps_metadata {
+            self.keep_metadata(series);
+        }
+        Some((series, time_ms))
+    }
+
+    /// Hands the declarations of the current family to storage when they are new, for this series or at all.
+    #[cold]
+    fn keep_metadata(&mut self, series: SeriesRef) {
+        let Some(family) = self.family else { return };
+        if let Some(metadata) = self.memory.metadata.news_for(family, series) {
+            self.scratch.batch.metadata.push((series, metadata));
+        }
+    }
+
+    /// Puts a native histogram into the batch, if it is acceptable.
+    fn record_histogram(
         &mut self,
-        series: SeriesRef,
-        exposed: &wf_exposition::parse::Exemplar<'_>,
-        time_ms: i64,
-    ) {
-        let labels = Labels::from_pairs(exposed.labels.labels());
-        let time_ms = exposed.timestamp_ms.unwrap_or(time_ms);
-        self.scratch.batch.exemplars.push((series, Exemplar { labels, time_ms, value: exposed.value }));
+        id: u32,
+        start: usize,
+        timestamp_ms: Option<i64>,
+        start_time_ms: Option<i64>,
+        value: HistogramValue,
+    ) -> Option<(SeriesRef, i64)> {
+        let (series, time_ms) = self.accept(id, timestamp_ms)?;
+        self.push_histogram(series, Origin::new(id, start), (start_time_ms, time_ms), value);
+        Some((series, time_ms))
     }
 
     fn declare(&mut self, line: Option<&[u8]>, name: &str, declaration: Declaration<'_>) {
         let family = self.memory.metadata.declare(name, declaration);
+        self.family = family;
         let declares = match declaration {
             Declaration::Type(kind) => Some(kind),
             Declaration::Help(_) | Declaration::Unit(_) => None,
@@ -281,10 +444,25 @@ impl Ingest<'_> {
         slots.visit(id);
     }
 
-    /// Asks storage again for the series of a sample of this page, which storage has forgotten.
+    /// Asks storage again for the series of a float of this page, which storage has forgotten.
     pub(crate) fn resolve_again(&mut self, page: &[u8], origin: Origin) -> Option<SeriesRef> {
+        if self.is_protobuf {
+            return self.resolve_text_again(origin);
+        }
+        self.resolve_at(page, origin)
+    }
+
+    /// As [`Ingest::resolve_again`], for a series whose text stands in [`Scratch::texts`].
+    pub(crate) fn resolve_text_again(&mut self, origin: Origin) -> Option<SeriesRef> {
+        let texts = std::mem::take(&mut self.scratch.texts);
+        let series = self.resolve_at(&texts, origin);
+        self.scratch.texts = texts;
+        series
+    }
+
+    fn resolve_at(&mut self, texts: &[u8], origin: Origin) -> Option<SeriesRef> {
         let start = origin.start as usize;
-        let text = page.get(start..start + self.memory.slots.text_len(origin.slot))?;
+        let text = texts.get(start..start + self.memory.slots.text_len(origin.slot))?;
         let text = SeriesText::from_known(text, self.memory.slots.kind_of(origin.slot, text)?);
         let labels = labels::series_labels(&text, self.target, self.settings).ok()??;
         let series = self.sink.resolve(&labels).ok();

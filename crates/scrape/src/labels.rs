@@ -11,12 +11,15 @@ use wf_model::relabel::{self, Rule, Verdict};
 use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
 
 use crate::config::{JobSettings, NameValidation, ScrapeLimits};
+use crate::slots::TEXT_BYTES_MAX;
 
 /// Why a series cannot be accepted; fails its scrape.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LabelProblem {
     #[error("label name \"{name}\" is not unique in {series}")]
     NotUnique { name: String, series: String },
+    #[error("the series text is longer than {TEXT_BYTES_MAX} bytes")]
+    LongText,
     #[error("the series has no metric name: {0}")]
     NoName(Labels),
     #[error("invalid metric name or label names: {0}")]

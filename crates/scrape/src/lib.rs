@@ -42,7 +42,8 @@ mod testing;
 
 pub use clock::WallClock;
 pub use config::{
-    DEFAULT_BODY_BYTES_MAX, JobConfig, JobSettings, NameValidation, ScrapeLimits, ScrapeProtocol, TargetGroup,
+    DEFAULT_BODY_BYTES_MAX, HistogramSettings, JobConfig, JobSettings, NameEscaping, NameValidation,
+    ScrapeLimits, ScrapeProtocol, StartTimes, TargetGroup,
 };
 pub use error::ScrapeError;
 pub use manager::{

@@ -1,9 +1,10 @@
 //! What a target's pages declare about metric families: type, help and unit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wf_model::{Metadata, MetricType};
+use wf_series::SeriesRef;
 
 /// Scrapes for which a family is remembered after it vanished.
 const KEPT_SCRAPES: u32 = 10;
@@ -26,6 +27,8 @@ pub struct FamilyMetadata {
 struct Family {
     family: FamilyMetadata,
     seen: u32,
+    /// Series that storage knows these declarations of.
+    told: HashSet<SeriesRef, foldhash::fast::RandomState>,
 }
 
 /// The families of one target, as of its last scrapes.
@@ -62,7 +65,10 @@ impl MetadataCache {
         let metadata = &mut known.family.metadata;
         let (text, new) = match declaration {
             Declaration::Type(kind) => {
-                self.is_changed |= std::mem::replace(&mut metadata.kind, kind) != kind;
+                if std::mem::replace(&mut metadata.kind, kind) != kind {
+                    self.is_changed = true;
+                    known.told.clear();
+                }
                 return Some(place);
             }
             Declaration::Help(new) => (&mut metadata.help, new),
@@ -76,8 +82,15 @@ impl MetadataCache {
             return None;
         }
         new.clone_into(text);
+        known.told.clear();
         (self.n_bytes, self.is_changed) = (n_bytes, true);
         Some(place)
+    }
+
+    /// Returns what is declared of the family at `place`, unless this was asked for `series` since it changed.
+    pub(crate) fn news_for(&mut self, place: u32, series: SeriesRef) -> Option<Metadata> {
+        let known = self.families.get_mut(place as usize)?.as_mut()?;
+        known.told.insert(series).then(|| known.family.metadata.clone())
     }
 
     /// Notes that a family was declared as it was before.
@@ -122,7 +135,7 @@ impl MetadataCache {
         self.n_bytes = n_bytes;
         let name: Arc<str> = name.into();
         let family = FamilyMetadata { name: Arc::clone(&name), metadata: Metadata::default() };
-        let entry = Some(Family { family, seen: self.epoch });
+        let entry = Some(Family { family, seen: self.epoch, told: HashSet::default() });
         let place = match self.free.pop() {
             Some(place) => place,
             None => {

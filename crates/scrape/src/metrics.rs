@@ -34,6 +34,7 @@ pub(crate) struct ScrapeMetrics {
     exceeded_label_limits: Counter,
     exceeded_sample_limit: Counter,
     exceeded_body_size_limit: Counter,
+    exceeded_bucket_limit: Counter,
     duplicate_timestamp: Counter,
     out_of_order: Counter,
     out_of_bounds: Counter,
@@ -46,11 +47,6 @@ pub(crate) struct ScrapeMetrics {
 impl ScrapeMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         let quantiles = [0.01, 0.05, 0.5, 0.9, 0.99].map(Objective);
-        // Always zero until native histograms are scraped; alerts and dashboards ask for them.
-        registry.counter(
-            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
-            "Scrapes that hit the native histogram bucket limit and were rejected.",
-        );
         Self {
             exemplar_out_of_order: registry.counter(
                 "prometheus_target_scrapes_exemplar_out_of_order_total",
@@ -120,6 +116,10 @@ impl ScrapeMetrics {
                 "prometheus_target_scrapes_exceeded_sample_limit_total",
                 "Scrapes that hit the sample limit and were rejected.",
             ),
+            exceeded_bucket_limit: registry.counter(
+                "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+                "Scrapes that hit the native histogram bucket limit and were rejected.",
+            ),
             exceeded_body_size_limit: registry.counter(
                 "prometheus_target_scrapes_exceeded_body_size_limit_total",
                 "Scrapes that hit the body size limit and were rejected.",
@@ -170,6 +170,7 @@ impl ScrapeMetrics {
         match &outcome.error {
             Some(ScrapeError::SampleLimit { .. }) => self.exceeded_sample_limit.inc(),
             Some(ScrapeError::BodyTooLarge { .. }) => self.exceeded_body_size_limit.inc(),
+            Some(ScrapeError::BucketLimit { .. }) => self.exceeded_bucket_limit.inc(),
             _ => {}
         }
     }

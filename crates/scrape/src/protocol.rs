@@ -1,7 +1,7 @@
 //! What we ask a target for, and which format its answer is in.
 //!
 //! # Source
-//! `spec/prometheus-core.md` §2. Protobuf is neither asked for nor read yet.
+//! `spec/prometheus-core.md` §2.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,10 +9,12 @@ use std::time::Duration;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use wf_exposition::Format;
 
-use crate::config::{JobSettings, NameValidation, ScrapeProtocol};
+use crate::config::{JobSettings, NameEscaping, NameValidation, ScrapeProtocol};
 use crate::error::ScrapeError;
 
-const DEFAULT_PROTOCOLS: [ScrapeProtocol; 4] = [
+/// Protobuf stands first where it has what text has not, and is left out elsewhere.
+const DEFAULT_PROTOCOLS: [ScrapeProtocol; 5] = [
+    ScrapeProtocol::Protobuf,
     ScrapeProtocol::OpenMetrics1_0_0,
     ScrapeProtocol::OpenMetrics0_0_1,
     ScrapeProtocol::Text1_0_0,
@@ -24,9 +26,31 @@ const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-
 /// Exporters and proxies look for the original's name here.
 const USER_AGENT: &str = concat!("Prometheus/3.14.0 (compatible; Watchfire/", env!("CARGO_PKG_VERSION"), ")");
 
+/// Grammar of a page as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageFormat {
+    /// One of the text formats.
+    Text(Format),
+    /// Metric families, each behind its length.
+    Protobuf,
+}
+
+impl PageFormat {
+    /// Text 0.0.4.
+    pub(crate) const TEXT: Self = Self::Text(Format::Text);
+    /// OpenMetrics.
+    #[cfg(test)]
+    pub(crate) const OPEN_METRICS: Self = Self::Text(Format::OpenMetrics);
+}
+
 impl ScrapeProtocol {
     fn media_type(self, escaping: &str) -> String {
         match self {
+            Self::Protobuf => concat!(
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;",
+                "encoding=delimited"
+            )
+            .to_owned(),
             Self::OpenMetrics1_0_0 => {
                 format!("application/openmetrics-text;version=1.0.0;escaping={escaping}")
             }
@@ -36,10 +60,11 @@ impl ScrapeProtocol {
         }
     }
 
-    fn format(self) -> Format {
+    fn format(self) -> PageFormat {
         match self {
-            Self::OpenMetrics1_0_0 | Self::OpenMetrics0_0_1 => Format::OpenMetrics,
-            Self::Text1_0_0 | Self::Text0_0_4 => Format::Text,
+            Self::Protobuf => PageFormat::Protobuf,
+            Self::OpenMetrics1_0_0 | Self::OpenMetrics0_0_1 => PageFormat::Text(Format::OpenMetrics),
+            Self::Text1_0_0 | Self::Text0_0_4 => PageFormat::Text(Format::Text),
         }
     }
 }
@@ -65,12 +90,17 @@ fn timeout_text(timeout: Duration) -> String {
 }
 
 fn accept(settings: &JobSettings) -> String {
-    let escaping = match settings.name_validation {
-        NameValidation::Utf8 => "allow-utf-8",
-        NameValidation::Legacy => "underscores",
+    let escaping = match (settings.name_validation, settings.name_escaping) {
+        // Legacy names leave nothing to allow.
+        (NameValidation::Legacy, NameEscaping::AllowUtf8) => NameEscaping::Underscores.as_str(),
+        (_, escaping) => escaping.as_str(),
     };
-    let protocols =
-        if settings.protocols.is_empty() { DEFAULT_PROTOCOLS.as_slice() } else { &settings.protocols };
+    let wants_protobuf = settings.histograms.takes_native || settings.start_times.are_read();
+    let protocols = match settings.protocols.as_slice() {
+        [] if wants_protobuf => DEFAULT_PROTOCOLS.as_slice(),
+        [] => DEFAULT_PROTOCOLS.get(1..).unwrap_or_default(),
+        chosen => chosen,
+    };
     let mut accept = String::new();
     let mut tenths = 6_usize;
     for protocol in protocols {
@@ -86,13 +116,16 @@ fn accept(settings: &JobSettings) -> String {
 pub(crate) fn format_of(
     content_type: Option<&str>,
     fallback: Option<ScrapeProtocol>,
-) -> Result<Format, ScrapeError> {
+) -> Result<PageFormat, ScrapeError> {
     let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or("").trim();
     if media_type.eq_ignore_ascii_case("text/plain") {
-        return Ok(Format::Text);
+        return Ok(PageFormat::Text(Format::Text));
     }
     if media_type.eq_ignore_ascii_case("application/openmetrics-text") {
-        return Ok(Format::OpenMetrics);
+        return Ok(PageFormat::Text(Format::OpenMetrics));
+    }
+    if media_type.eq_ignore_ascii_case("application/vnd.google.protobuf") {
+        return Ok(PageFormat::Protobuf);
     }
     match fallback {
         Some(protocol) => Ok(protocol.format()),
@@ -135,20 +168,39 @@ mod tests {
     }
 
     #[test]
+    fn protobuf_is_asked_for_first_where_it_has_what_text_lacks() {
+        let mut settings = JobSettings::default();
+        settings.histograms.takes_native = true;
+        settings.name_escaping = NameEscaping::Values;
+        let headers = request_headers(&settings, settings.timeout);
+        assert_eq!(
+            headers[header::ACCEPT],
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+             application/openmetrics-text;version=1.0.0;escaping=values;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=values;q=0.3,\
+             text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+        );
+    }
+
+    #[test]
     fn the_media_type_alone_decides_the_format() {
         let check =
             |content_type, want| assert_eq!(format_of(content_type, None).ok(), want, "{content_type:?}");
-        check(Some("text/plain"), Some(Format::Text));
-        check(Some("Text/Plain; version=0.0.4; charset=utf-8"), Some(Format::Text));
-        check(Some("application/openmetrics-text; version=99"), Some(Format::OpenMetrics));
+        check(Some("text/plain"), Some(PageFormat::TEXT));
+        check(Some("Text/Plain; version=0.0.4; charset=utf-8"), Some(PageFormat::TEXT));
+        check(Some("application/openmetrics-text; version=99"), Some(PageFormat::OPEN_METRICS));
+        check(
+            Some("application/vnd.google.protobuf; proto=x; encoding=delimited"),
+            Some(PageFormat::Protobuf),
+        );
         check(Some("application/json"), None);
         check(Some("text/html"), None);
         check(Some(""), None);
         check(None, None);
-        assert_eq!(format_of(None, Some(ScrapeProtocol::Text0_0_4)).ok(), Some(Format::Text));
+        assert_eq!(format_of(None, Some(ScrapeProtocol::Text0_0_4)).ok(), Some(PageFormat::TEXT));
         assert_eq!(
             format_of(Some("text/html"), Some(ScrapeProtocol::OpenMetrics1_0_0)).ok(),
-            Some(Format::OpenMetrics)
+            Some(PageFormat::OPEN_METRICS)
         );
     }
 }

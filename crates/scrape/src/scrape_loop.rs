@@ -295,7 +295,7 @@ fn unpack<'a>(plan: &Plan, raw: &'a RawPage, unpacked: &'a mut Vec<u8>) -> Resul
     };
     // An empty page is empty in every format.
     let format = if body.is_empty() {
-        wf_exposition::Format::Text
+        protocol::PageFormat::TEXT
     } else {
         protocol::format_of(raw.content_type.as_deref(), plan.settings.fallback_protocol)?
     };

@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 use wf_model::{Labels, is_stale_nan};
-use wf_series::{Acknowledge, AppendError, AppendOutcome, Rejection, SampleSink, SeriesRef, WriteBatch};
+use wf_series::{
+    Acknowledge, AppendError, AppendOutcome, HistogramRejection, HistogramValue, Rejection, SampleSink,
+    SeriesRef, WriteBatch,
+};
 
 /// A sample as stored: labels, time, bits of the value.
 pub(crate) type Stored = (String, i64, u64);
+
+/// A native histogram as stored: labels, time, start, value.
+pub(crate) type StoredHistogram = (String, i64, i64, HistogramValue);
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeSink {
@@ -24,6 +30,9 @@ struct Inner {
     limit: Option<u64>,
     n_resolved: usize,
     exemplars: Vec<wf_series::Exemplar>,
+    histograms: Vec<StoredHistogram>,
+    metadata: Vec<String>,
+    starts: Vec<(String, i64, i64)>,
     log: Vec<Stored>,
     panics: bool,
 }
@@ -47,8 +56,23 @@ impl FakeSink {
     }
 
     /// Exemplars appended so far, in order.
-    pub(crate) fn exemplars(&self) -> Vec<wf_series::Exemplar> {
-        self.inner.lock().exemplars.clone()
+    pub(crate) fn take_exemplars(&self) -> Vec<wf_series::Exemplar> {
+        std::mem::take(&mut self.inner.lock().exemplars)
+    }
+
+    /// Returns native histograms as stored: labels, time, start, value as queries see it.
+    pub(crate) fn take_histograms(&self) -> Vec<StoredHistogram> {
+        std::mem::take(&mut self.inner.lock().histograms)
+    }
+
+    /// Returns metadata as stored: labels, type, help, unit.
+    pub(crate) fn take_metadata(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.lock().metadata)
+    }
+
+    /// Returns start timestamps as stored: labels, time, start.
+    pub(crate) fn take_starts(&self) -> Vec<(String, i64, i64)> {
+        std::mem::take(&mut self.inner.lock().starts)
     }
 
     pub(crate) fn n_resolved(&self) -> usize {
@@ -95,6 +119,37 @@ impl SampleSink for FakeSink {
         assert!(!std::mem::take(&mut inner.panics), "asked to panic");
         inner.exemplars.extend(batch.exemplars.iter().map(|(_, exemplar)| exemplar.clone()));
         let mut outcome = AppendOutcome::default();
+        let n_starts = batch.start_times_ms.len();
+        assert!(n_starts == 0 || n_starts == batch.len(), "start timestamps for all samples or for none");
+        let idx_of = |series: SeriesRef| usize::try_from(series.get()).expect("as many as fit in memory") - 1;
+        for (position, start_ms) in
+            batch.start_times_ms.iter().enumerate().filter(|(_, start_ms)| **start_ms != 0)
+        {
+            if let Some((labels, _)) = &inner.series[idx_of(batch.refs[position])] {
+                let stored = (labels.to_string(), batch.times_ms[position], *start_ms);
+                inner.starts.push(stored);
+            }
+        }
+        for (series, metadata) in &batch.metadata {
+            if let Some((labels, _)) = &inner.series[idx_of(*series)] {
+                let stored =
+                    format!("{labels} {} {:?} {:?}", metadata.kind.as_str(), metadata.help, metadata.unit);
+                inner.metadata.push(stored);
+            }
+        }
+        for (position, sample) in batch.histograms.iter().enumerate() {
+            match &inner.series[idx_of(sample.series)] {
+                Some((labels, _)) => {
+                    let stored =
+                        (labels.to_string(), sample.time_ms, sample.start_time_ms, sample.value.clone());
+                    inner.histograms.push(stored);
+                }
+                None => {
+                    let forgotten = HistogramRejection::Sample(Rejection::UnknownSeries);
+                    outcome.rejected_histograms.push((position, forgotten));
+                }
+            }
+        }
         for position in 0..batch.len() {
             let (time, value) = (batch.times_ms[position], batch.values[position]);
             let idx = usize::try_from(batch.refs[position].get()).expect("as many as fit in memory") - 1;

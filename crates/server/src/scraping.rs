@@ -23,7 +23,8 @@ fn job(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
 }
 
 fn settings(file: &JobFile) -> JobSettings {
-    let wf_config::FormatConfig { protocols, fallback, legacy_names, extra_metrics } = &file.format;
+    let wf_config::FormatConfig { protocols, fallback, legacy_names, escaping: _, extra_metrics } =
+        &file.format;
     JobSettings {
         interval: file.scrape_interval,
         timeout: file.scrape_timeout,
@@ -34,24 +35,26 @@ fn settings(file: &JobFile) -> JobSettings {
         honor_timestamps: file.honor_timestamps,
         track_timestamps_staleness: file.track_timestamps_staleness,
         enable_compression: file.enable_compression,
-        protocols: protocols.iter().map(|name| protocol(*name)).collect(),
-        fallback_protocol: fallback.map(protocol),
+        protocols: protocols.iter().filter_map(|name| protocol(*name)).collect(),
+        fallback_protocol: fallback.and_then(protocol),
         name_validation: if *legacy_names { NameValidation::Legacy } else { NameValidation::Utf8 },
         extra_scrape_metrics: *extra_metrics,
-        keeps_exemplars: false,
         limits: limits(file.limits),
         relabel: file.relabel.clone(),
         metric_relabel: file.metric_relabel.clone(),
         client: file.client.clone(),
+        ..JobSettings::default()
     }
 }
 
-fn protocol(name: wf_config::ScrapeProtocol) -> ScrapeProtocol {
+/// Protobuf is not asked for yet: the next format in the list is.
+fn protocol(name: wf_config::ScrapeProtocol) -> Option<ScrapeProtocol> {
     match name {
-        wf_config::ScrapeProtocol::OpenMetrics0_0_1 => ScrapeProtocol::OpenMetrics0_0_1,
-        wf_config::ScrapeProtocol::OpenMetrics1_0_0 => ScrapeProtocol::OpenMetrics1_0_0,
-        wf_config::ScrapeProtocol::Text0_0_4 => ScrapeProtocol::Text0_0_4,
-        wf_config::ScrapeProtocol::Text1_0_0 => ScrapeProtocol::Text1_0_0,
+        wf_config::ScrapeProtocol::OpenMetrics0_0_1 => Some(ScrapeProtocol::OpenMetrics0_0_1),
+        wf_config::ScrapeProtocol::OpenMetrics1_0_0 => Some(ScrapeProtocol::OpenMetrics1_0_0),
+        wf_config::ScrapeProtocol::Text0_0_4 => Some(ScrapeProtocol::Text0_0_4),
+        wf_config::ScrapeProtocol::Text1_0_0 => Some(ScrapeProtocol::Text1_0_0),
+        wf_config::ScrapeProtocol::Protobuf => None,
     }
 }
 

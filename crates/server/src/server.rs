@@ -35,8 +35,8 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// Where the configuration comes from, now and at each reload.
 #[derive(Clone, Debug)]
 pub enum ConfigSource {
-    /// A file.
-    File(PathBuf),
+    /// A file, and how it is read.
+    File(PathBuf, wf_config::LoadOptions),
     /// Made by the program: a reload applies it again.
     Fixed(Box<wf_config::Config>),
 }
@@ -47,7 +47,7 @@ impl ConfigSource {
     /// See [`wf_config::ConfigError`].
     pub fn load(&self) -> Result<wf_config::Config, wf_config::ConfigError> {
         match self {
-            Self::File(path) => wf_config::load_file(path),
+            Self::File(path, options) => wf_config::load_file_with(path, *options),
             Self::Fixed(config) => Ok(config.as_ref().clone()),
         }
     }
@@ -145,6 +145,7 @@ impl Server {
     /// See [`ServerError`].
     pub fn new(config: Config, registry: Registry, clock: Clock) -> Result<Self, ServerError> {
         let loaded = config.source.load()?;
+        warn_of_gaps(&loaded);
         let (control, commands) = ControlHandle::channel();
         let metrics = Metrics::new(&registry, config.n_query_slots);
         let engine_options = with_config(&config.engine, &loaded);
@@ -275,6 +276,7 @@ impl Server {
     fn reload(&self) -> Result<(), String> {
         let outcome = self.source.load().map_err(|error| error.to_string());
         let outcome = outcome.and_then(|config| {
+            warn_of_gaps(&config);
             let scrape = self.state.scrape().map_err(|error| error.message)?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             scrape
@@ -302,6 +304,13 @@ impl Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// Says what the configuration asks for in vain.
+fn warn_of_gaps(config: &wf_config::Config) {
+    for warning in config.warnings() {
+        warn!("configuration: {warning}");
     }
 }
 

@@ -97,6 +97,24 @@ pub(crate) enum ToolCommand {
         #[command(subcommand)]
         command: CheckCommand,
     },
+    /// About configuration files
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// Tools about configuration files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show the effective value of every field, and where it comes from
+    Explain {
+        /// Configuration file
+        file: PathBuf,
+        /// Let ${env:NAME} and ${file:PATH} in secrets stand for what they name
+        #[arg(long = "config.expand-secrets")]
+        expand_secrets: bool,
+    },
 }
 
 /// Tools that check files.

@@ -61,7 +61,7 @@ async fn serve_forever(config: Config) -> Result<()> {
     let exporter = NodeExporter::with_build_info(config, &build_info())?;
     for address in &addresses {
         let listener = Listener::bind(address).await?;
-        announce(&listener);
+        announce(&listener, None);
         spawn_listener(&mut group, listener, &exporter);
     }
     spawn_exporter(&mut group, exporter);

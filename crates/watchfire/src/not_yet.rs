@@ -38,7 +38,6 @@ const FLAGS: &[&str] = &[
     "storage.tsdb.no-lockfile",
     "storage.tsdb.retention",
     "storage.tsdb.samples-per-chunk",
-    "web.config.file",
     "web.console.libraries",
     "web.console.templates",
     "web.enable-otlp-receiver",

@@ -3,7 +3,7 @@
 mod storage;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use wf_httpkit::component::Group;
 use wf_httpkit::process::BuildInfo;
-use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
+use wf_httpkit::server::{
+    GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, WebPolicy, serve,
+};
 use wf_httpkit::{Registry, process};
 use wf_promql::engine::{EngineOptions, Features, ThreadHook};
 use wf_server::{Clock, Config, ConfigSource, ControlHandle, Facts, Server};
@@ -31,6 +33,9 @@ pub(crate) struct ServerOptions {
     /// Configuration file
     #[arg(long = "config.file", default_value = "prometheus.yml")]
     pub(crate) config_file: PathBuf,
+    /// Let ${env:NAME} and ${file:PATH} in secrets of the configuration stand for what they name
+    #[arg(long = "config.expand-secrets")]
+    pub(crate) expand_secrets: bool,
     /// Address to listen on; may be repeated
     #[arg(long = "web.listen-address", default_value = "0.0.0.0:9090")]
     pub(crate) listen: Vec<String>,
@@ -40,6 +45,9 @@ pub(crate) struct ServerOptions {
     /// Path under which everything is served; default: the path of the external URL
     #[arg(long = "web.route-prefix", value_parser = route_prefix)]
     pub(crate) route_prefix: Option<String>,
+    /// File with TLS, users and headers of the listeners; read again when it changes
+    #[arg(long = "web.config.file", default_value = "")]
+    pub(crate) web_config_file: PathBuf,
     /// How long a client may take to send a request, and a connection may be idle
     #[arg(long = "web.read-timeout", default_value = "5m", value_parser = duration)]
     pub(crate) read_timeout: Duration,
@@ -169,10 +177,11 @@ async fn serve_forever(options: &ServerOptions) -> Result<()> {
     let server = Server::new(config(options), registry.clone(), system_clock())?;
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
-    let http = http_options(options, &registry);
+    let web = web_policy(&options.web_config_file)?;
+    let http = HttpOptions { web: web.clone(), ..http_options(options, &registry) };
     for address in &options.listen {
         let listener = Listener::bind(address).await?;
-        announce(&listener);
+        announce(&listener, web.as_deref());
         let (router, http) = (server.router(), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
@@ -204,11 +213,19 @@ pub(crate) fn build_info() -> BuildInfo {
     }
 }
 
-/// Says where we listen, and warns when that is more than this machine.
-pub(crate) fn announce(listener: &Listener) {
+/// Reads a `web.config.file`; an empty path is none.
+pub(crate) fn web_policy(path: &Path) -> Result<Option<Arc<WebPolicy>>> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    WebPolicy::load(path, wf_config::read_web).map(Some).context("--web.config.file")
+}
+
+/// Says where we listen, and warns when that is more than this machine and open to all.
+pub(crate) fn announce(listener: &Listener, web: Option<&WebPolicy>) {
     let address = listener.local_addr();
-    if address.ip().is_loopback() {
-        info!(%address, "listening");
+    if address.ip().is_loopback() || web.is_some_and(WebPolicy::is_guarded) {
+        info!(%address, tls = web.is_some_and(WebPolicy::is_tls), "listening");
     } else {
         warn!(%address, "listening beyond this machine without authentication: whoever reaches the port may read");
     }
@@ -255,7 +272,7 @@ pub(crate) async fn signals(
 fn config(options: &ServerOptions) -> Config {
     let base_path = options.base_path();
     Config {
-        source: ConfigSource::File(options.config_file.clone()),
+        source: ConfigSource::File(options.config_file.clone(), options.load_options()),
         data: options.data.clone(),
         tsdb: tsdb_options(options),
         keeps_exemplars: options.has_feature("exemplar-storage"),
@@ -297,6 +314,10 @@ fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
 impl ServerOptions {
     fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature.trim() == name)
+    }
+
+    fn load_options(&self) -> wf_config::LoadOptions {
+        wf_config::LoadOptions { expands_secrets: self.expand_secrets }
     }
 
     /// Path of the external URL, without a slash at its end.
@@ -407,6 +428,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
     let time = wf_model::duration::format;
     let pairs = [
         ("config.file", options.config_file.display().to_string()),
+        ("config.expand-secrets", options.expand_secrets.to_string()),
         ("enable-feature", options.features.join(",")),
         ("log.format", format!("{:?}", options.log.format).to_lowercase()),
         ("log.level", format!("{:?}", options.log.level).to_lowercase()),

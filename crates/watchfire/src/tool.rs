@@ -3,16 +3,19 @@
 pub(crate) mod promql;
 pub(crate) mod tsdb;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{CheckCommand, ToolCommand, ToolOptions};
+use crate::cli::{CheckCommand, ConfigCommand, ToolCommand, ToolOptions};
 use crate::say;
 
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
+        ToolCommand::Config { command: ConfigCommand::Explain { file, expand_secrets } } => {
+            explain_config(file, wf_config::LoadOptions { expands_secrets: *expand_secrets })
+        }
         ToolCommand::Check { command: CheckCommand::Config { files } } => check_configs(files),
         ToolCommand::Check { command: CheckCommand::Rules { files } } => check_rules(files),
     }
@@ -22,7 +25,12 @@ fn check_configs(files: &[PathBuf]) -> ExitCode {
     let mut is_good = true;
     for file in files {
         match wf_config::load_file(file) {
-            Ok(_) => say(&format!("{}: SUCCESS", file.display())),
+            Ok(config) => {
+                for warning in config.warnings() {
+                    say(&format!("{}: WARNING: {warning}", file.display()));
+                }
+                say(&format!("{}: SUCCESS", file.display()));
+            }
             Err(error) => {
                 is_good = false;
                 say(&format!("{}: FAILED: {:#}", file.display(), anyhow::Error::from(error)));
@@ -30,6 +38,19 @@ fn check_configs(files: &[PathBuf]) -> ExitCode {
         }
     }
     ExitCode::from(u8::from(!is_good))
+}
+
+/// Shows a field a line: its path, its value and its origin.
+fn explain_config(file: &Path, options: wf_config::LoadOptions) -> ExitCode {
+    match wf_config::explain::explain_file(file, options) {
+        Ok(fields) => {
+            for field in fields {
+                say(&format!("{}: {}  # {}", field.path, field.value, field.origin));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => crate::fail(&error.into()),
+    }
 }
 
 fn check_rules(files: &[PathBuf]) -> ExitCode {

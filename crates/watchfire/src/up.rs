@@ -47,7 +47,7 @@ async fn watch(options: &UpOptions) -> Result<()> {
     let server = Server::new(config, registry.clone(), system_clock())?;
     crate::exporter::spawn(&mut group, exporter)?;
 
-    announce(&web);
+    announce(&web, None);
     let http = HttpOptions {
         guard: GuardOptions {
             read_only_posts: wf_server::READ_ONLY_POSTS.to_vec(),
@@ -77,7 +77,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr) -> Config {
     let source = match &options.config {
-        Some(path) => ConfigSource::File(path.clone()),
+        Some(path) => ConfigSource::File(path.clone(), wf_config::LoadOptions::default()),
         None => ConfigSource::Fixed(Box::new(default_config(web, exporter))),
     };
     let flags = [

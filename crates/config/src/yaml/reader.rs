@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Node, Position, Value};
@@ -32,12 +33,39 @@ impl fmt::Display for Problem {
 pub struct Reader {
     path: Vec<String>,
     problems: Vec<Problem>,
+    /// What relative paths are below.
+    directory: PathBuf,
+    /// Whether `${env:NAME}` and `${file:PATH}` in secrets stand for what they name.
+    expands_secrets: bool,
 }
 
 /// At most so many problems are reported; a file of another format would give thousands.
 const N_PROBLEMS_MAX: usize = 50;
 
 impl Reader {
+    /// Builds a reader of a file in `directory`.
+    pub fn below(directory: &Path, expands_secrets: bool) -> Self {
+        Self { directory: directory.to_owned(), expands_secrets, ..Self::default() }
+    }
+
+    /// Makes a path relative to the directory of the file; an empty one stays empty.
+    pub(crate) fn below_directory(&self, path: &str) -> String {
+        if path.is_empty() || self.directory.as_os_str().is_empty() {
+            return path.to_owned();
+        }
+        self.directory.join(path).to_string_lossy().into_owned()
+    }
+
+    /// Returns the directory that relative paths are below.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns whether secrets may name environment variables and files.
+    pub(crate) fn expands_secrets(&self) -> bool {
+        self.expands_secrets
+    }
+
     /// Reads `node` as a `T`; null is the zero value.
     pub fn read<T: FromYaml + Default>(&mut self, node: &Node) -> T {
         if node.is_null() {
@@ -147,15 +175,7 @@ impl FromYaml for u64 {
     /// Decimal, `0x`, `0b`, octal with a leading `0`; `_` between digits.
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = scalar(node, reader, "a number")?;
-        let digits = text.trim_start_matches('+').replace('_', "");
-        let (radix, digits) = match digits.as_bytes() {
-            [b'0', b'x', ..] => (16, digits.trim_start_matches("0x")),
-            [b'0', b'b', ..] => (2, digits.trim_start_matches("0b")),
-            [b'0', b'o', ..] => (8, digits.trim_start_matches("0o")),
-            [b'0', _, ..] => (8, digits.as_str()),
-            _ => (10, digits.as_str()),
-        };
-        let number = Self::from_str_radix(digits, radix).ok();
+        let number = parse_uint(text.trim_start_matches('+'));
         if number.is_none() {
             reader.report(
                 node.position,
@@ -166,12 +186,29 @@ impl FromYaml for u64 {
     }
 }
 
+fn parse_uint(text: &str) -> Option<u64> {
+    let digits = text.replace('_', "");
+    let (radix, digits) = match digits.as_bytes() {
+        [b'0', b'x', ..] => (16, digits.trim_start_matches("0x")),
+        [b'0', b'b', ..] => (2, digits.trim_start_matches("0b")),
+        [b'0', b'o', ..] => (8, digits.trim_start_matches("0o")),
+        [b'0', _, ..] => (8, digits.as_str()),
+        _ => (10, digits.as_str()),
+    };
+    // A sign would be a second one.
+    if digits.starts_with('+') { None } else { u64::from_str_radix(digits, radix).ok() }
+}
+
 impl FromYaml for i64 {
     /// As a number without a sign, with one.
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = scalar(node, reader, "a number")?;
-        let digits = text.trim_start_matches('+').replace('_', "");
-        let number = digits.parse().ok();
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(digits) => (-1, digits),
+            None => (1, text.trim_start_matches('+')),
+        };
+        let number =
+            parse_uint(digits).and_then(|number| Self::try_from(number).ok()).map(|number| sign * number);
         if number.is_none() {
             reader.report(node.position, format!("cannot unmarshal `{text}` into int: not a whole number"));
         }
@@ -233,6 +270,9 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         return Ok(0);
     }
     let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if text.starts_with('-') {
+        return Err("'storage.tsdb.retention.size' must be greater than or equal to 0".to_owned());
+    }
     let (digits, unit) = text.split_at(n_digits);
     let shift = match unit {
         "B" => 0,
@@ -252,7 +292,10 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 impl<T: FromYaml> FromYaml for Vec<T> {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
-            reader.report(node.position, format!("expected a list, got {}", node.kind()));
+            reader.report(
+                node.position,
+                format!("yaml: unmarshal errors: expected a list, got {}", node.kind()),
+            );
             return None;
         };
         let mut values = Self::with_capacity(items.len());
@@ -266,7 +309,10 @@ impl<T: FromYaml> FromYaml for Vec<T> {
 impl<T: FromYaml> FromYaml for BTreeMap<String, T> {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let Value::Mapping(entries) = &node.value else {
-            reader.report(node.position, format!("expected a mapping, got {}", node.kind()));
+            reader.report(
+                node.position,
+                format!("yaml: unmarshal errors: expected a mapping, got {}", node.kind()),
+            );
             return None;
         };
         let mut map = Self::new();
@@ -294,7 +340,10 @@ fn scalar<'a>(node: &'a Node, reader: &mut Reader, wanted: &str) -> Option<&'a s
     match &node.value {
         Value::Scalar { text, .. } => Some(text),
         _ => {
-            reader.report(node.position, format!("expected {wanted}, got {}", node.kind()));
+            reader.report(
+                node.position,
+                format!("yaml: unmarshal errors: expected {wanted}, got {}", node.kind()),
+            );
             None
         }
     }
@@ -310,7 +359,10 @@ pub fn read_fields(
     mut set: impl FnMut(&str, &Node, &mut Reader) -> bool,
 ) -> Option<()> {
     let Value::Mapping(entries) = &node.value else {
-        reader.report(node.position, format!("expected a mapping, got {}", node.kind()));
+        reader.report(
+            node.position,
+            format!("yaml: unmarshal errors: expected a mapping, got {}", node.kind()),
+        );
         return None;
     };
     let mut known = HashSet::new();
@@ -427,7 +479,10 @@ mod tests {
             "line 2, column 4: cannot unmarshal `x` into uint: not a whole number ≥ 0 (at b)",
         );
         check(read("a: 1\na: 2\n"), "line 2, column 1: key \"a\" already set in map");
-        check(read("a: [1]\n"), "line 1, column 4: expected a number, got a list (at a)");
+        check(
+            read("a: [1]\n"),
+            "line 1, column 4: yaml: unmarshal errors: expected a number, got a list (at a)",
+        );
         assert_eq!(
             parse_bytes("100"),
             Err("units: unknown unit  in 100; use B, KB, MB, GB, TB, PB or EB".to_owned())

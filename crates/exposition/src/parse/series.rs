@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use wf_model::float::{format_g, parse_go};
+use wf_model::float::parse_go;
 use wf_model::{METRIC_NAME, MetricType};
 
 use super::error::{Fault, Problem};
@@ -102,10 +102,7 @@ fn normalise<'a>(kind: MetricType, name: &str, value: Cow<'a, str>) -> Cow<'a, s
         return value;
     }
     let Ok(number) = parse_go(value.as_bytes()) else { return value };
-    let mut text = format_g(number);
-    if number.is_finite() && !text.bytes().any(|byte| matches!(byte, b'.' | b'e')) {
-        text.push_str(".0");
-    }
+    let text = crate::protobuf::format_bound(number);
     if text == *value { value } else { Cow::Owned(text) }
 }
 

@@ -146,6 +146,39 @@ pub struct OAuth2 {
     pub token_url: String,
     /// More parameters of the token request.
     pub endpoint_params: BTreeMap<String, String>,
+    /// How tokens are asked for: `client_credentials` when empty, or JWT bearer.
+    pub grant_type: String,
+    /// Name of the key that signs JWTs.
+    pub client_certificate_key_id: String,
+    /// The key that signs JWTs, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_key: Option<Secret<String>>,
+    /// File with that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_key_file: Option<PathBuf>,
+    /// `RS256` when empty, `RS384` or `RS512`.
+    pub signature_algorithm: String,
+    /// Issuer in JWTs; the client's name when empty.
+    pub iss: String,
+    /// Audience in JWTs; the token URL when empty.
+    pub audience: String,
+    /// More claims in JWTs.
+    pub claims: BTreeMap<String, String>,
+    /// How the authorization server is checked.
+    #[serde(skip_serializing_if = "TlsOptions::is_default")]
+    pub tls_config: TlsOptions,
+    /// Proxy for token requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
+    /// Hosts that are reached without that proxy.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub no_proxy: String,
+    /// Whether `HTTP_PROXY` and its relatives are honoured for token requests.
+    #[serde(skip_serializing_if = "is_false")]
+    pub proxy_from_environment: bool,
+    /// Headers sent to that proxy on CONNECT.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub proxy_connect_header: BTreeMap<String, Vec<Secret<String>>>,
 }
 
 /// Oldest and newest protocol versions, as Prometheus names them.
@@ -239,7 +272,16 @@ impl ClientOptions {
     pub fn resolve_paths(&mut self, dir: &Path) {
         let basic = self.basic_auth.iter_mut().flat_map(|b| [&mut b.username_file, &mut b.password_file]);
         let token = self.authorization.iter_mut().map(|a| &mut a.credentials_file);
-        let oauth2 = self.oauth2.iter_mut().map(|o| &mut o.client_secret_file);
+        let oauth2 = self.oauth2.iter_mut().flat_map(|o| {
+            let tls = &mut o.tls_config;
+            [
+                &mut o.client_secret_file,
+                &mut o.client_certificate_key_file,
+                &mut tls.ca_file,
+                &mut tls.cert_file,
+                &mut tls.key_file,
+            ]
+        });
         let tls = &mut self.tls_config;
         let tls = [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file];
         let optional =

@@ -22,11 +22,12 @@ use tokio::time::{Sleep, sleep};
 
 use super::guard::{Guard, Refusal};
 use super::measure::{Facts, HttpMetrics, Measured};
-use super::{ServerOptions, compress};
+use super::{ServerOptions, WebPolicy, compress};
 
 /// What the layers of one listener share.
 struct Shared {
     guard: Guard,
+    web: Option<Arc<WebPolicy>>,
     metrics: Option<HttpMetrics>,
     body_bytes_max: usize,
     stall_timeout: Duration,
@@ -37,6 +38,7 @@ struct Shared {
 pub(super) fn wrap(router: Router, options: &ServerOptions, listener: SocketAddr) -> Router {
     let shared = Arc::new(Shared {
         guard: Guard::new(options.guard.clone(), listener),
+        web: options.web.clone(),
         metrics: options.metrics.clone(),
         body_bytes_max: options.body_bytes_max,
         stall_timeout: options.stall_timeout,
@@ -55,11 +57,21 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
     };
     let encoding = compress::choose(request.headers());
     let is_head = request.method() == Method::HEAD;
-    let mut response = match admit(&shared, request) {
-        Ok(request) => isolate(&shared, &facts, next.run(request)).await,
-        Err(refusal) => refusal.into_response(),
+    let refused = match &shared.web {
+        Some(web) => web.refuse(request.headers()).await,
+        None => None,
+    };
+    let mut response = match refused {
+        Some(refused) => refused,
+        None => match admit(&shared, request) {
+            Ok(request) => isolate(&shared, &facts, next.run(request)).await,
+            Err(refusal) => refusal.into_response(),
+        },
     };
     set_security_headers(&mut response);
+    if let Some(web) = &shared.web {
+        web.decorate(response.headers_mut());
+    }
     if !is_head {
         response = compress::compress(response, encoding);
     }

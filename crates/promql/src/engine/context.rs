@@ -146,6 +146,8 @@ pub(crate) struct Cx<'q> {
     pub(crate) counter: Counter,
     pub(crate) work: Work,
     pub(crate) trace: Trace,
+    /// A join met duplicates on its one side at a step where its many side was empty.
+    pub(crate) has_unmatched_duplicates: bool,
     budget: Arc<Budget>,
     is_fork: bool,
     columns: Vec<Column>,
@@ -163,6 +165,7 @@ impl<'q> Cx<'q> {
             counter,
             work: Work::default(),
             trace: Trace::default(),
+            has_unmatched_duplicates: false,
             budget: Arc::new(Budget {
                 limit: env.max_samples,
                 bytes_max: env.memory_bytes_max,

@@ -14,9 +14,9 @@ use super::grid::Grid;
 use super::operator::{Materialized, VectorOp, same_labelset, without_metadata};
 use super::options::{EngineOptions, QueryOptions};
 use super::parallel::Permits;
-use super::plan::Plan;
 use super::plan::make::{PlanContext, make};
 use super::plan::trace::Trace;
+use super::plan::{Plan, Rule};
 use super::prepare::{QuerySpan, resolve};
 use super::result::{InstantSample, QueryResult, QueryValue, RangeSeries};
 use super::scalar::Scalar;
@@ -73,10 +73,21 @@ pub(crate) fn execute(
         cx.trace = Trace::new(env.plan.plan.nodes.len());
     }
     let expr = env.plan.expr();
-    let mut value = match when {
-        When::Instant(time_ms) => instant_value(expr, time_ms, &mut cx)?,
-        When::Range(_) => QueryValue::Matrix(matrix(expr, grid, &mut cx)?),
+    let outcome = match when {
+        When::Instant(time_ms) => instant_value(expr, time_ms, &mut cx),
+        When::Range(_) => matrix(expr, grid, &mut cx).map(QueryValue::Matrix),
     };
+    if cx.has_unmatched_duplicates && env.plan.plan.times_applied(Rule::MatcherPropagation) > 0 {
+        // Narrowing may have emptied the side whose samples make these duplicates an error: ask the query as it was written.
+        let rules = engine.rules.without(Rule::MatcherPropagation);
+        let left = timeout(engine, options).saturating_sub(now().saturating_sub(started));
+        let (engine, options) = (
+            EngineOptions { rules, ..engine.clone() },
+            QueryOptions { timeout: Some(left), ..options.clone() },
+        );
+        return execute((&engine, permits), source, query, when, &options);
+    }
+    let mut value = outcome?;
     let evaluated = now();
     if let QueryValue::Matrix(series) = &mut value {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -125,7 +136,6 @@ fn prepare<'q>(
     let mut expr = query.expr.clone();
     check_root(&expr, when)?;
     resolve(&mut expr, &when.span())?;
-    let timeout = options.timeout.map_or(engine.timeout, |timeout| timeout.min(engine.timeout));
     let grid = when.grid();
     let lookback_ms = options.lookback_delta_ms.unwrap_or(engine.lookback_delta_ms);
     let context = PlanContext {
@@ -145,7 +155,7 @@ fn prepare<'q>(
         memory_bytes_max: engine.memory_bytes_max,
         cancel: options.cancel.clone(),
         clock: options.clock.clone(),
-        deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout)),
+        deadline: options.clock.as_ref().map(|_| started.saturating_add(timeout(engine, options))),
         permits: Arc::clone(permits),
         on_thread_start: engine.on_thread_start.clone(),
         plan: make(expr, context),
@@ -160,6 +170,11 @@ fn prepare<'q>(
         env.plan.estimate(engine.default_subquery_step_ms);
     }
     Ok(env)
+}
+
+/// Returns how long the query may run.
+fn timeout(engine: &EngineOptions, options: &QueryOptions) -> Duration {
+    options.timeout.map_or(engine.timeout, |timeout| timeout.min(engine.timeout))
 }
 
 fn check_root(expr: &Expr, when: When) -> Result<(), QueryError> {

@@ -71,7 +71,10 @@ impl Site {
         fill(&folder.path().join("data"), series);
         std::fs::write(folder.path().join("prometheus.yml"), "global: {scrape_interval: 15s}\n").unwrap();
         let config = Config {
-            source: ConfigSource::File(folder.path().join("prometheus.yml")),
+            source: ConfigSource::File(
+                folder.path().join("prometheus.yml"),
+                wf_config::LoadOptions::default(),
+            ),
             data: folder.path().join("data"),
             tsdb: TsdbOptions::default(),
             keeps_exemplars: true,

@@ -268,7 +268,7 @@ fn compute(
             one_of: &one_of[group],
             labels: &groups.labels[group],
         };
-        sides.check_one_side(rule, &any_many)?;
+        sides.check_one_side(rule, &any_many, cx)?;
         sides.join(rule, &mut series, cx)?;
     }
     let drops_name = rule.return_bool && rule.is_name_removal_delayed;
@@ -301,18 +301,19 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Returns an error if two series of the one side meet at a step.
-    fn check_one_side(&self, rule: &Rule, any_many: &StepSet) -> Result<(), QueryError> {
+    /// Returns an error if two series of the one side meet at a step where the many side has any; where it has none, they
+    /// are noted.
+    fn check_one_side(&self, rule: &Rule, any_many: &StepSet, cx: &mut Cx<'_>) -> Result<(), QueryError> {
         let mut seen: HashMap<usize, usize, FixedState> = HashMap::default();
         for idx in self.one_of {
             for step in self.one.series[*idx].column.steps().iter() {
-                // Where the many side is empty altogether nothing is matched, so nothing can be ambiguous.
-                if !any_many.contains(step) && rule.fill_many().is_none() {
-                    continue;
-                }
-                if let Some(before) = seen.insert(step, *idx) {
+                let Some(before) = seen.insert(step, *idx) else { continue };
+                if any_many.contains(step) || rule.fill_many().is_some() {
                     return Err(self.duplicate(rule, before, *idx));
                 }
+                // Where the many side is empty altogether nothing is matched, so nothing can be ambiguous; unless it
+                // is empty because the plan narrowed it.
+                cx.has_unmatched_duplicates = true;
             }
         }
         Ok(())

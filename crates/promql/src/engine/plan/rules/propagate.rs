@@ -1,14 +1,18 @@
 //! Matcher propagation: both sides of a join share the labels they are matched on, so a condition on such a label that
 //! holds for one side holds for every partner on the other, and storage can apply it there too.
 //!
-//! Series that have no partner never show in a result. The "one" side of a join must be unique even where nobody
-//! matches, so it is narrowed only where grouping has made it unique already. One error may still vanish: that of an
-//! ambiguous one side whose groups have no partner at all, when narrowing leaves the other side empty.
+//! Series that have no partner never show in a result, and neither do their errors vanish:
+//! - the "one" side of a join must be unique even where nobody matches, so it is narrowed only where grouping has made
+//!   it unique already;
+//! - where the other side is empty duplicates of the one side are no error; when narrowing may have emptied it, the
+//!   query is evaluated anew without this rule (`crate::engine::execute`);
+//! - selectors of several metrics stay as they are: without their names, series could be the same.
 
-use wf_model::Matcher;
+use wf_model::{METRIC_NAME, MatchOp, Matcher};
 
 use crate::ast::{
     AggregateExpr, AggregateOp, BinaryExpr, BinaryOp, Cardinality, Expr, ExprKind, VectorMatching,
+    VectorSelector,
 };
 use crate::engine::operator::is_metadata_label;
 use crate::engine::times::strip_parens;
@@ -134,8 +138,8 @@ fn narrow(expr: &mut Expr, matcher: &Matcher) -> u64 {
         u64::from(!is_known)
     };
     match &mut expr.kind {
-        ExprKind::Selector(selector) => add(&mut selector.matchers),
-        ExprKind::Range(range) => add(&mut range.selector.matchers),
+        ExprKind::Selector(selector) if has_one_name(selector) => add(&mut selector.matchers),
+        ExprKind::Range(range) if has_one_name(&range.selector) => add(&mut range.selector.matchers),
         ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => narrow(inner, matcher),
         ExprKind::Aggregate(aggregate) if keeps_label(aggregate, matcher.name()) => {
             narrow(&mut aggregate.expr, matcher)
@@ -155,6 +159,11 @@ fn narrow(expr: &mut Expr, matcher: &Matcher) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// Returns whether all series of the selector have the same name.
+fn has_one_name(selector: &VectorSelector) -> bool {
+    selector.matchers.iter().any(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal)
 }
 
 /// Returns which argument of a function is the range vector whose labels the result keeps.

@@ -107,6 +107,26 @@ fn conditions_stay_where_they_could_hide_something() {
     assert_eq!(applied("a_total{job='api'} * on (job) group_left b_total"), 0, "b_total need not be unique");
     assert_eq!(applied("a_total{job='api'} and on (job) absent(b_total)"), 0);
     assert_eq!(applied("a_total{job='api'} + fill(0) b_total"), 0);
+    let of_two_names = "rate({__name__=~'a_total|c_total'}[5m])";
+    assert_eq!(applied(&format!("{of_two_names} * on (job, instance) b_total{{job='api'}}")), 0);
+}
+
+/// The plan empties the left side; the right side has two series per job, which is an error wherever the left has any.
+#[test]
+fn an_ambiguous_side_is_an_error_even_if_narrowing_leaves_it_no_partner() {
+    let error = |query: &str, rules| {
+        let outcome = engine(rules).range(&storage(), query, SPAN, &QueryOptions::default());
+        outcome.map(|result| answer(&result)).map_err(|error| error.to_string())
+    };
+    for (query, is_ambiguous) in [
+        ("a_total{instance='1'} * on (job) b_total{job='db'}", true),
+        ("b_total{job='db'} * on (job) group_right a_total{instance='1'}", true),
+        ("a_total{job='none'} * on (job) b_total{job='db'}", false),
+    ] {
+        let found = error(query, OptimizerRules::default());
+        assert_eq!(found, error(query, OptimizerRules::NONE), "{query}");
+        assert_eq!(found.is_err_and(|text| text.contains("found duplicate series")), is_ambiguous, "{query}");
+    }
 }
 
 #[test]
