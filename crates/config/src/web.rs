@@ -51,7 +51,7 @@ pub fn read_web(text: &str, path: &Path) -> Result<WebOptions, String> {
 }
 
 fn listed(path: &Path, problems: &[Problem]) -> String {
-    format!("parsing web config file {}: {}", path.display(), Listed(problems))
+    format!("parsing web config file: {}", Listed(path, problems))
 }
 
 /// What was typed.
@@ -332,7 +332,7 @@ rate_limit: {interval: 1s, burst: 20}
             ),
             ("tls_server_config: {cert_file: a, key_file: b, max_version: TLS11}", "raise max_version"),
             ("http_server_config: {headers: {Server: x}}", "can not be configured"),
-            ("basic_auth_users: [a]", "line 1, column"),
+            ("basic_auth_users: [a]", "web.yml:1:"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(part) && error.contains("web.yml"), "{text}: {error}");
