@@ -20,8 +20,10 @@ pub mod config;
 pub mod context;
 pub mod exporter;
 pub mod filter;
+pub mod netlink;
 pub mod parse;
 pub mod relay;
+mod sys;
 mod web;
 
 pub use config::{Command, Config, FlagError};
