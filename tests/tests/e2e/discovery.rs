@@ -256,7 +256,7 @@ fn an_http_source_that_fails_keeps_its_targets_and_says_so() {
     let status = || http::get(&format!("{}/api/v1/status/discovery", server.base)).unwrap().json().unwrap();
     wait(&|| status()["data"]["sources"][0]["lastError"].as_str().is_some_and(|error| error.contains("503")));
     assert_eq!(targets(&server.base).len(), 1);
-    let metrics = String::from_utf8(http::get(&format!("{}/metrics", server.base)).unwrap().body).unwrap();
+    let metrics = http::get(&format!("{}/metrics", server.base)).unwrap().body;
     for want in [
         "prometheus_sd_discovered_targets{config=\"sd\",name=\"scrape\"} 1",
         "prometheus_sd_http_failures_total ",
@@ -321,7 +321,7 @@ fn a_configuration_reloads_itself_and_a_bad_one_leaves_the_old_one_running() {
     else {
         return;
     };
-    let metrics = || String::from_utf8(http::get(&format!("{}/metrics", server.base)).unwrap().body).unwrap();
+    let metrics = || http::get(&format!("{}/metrics", server.base)).unwrap().body;
     let wait =
         |what: &dyn Fn() -> bool| assert!(eventually(Duration::from_secs(20), what), "{}", server.log_text());
     wait(&|| targets(&server.base).len() == 1);
