@@ -9,8 +9,9 @@ use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
 /// Debian packages that tests talk to, and what they need that a plain machine may lack.
-const PACKAGES: [&str; 25] = [
+const PACKAGES: [&str; 26] = [
     "prometheus",
+    "prometheus-alertmanager",
     "prometheus-node-exporter",
     "victoria-metrics",
     "etcd-server",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::alertmanager::AlertmanagerOptions;
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
@@ -20,8 +21,12 @@ pub(crate) enum Invocation {
 }
 
 /// Names of links, and the role behind each.
-const LINKS: [(&str, &str); 3] =
-    [("prometheus", "server"), ("node_exporter", "node-exporter"), ("promtool", "tool")];
+const LINKS: [(&str, &str); 4] = [
+    ("prometheus", "server"),
+    ("alertmanager", "alertmanager"),
+    ("node_exporter", "node-exporter"),
+    ("promtool", "tool"),
+];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -41,6 +46,8 @@ pub(crate) enum Command {
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
     Server(Box<ServerOptions>),
+    /// Routes, groups, silences and sends alerts, with Alertmanager's flags and configuration file
+    Alertmanager(Box<AlertmanagerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
     /// Checks and tests

@@ -1,8 +1,9 @@
 //! One binary, many roles: the component is chosen by the first argument or by the name the program is called by.
 //!
-//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `exporter`, `tool`).
+//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporter`, `tool`).
 //! # Not here: any logic of a component. This crate parses flags and wires parts.
 
+mod alertmanager;
 mod cli;
 mod exporter;
 mod limits;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     match cli::parse(arguments) {
         cli::Command::Up(options) => up::main(&options),
         cli::Command::Server(options) => server::main(&options),
+        cli::Command::Alertmanager(options) => alertmanager::main(&options),
         cli::Command::NodeExporter(options) => exporter::main(&options),
         cli::Command::Tool(options) => tool::main(&options),
     }
