@@ -116,6 +116,8 @@ pub struct Config {
     pub parallel_collectors: usize,
     /// `--log.level`. Default: info.
     pub log_level: String,
+    /// File with TLS, users and headers of the listeners; empty is none.
+    pub web_config_file: String,
     /// `--log.format`. Default: logfmt.
     pub log_format: String,
     /// Roots of the trees read: `--path.*`.
@@ -259,6 +261,7 @@ impl Default for Config {
             max_requests: 40,
             parallel_collectors: 1,
             log_level: "info".to_owned(),
+            web_config_file: String::new(),
             log_format: "logfmt".to_owned(),
             paths: Paths::default(),
             collectors: on.collect(),

@@ -17,7 +17,7 @@ use wf_httpkit::process;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions, serve};
 
 use crate::logging::LogOptions;
-use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime};
+use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime, web_policy};
 
 /// Options of the Alertmanager, under the original's names.
 #[derive(Debug, Args)]
@@ -70,9 +70,9 @@ pub(crate) struct AlertmanagerOptions {
     /// Longest time of a request; not supported yet
     #[arg(long = "web.timeout", default_value = "0s", value_parser = go_duration, hide = true)]
     web_timeout: Duration,
-    /// TLS and users; not supported yet
-    #[arg(long = "web.config.file", hide = true)]
-    web_config: Option<PathBuf>,
+    /// File with TLS, users and headers of the listeners; read again when it changes
+    #[arg(long = "web.config.file", default_value = "")]
+    web_config: PathBuf,
     /// Sockets of systemd; not supported yet
     #[arg(long = "web.systemd-socket", hide = true)]
     systemd_socket: bool,
@@ -110,7 +110,9 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
     let route_prefix = options.route_prefix.clone();
     let host = options.external_url.split_once("://").map_or("", |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or("").to_owned();
+    let web = web_policy(&flags.web_config)?;
     let http = ServerOptions {
+        web: web.clone(),
         guard: GuardOptions { allowed_hosts: vec![host], ..GuardOptions::default() },
         metrics: Some(HttpMetrics::new(&registry, "alertmanager")),
         route_prefix,
@@ -121,7 +123,7 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
     let mut group = Group::new(stop.clone());
     for address in &flags.listen {
         let listener = Listener::bind(address).await?;
-        announce(&listener);
+        announce(&listener, web.as_deref());
         let (router, http) = (alertmanager.router(), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
@@ -164,7 +166,6 @@ async fn signals(
 
 fn options(flags: &AlertmanagerOptions) -> Result<Options> {
     let refused = [
-        (flags.web_config.is_some(), "--web.config.file"),
         (flags.systemd_socket, "--web.systemd-socket"),
         (!flags.web_timeout.is_zero(), "--web.timeout"),
         (!flags.cluster_peers.is_empty(), "--cluster.peer"),

@@ -39,6 +39,7 @@ const FLAGS: &[Flag] = &[
     flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
     flag("web.max-requests", "Scrapes at a time; 0 sets no limit.", Count(|c, v| c.max_requests = v)),
     flag("runtime.gomaxprocs", "Collectors that run at a time.", Count(|c, v| c.parallel_collectors = v)),
+    flag("web.config.file", "File with TLS, users and headers; read again when it changes.", Text(|c, v| c.web_config_file = v)),
     flag("log.level", "One of debug, info, warn, error.", Text(|c, v| c.log_level = v)),
     flag("log.format", "One of logfmt, json.", Text(|c, v| c.log_format = v)),
     flag("path.procfs", "Where procfs is mounted.", Text(|c, v| c.paths.proc = PathBuf::from(v))),
@@ -109,7 +110,7 @@ const MISSING: &[&str] = &["devstat", "ethtool", "logind", "ntp", "perf", "runit
 
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
 const NOT_YET: &[&str] =
-    &["web.config.file", "web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
+    &["web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]
