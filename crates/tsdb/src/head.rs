@@ -83,6 +83,8 @@ pub(crate) struct Head {
     wbl: Wbl,
     /// How late a sample may be, ms; 0: not at all.
     late_window_ms: AtomicI64,
+    /// What a cut of late samples has left to do, see [`late`].
+    late_in_blocks: Mutex<Option<late::cut::LateInBlocks>>,
     exemplars: Exemplars,
     metadata: MetadataStore,
     clock: Clock,
@@ -104,6 +106,7 @@ impl Head {
             dir: dir.to_owned(),
             clock: Clock::new(now_ms),
             late_window_ms: AtomicI64::new(0),
+            late_in_blocks: Mutex::default(),
             wbl,
             chunk_rules,
             options,

@@ -21,10 +21,25 @@ use self::postings::{BulkPostings, Postings};
 use self::slabs::Slabs;
 use self::symbols::{EMPTY, SymbolTable};
 
+/// Half of the hash of a label set: the other half, with what aligns it, would be 8 B a series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LabelsHash(u32);
+
+impl LabelsHash {
+    fn of(hash: u64) -> Self {
+        Self((hash >> 32) as u32)
+    }
+
+    /// Returns 64 bits to find it by in a table, which looks at the lowest and at the highest ones.
+    fn spread(self) -> u64 {
+        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
 /// What identifies one series.
 #[derive(Clone, Copy, Debug, Default)]
 struct Identity {
-    hash: u64,
+    hash: LabelsHash,
     /// 0 while the id is free.
     series_ref: u64,
     labels: LabelSetRef,
@@ -57,7 +72,7 @@ pub(crate) struct Bulk {
 
 impl Bulk {
     /// Returns the hash that [`Labels`] with these pairs have, without building them.
-    fn hash(&mut self, hasher: &RandomState, pairs: &[(u32, u32)], symbols: &SymbolTable) -> u64 {
+    fn hash(&mut self, hasher: &RandomState, pairs: &[(u32, u32)], symbols: &SymbolTable) -> LabelsHash {
         let Self { text, ends, .. } = self;
         text.clear();
         ends.clear();
@@ -68,7 +83,7 @@ impl Bulk {
         let mut state = hasher.build_hasher();
         ends.as_slice().hash(&mut state);
         text.as_str().hash(&mut state);
-        state.finish()
+        LabelsHash::of(state.finish())
     }
 }
 
@@ -89,15 +104,15 @@ impl Index {
 
     /// Returns id and reference of the series with these labels.
     pub(crate) fn find(&self, labels: &Labels) -> Option<(u32, u64)> {
-        let hash = self.hasher.hash_one(labels);
-        let id = self.by_labels.find(hash, |id| self.is_series(*id, hash, labels))?;
+        let hash = LabelsHash::of(self.hasher.hash_one(labels));
+        let id = self.by_labels.find(hash.spread(), |id| self.is_series(*id, hash, labels))?;
         Some((*id, self.identities.get(*id).series_ref))
     }
 
     /// Adds a series that is not there yet, and returns its id.
     pub(crate) fn insert(&mut self, labels: &Labels, series_ref: u64) -> u32 {
         debug_assert!(self.find(labels).is_none(), "{labels} is there already");
-        let hash = self.hasher.hash_one(labels);
+        let hash = LabelsHash::of(self.hasher.hash_one(labels));
         let mut pairs = std::mem::take(&mut self.pairs);
         self.intern(labels, &mut pairs);
         let id = self.insert_identity(hash, &pairs, series_ref);
@@ -121,11 +136,11 @@ impl Index {
     }
 
     /// Gives a series an id under which its labels are found.
-    fn insert_identity(&mut self, hash: u64, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
+    fn insert_identity(&mut self, hash: LabelsHash, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
         let identity = Identity { hash, series_ref, labels: self.label_sets.insert(pairs, &self.symbols) };
         let id = self.free_ids.pop().unwrap_or_else(|| self.identities.n_items());
         self.identities.set(id, identity);
-        self.by_labels.insert_unique(hash, id, |id| self.identities.get(*id).hash);
+        self.by_labels.insert_unique(hash.spread(), id, |id| self.identities.get(*id).hash.spread());
         id
     }
 
@@ -179,7 +194,7 @@ impl Index {
             + n_pairs * 48
     }
 
-    fn is_series(&self, id: u32, hash: u64, labels: &Labels) -> bool {
+    fn is_series(&self, id: u32, hash: LabelsHash, labels: &Labels) -> bool {
         let identity = self.identities.get(id);
         identity.hash == hash && {
             let mut wanted = labels.iter();

@@ -10,7 +10,7 @@ use crate::{Env, Options, Report, Subject, Unit, calibrate, order};
 pub(crate) const BENCH: Bench = Bench {
     name: "tsdb-memory",
     about: "memory of a million scraped series [--series 1000000 --scrapes 20 --interval 5 --churn 0.02/20 --passes 1]",
-    // Once: a pass takes the three of them some eight minutes.
+    // Once: a pass loads three servers one after the other, which takes minutes each.
     run: |env, options| {
         run(env, options, "tsdb-memory", Size { n_series: 1_000_000, interval_s: 5, n_passes: 1 })
     },

@@ -22,7 +22,7 @@ impl Index {
             if series_ref == 0 {
                 continue;
             }
-            if let Ok(entry) = self.by_labels.find_entry(hash, |other| *other == id) {
+            if let Ok(entry) = self.by_labels.find_entry(hash.spread(), |other| *other == id) {
                 entry.remove();
             }
             for (name, value) in self.label_sets.pairs(labels) {
