@@ -37,20 +37,32 @@ impl Text {
     /// Appends the decimal digits of a whole number.
     #[inline]
     fn push_whole(&mut self, number: u64) {
-        let mut digits = [b'0'; 20];
+        let mut digits = [0; 20];
         let mut rest = number;
         let mut n_digits = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
-            n_digits += 1;
-            if rest == 0 {
+        for slot in digits.as_chunks_mut::<2>().0.iter_mut().rev() {
+            *slot = PAIRS.get((rest % 100) as usize).copied().unwrap_or_default();
+            n_digits += 2;
+            if rest < 100 {
+                n_digits -= usize::from(rest < 10);
                 break;
             }
+            rest /= 100;
         }
         self.push(digits.get(20 - n_digits..).unwrap_or_default());
     }
 }
+
+/// `00` to `99`: half as many divisions as digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0_u8;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};
 
 /// Returns a time in seconds: no fraction when whole, else exactly three decimals.
 pub(crate) fn seconds(time_ms: i64) -> Text {
