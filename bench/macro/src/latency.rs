@@ -34,6 +34,8 @@ pub struct Effort {
     pub within: Duration,
     /// And not more often than this.
     pub n_max: usize,
+    /// But at least so often, unless a single answer takes longer: one of a few milliseconds is mostly chance.
+    pub n_min: usize,
 }
 
 /// Asks once to warm up, then again and again. When one answer takes longer than the effort allows, the first counts and
@@ -45,7 +47,7 @@ pub fn measure(
     effort: Effort,
     ask: impl Fn(&Server) -> Result<(Duration, String)>,
 ) -> Result<Latency> {
-    let first = series_of(server, Effort { n_max: 1, ..effort }, &ask)?;
+    let first = series_of(server, Effort { n_max: 1, n_min: 1, ..effort }, &ask)?;
     if first.p50_s > effort.within.as_secs_f64() {
         return Ok(first);
     }
@@ -63,7 +65,8 @@ fn series_of(
     let (before, cpu_before_s) = (server.usage()?, meter::cpu_fine_s(server.id())?);
     let started = Instant::now();
     let (mut latencies_s, mut body) = (Vec::new(), String::new());
-    while latencies_s.is_empty() || (started.elapsed() < effort.within && latencies_s.len() < effort.n_max) {
+    let goes_on = |n: usize| n < effort.n_min.max(1) || n < effort.n_max && started.elapsed() < effort.within;
+    while goes_on(latencies_s.len()) {
         let (elapsed, answer) = ask(server)?;
         latencies_s.push(elapsed.as_secs_f64());
         body = answer;

@@ -31,6 +31,9 @@ pub(crate) const BENCH: Bench = Bench {
 /// Largest share of Prometheus's CPU time for a single query: 0.8 times its speed.
 const SLOWEST: f64 = 1.25;
 
+/// Fewest answers of a query that is fast.
+const N_MIN: usize = 5;
+
 /// The query whose floor is its own.
 const ALL_SERIES: &str = "rate of all buckets";
 
@@ -51,6 +54,7 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
         effort: Effort {
             within: Duration::from_millis(options.number("budget-ms", 150)?),
             n_max: usize::try_from(options.number("n", 20)?)?,
+            n_min: N_MIN,
         },
         only: options.text("only").unwrap_or("").to_owned(),
         windows_h: options.text("windows").map(hours).transpose()?,

@@ -145,6 +145,13 @@ fn one_source_is_passed_straight_through() {
 #[test]
 fn names_are_merged_sorted() {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(merge_names(vec![list(&["a", "c"]), list(&["b", "c"])]), list(&["a", "b", "c"]));
-    assert_eq!(merge_names(vec![]), list(&[]));
+    let check = |a: &[&str], b: &[&str], want: &[&str]| {
+        assert_eq!(merge_names(list(a), list(b)), list(want));
+        assert_eq!(merge_names(list(b), list(a)), list(want));
+    };
+    check(&["a", "c"], &["b", "c"], &["a", "b", "c"]);
+    check(&["a", "d"], &["b", "c", "e", "f"], &["a", "b", "c", "d", "e", "f"]);
+    check(&["a", "b"], &["a", "b"], &["a", "b"]);
+    check(&["a"], &[], &["a"]);
+    check(&[], &[], &[]);
 }
