@@ -325,6 +325,8 @@ impl<'a> Ingest<'a> {
     /// Finds out what a series text means; `None` when it cannot be stored although nothing is wrong with it.
     fn new_meaning(&mut self, text: &SeriesText<'_>) -> Result<Option<Meaning>, NewSeriesError> {
         let labels = labels::series_labels(text, self.target, self.settings).inspect_err(|problem| {
+            // It was read: what comes behind it is not.
+            self.counts.n_scraped += 1;
             self.counts.is_label_limit_hit = problem.is_limit();
         })?;
         let Some(labels) = labels else { return Ok(Some(Meaning::Dropped)) };

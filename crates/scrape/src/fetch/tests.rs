@@ -1,5 +1,7 @@
 //! Hostile targets, over real connections on loopback.
 
+mod peer;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
