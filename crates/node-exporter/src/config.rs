@@ -11,6 +11,7 @@ mod flags;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Paths;
@@ -108,6 +109,8 @@ pub struct Config {
     pub listen_addresses: Vec<String>,
     /// `--web.telemetry-path`. Default: `/metrics`.
     pub telemetry_path: String,
+    /// `--web.config.file`: TLS and authentication, read by whoever serves. Default: neither.
+    pub web_config_file: PathBuf,
     /// `--web.disable-exporter-metrics`. Default: false.
     pub disable_exporter_metrics: bool,
     /// `--web.max-requests`; 0 sets no limit. Default: 40.
@@ -255,6 +258,7 @@ impl Default for Config {
         Self {
             listen_addresses: vec![":9100".to_owned()],
             telemetry_path: "/metrics".to_owned(),
+            web_config_file: PathBuf::new(),
             disable_exporter_metrics: false,
             max_requests: 40,
             parallel_collectors: 1,

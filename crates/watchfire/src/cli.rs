@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::AgentOptions;
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
@@ -20,8 +21,12 @@ pub(crate) enum Invocation {
 }
 
 /// Names of links, and the role behind each.
-const LINKS: [(&str, &str); 3] =
-    [("prometheus", "server"), ("node_exporter", "node-exporter"), ("promtool", "tool")];
+const LINKS: [(&str, &str); 4] = [
+    ("prometheus", "server"),
+    ("node_exporter", "node-exporter"),
+    ("cadvisor", "container-exporter"),
+    ("promtool", "tool"),
+];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -43,6 +48,10 @@ pub(crate) enum Command {
     Server(Box<ServerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
+    /// The container exporter, with cAdvisor's flags
+    ContainerExporter(ExporterOptions),
+    /// Host and container exporter in one process, for one pod on each node
+    Agent(AgentOptions),
     /// Checks and tests
     Tool(ToolOptions),
 }

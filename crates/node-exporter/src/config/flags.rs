@@ -36,6 +36,7 @@ const fn flag(name: &'static str, help: &'static str, set: Set) -> Flag {
 const FLAGS: &[Flag] = &[
     flag("web.listen-address", "Address to serve metrics on; repeatable.", Text(|c, v| c.listen_addresses.push(v))),
     flag("web.telemetry-path", "Path of the metrics.", Text(|c, v| c.telemetry_path = v)),
+    flag("web.config.file", "File with options of TLS and authentication.", Text(|c, v| c.web_config_file = PathBuf::from(v))),
     flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
     flag("web.max-requests", "Scrapes at a time; 0 sets no limit.", Count(|c, v| c.max_requests = v)),
     flag("runtime.gomaxprocs", "Collectors that run at a time.", Count(|c, v| c.parallel_collectors = v)),
@@ -109,7 +110,7 @@ const MISSING: &[&str] = &["devstat", "ethtool", "logind", "ntp", "perf", "runit
 
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
 const NOT_YET: &[&str] =
-    &["web.config.file", "web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
+    &["web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]
