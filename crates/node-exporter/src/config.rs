@@ -11,6 +11,7 @@ mod flags;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Paths;
@@ -108,6 +109,8 @@ pub struct Config {
     pub listen_addresses: Vec<String>,
     /// `--web.telemetry-path`. Default: `/metrics`.
     pub telemetry_path: String,
+    /// `--web.config.file`: TLS and authentication, read by whoever serves. Default: neither.
+    pub web_config_file: PathBuf,
     /// `--web.disable-exporter-metrics`. Default: false.
     pub disable_exporter_metrics: bool,
     /// `--web.max-requests`; 0 sets no limit. Default: 40.
@@ -116,8 +119,6 @@ pub struct Config {
     pub parallel_collectors: usize,
     /// `--log.level`. Default: info.
     pub log_level: String,
-    /// File with TLS, users and headers of the listeners; empty is none.
-    pub web_config_file: String,
     /// `--log.format`. Default: logfmt.
     pub log_format: String,
     /// Roots of the trees read: `--path.*`.
@@ -257,11 +258,11 @@ impl Default for Config {
         Self {
             listen_addresses: vec![":9100".to_owned()],
             telemetry_path: "/metrics".to_owned(),
+            web_config_file: PathBuf::new(),
             disable_exporter_metrics: false,
             max_requests: 40,
             parallel_collectors: 1,
             log_level: "info".to_owned(),
-            web_config_file: String::new(),
             log_format: "logfmt".to_owned(),
             paths: Paths::default(),
             collectors: on.collect(),

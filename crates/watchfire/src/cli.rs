@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::AgentOptions;
 use crate::alertmanager::AlertmanagerOptions;
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
@@ -21,10 +22,11 @@ pub(crate) enum Invocation {
 }
 
 /// Names of links, and the role behind each.
-const LINKS: [(&str, &str); 4] = [
+const LINKS: [(&str, &str); 5] = [
     ("prometheus", "server"),
     ("alertmanager", "alertmanager"),
     ("node_exporter", "node-exporter"),
+    ("cadvisor", "container-exporter"),
     ("promtool", "tool"),
 ];
 
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     Alertmanager(Box<AlertmanagerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
+    /// The container exporter, with cAdvisor's flags
+    ContainerExporter(ExporterOptions),
+    /// Host and container exporter in one process, for one pod on each node
+    Agent(AgentOptions),
     /// Checks and tests
     Tool(ToolOptions),
 }

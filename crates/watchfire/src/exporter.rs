@@ -1,7 +1,6 @@
 //! `watchfire node-exporter`: the host exporter alone, with the original's flags.
 
 use std::convert::Infallible;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -60,7 +59,7 @@ async fn serve_forever(config: Config) -> Result<()> {
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
     let addresses = config.listen_addresses.clone();
-    let web = web_policy(Path::new(&config.web_config_file))?;
+    let web = web_policy(&config.web_config_file)?;
     let exporter = NodeExporter::with_build_info(config, &build_info())?;
     for address in &addresses {
         let listener = Listener::bind(address).await?;
@@ -95,7 +94,7 @@ fn spawn_listener(
     group.spawn("exporter http", |stop| serve(listener, router, stop, options));
 }
 
-fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
+pub(crate) fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
     group.spawn("exporter", |stop| async move {
         exporter.run(stop).await;
         Ok::<(), Infallible>(())

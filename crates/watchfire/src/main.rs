@@ -1,10 +1,13 @@
 //! One binary, many roles: the component is chosen by the first argument or by the name the program is called by.
 //!
-//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporter`, `tool`).
+//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporter`, `container_exporter`,
+//! `agent`, `tool`).
 //! # Not here: any logic of a component. This crate parses flags and wires parts.
 
+mod agent;
 mod alertmanager;
 mod cli;
+mod container_exporter;
 mod exporter;
 mod limits;
 mod logging;
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         cli::Command::Server(options) => server::main(&options),
         cli::Command::Alertmanager(options) => alertmanager::main(&options),
         cli::Command::NodeExporter(options) => exporter::main(&options),
+        cli::Command::ContainerExporter(options) => container_exporter::main(&options),
+        cli::Command::Agent(options) => agent::main(&options),
         cli::Command::Tool(options) => tool::main(&options),
     }
 }

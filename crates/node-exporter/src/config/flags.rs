@@ -36,10 +36,10 @@ const fn flag(name: &'static str, help: &'static str, set: Set) -> Flag {
 const FLAGS: &[Flag] = &[
     flag("web.listen-address", "Address to serve metrics on; repeatable.", Text(|c, v| c.listen_addresses.push(v))),
     flag("web.telemetry-path", "Path of the metrics.", Text(|c, v| c.telemetry_path = v)),
+    flag("web.config.file", "File with options of TLS and authentication.", Text(|c, v| c.web_config_file = PathBuf::from(v))),
     flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
     flag("web.max-requests", "Scrapes at a time; 0 sets no limit.", Count(|c, v| c.max_requests = v)),
     flag("runtime.gomaxprocs", "Collectors that run at a time.", Count(|c, v| c.parallel_collectors = v)),
-    flag("web.config.file", "File with TLS, users and headers; read again when it changes.", Text(|c, v| c.web_config_file = v)),
     flag("log.level", "One of debug, info, warn, error.", Text(|c, v| c.log_level = v)),
     flag("log.format", "One of logfmt, json.", Text(|c, v| c.log_format = v)),
     flag("path.procfs", "Where procfs is mounted.", Text(|c, v| c.paths.proc = PathBuf::from(v))),
