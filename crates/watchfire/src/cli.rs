@@ -9,6 +9,7 @@ use crate::alertmanager::AlertmanagerOptions;
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
+use crate::tool::alerts::AlertsCommand;
 use crate::tool::promql::PromqlCommand;
 use crate::tool::tsdb::TsdbCommand;
 
@@ -103,6 +104,11 @@ pub(crate) enum ToolCommand {
     Check {
         #[command(subcommand)]
         command: CheckCommand,
+    },
+    /// About configurations of the Alertmanager
+    Alerts {
+        #[command(subcommand)]
+        command: AlertsCommand,
     },
 }
 
