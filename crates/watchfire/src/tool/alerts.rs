@@ -1,6 +1,9 @@
-//! `watchfire tool alerts`: checks of Alertmanager's configuration, as `amtool` has them.
+//! `watchfire tool alerts`, also called `amtool`: checks of configurations, questions to a running Alertmanager.
 //!
-//! # Not here: the commands that ask a running Alertmanager; the original's `amtool` works with ours.
+//! # Not here: `config show`, `cluster`, `template render`, `silence import` and `update`; the original's `amtool` works
+//! with ours.
+
+mod remote;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,8 +22,42 @@ pub(crate) enum AlertsCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// About a configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// About alerts
+    Alert {
+        #[command(flatten)]
+        server: remote::Server,
+        #[command(subcommand)]
+        command: remote::AlertCommand,
+    },
+    /// About silences
+    Silence {
+        #[command(flatten)]
+        server: remote::Server,
+        #[command(subcommand)]
+        command: remote::SilenceCommand,
+    },
+}
+
+/// Parts of a configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// About the routing tree
+    Routes {
+        #[command(subcommand)]
+        command: RoutesCommand,
+    },
+}
+
+/// What can be asked of a routing tree.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
     /// Tell which receivers an alert with these labels reaches
-    TestRoutes {
+    Test {
         /// Configuration file
         #[arg(long = "config.file")]
         config_file: PathBuf,
@@ -35,14 +72,27 @@ pub(crate) enum AlertsCommand {
 pub(crate) fn main(command: &AlertsCommand) -> ExitCode {
     match command {
         AlertsCommand::CheckConfig { files } => check(files),
-        AlertsCommand::TestRoutes { config_file, expected, labels } => {
-            match test_routes(config_file, expected.as_deref(), labels) {
-                Ok(code) => code,
-                Err(message) => {
-                    complain(&message);
-                    ExitCode::FAILURE
-                }
+        AlertsCommand::Config { command: ConfigCommand::Routes { command } } => {
+            let RoutesCommand::Test { config_file, expected, labels } = command;
+            outcome(test_routes(config_file, expected.as_deref(), labels))
+        }
+        AlertsCommand::Alert { server, command } => outcome(remote::alert(server, command)),
+        AlertsCommand::Silence { server, command } => outcome(remote::silence(server, command)),
+    }
+}
+
+/// Prints what came out.
+fn outcome(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            if !text.is_empty() {
+                say(text.trim_end());
             }
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
         }
     }
 }
@@ -71,14 +121,13 @@ fn check(files: &[PathBuf]) -> ExitCode {
     ExitCode::from(u8::from(n_failed > 0))
 }
 
-fn test_routes(file: &Path, expected: Option<&str>, labels: &[String]) -> Result<ExitCode, String> {
+fn test_routes(file: &Path, expected: Option<&str>, labels: &[String]) -> Result<String, String> {
     let config = AlertmanagerConfig::load_file(file, Mode::Fallback).map_err(|error| error.to_string())?;
     let receivers = config.receivers_for(labels)?.join(",");
-    say(&receivers);
     match expected {
         Some(expected) if expected != receivers => {
-            Err(format!("expected receivers did not match resolved receivers: {expected}"))
+            Err(format!("expected receivers {expected} did not match resolved receivers {receivers}"))
         }
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(receivers),
     }
 }
