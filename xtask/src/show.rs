@@ -1,6 +1,7 @@
 //! Evidence: reruns every line of an issue's "Must show" on a fresh clone and prints pass, fail or skipped with the
 //! figure. The closing note of the issue is this output.
 
+mod alertmanager;
 mod bench;
 mod clone;
 mod promql;
@@ -58,7 +59,10 @@ pub fn run(name: &str) -> Result<()> {
         "tsdb" => tsdb::show()?,
         "promql" => promql::show()?,
         "scrape" => scrape::show()?,
-        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`"),
+        "alertmanager" => alertmanager::show()?,
+        _ => {
+            bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `alertmanager`")
+        }
     };
     say(&format!("\n== show {name}"));
     for line in &lines {

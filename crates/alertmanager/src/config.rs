@@ -23,6 +23,8 @@ use wf_httpkit::Secret;
 
 use crate::interval::IntervalSpec;
 use crate::matchers::Mode;
+use crate::route::Routes;
+use crate::template::Templates;
 use receivers::{
     Discord, Email, Incidentio, Jira, JiraText, Mattermost, Msteams, MsteamsV2, Opsgenie, Pagerduty,
     Pushover, Rocketchat, Slack, Sns, Telegram, Victorops, Webex, Webhook, Wechat,
@@ -286,15 +288,34 @@ impl AlertmanagerConfig {
         print::to_yaml(&serde_json::to_value(&self.file).unwrap_or_default())
     }
 
-    /// Returns what `check-config` tells: the counts of what is in it, and its template globs.
-    pub fn summary(&self) -> Summary {
+    /// Returns what `check-config` tells, having read the templates as well.
+    /// # Errors
+    /// When a template file cannot be read or parsed.
+    pub fn summary(&self) -> Result<Summary, String> {
+        Templates::load(&self.file.templates, &self.directory, "").map_err(|error| error.to_string())?;
         let file = &self.file;
-        Summary {
+        Ok(Summary {
             n_inhibit_rules: file.inhibit_rules.len(),
             n_receivers: file.receivers.len(),
             n_template_globs: file.templates.len(),
-            has_route: file.route.is_some(),
+        })
+    }
+
+    /// Returns the receivers of an alert with these labels, in the order they are told.
+    /// # Errors
+    /// When a label is not of the form `name=value`.
+    pub fn receivers_for(&self, labels: &[String]) -> Result<Vec<String>, String> {
+        let mut pairs = Vec::new();
+        for text in labels {
+            let matcher = self.mode.parse_one(text)?;
+            if matcher.op() != wf_model::MatchOp::Equal {
+                return Err(format!("{text}: write a label as name=value"));
+            }
+            pairs.push((matcher.name().to_owned(), matcher.value().to_owned()));
         }
+        let routes = Routes::compile(self)?;
+        let found = routes.matching(&wf_model::Labels::from_pairs(pairs));
+        Ok(found.iter().filter_map(|idx| Some(routes.nodes.get(*idx)?.receiver.clone())).collect())
     }
 }
 
@@ -307,6 +328,4 @@ pub struct Summary {
     pub n_receivers: usize,
     /// Patterns of template files.
     pub n_template_globs: usize,
-    /// Whether there is a routing tree.
-    pub has_route: bool,
 }

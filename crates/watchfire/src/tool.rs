@@ -1,5 +1,6 @@
 //! `watchfire tool`: checks and tests.
 
+pub(crate) mod alerts;
 pub(crate) mod promql;
 pub(crate) mod tsdb;
 
@@ -12,6 +13,7 @@ use crate::say;
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
+        ToolCommand::Alerts { command } => alerts::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
         ToolCommand::Config { command: ConfigCommand::Explain { file, expand_secrets } } => {
             explain_config(file, wf_config::LoadOptions { expands_secrets: *expand_secrets })

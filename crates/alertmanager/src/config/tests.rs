@@ -91,6 +91,21 @@ fn what_is_missing_or_unknown_is_told() {
 }
 
 #[test]
+fn routes_are_tested_by_labels() {
+    let config = load(
+        "route: {receiver: a, routes: [{matchers: ['x=y'], receiver: b, continue: true}, {matchers: ['z=~.+'], receiver: c}]}\n\
+         receivers: [{name: a}, {name: b}, {name: c}]\n",
+    )
+    .unwrap();
+    let receivers =
+        |labels: &[&str]| config.receivers_for(&labels.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    assert_eq!(receivers(&["x=y", "z=1"]).unwrap(), ["b", "c"]);
+    assert_eq!(receivers(&[]).unwrap(), ["a"]);
+    assert!(receivers(&["x!=y"]).is_err() && receivers(&["x"]).is_err());
+    assert_eq!(config.summary().unwrap().n_receivers, 3);
+}
+
+#[test]
 fn globals_fill_what_receivers_leave_open() {
     let config = load(
         "global: {opsgenie_api_key: k, opsgenie_api_url: 'http://h/og', http_config: {tls_config: {ca_file: ca.pem}}}\n\

@@ -238,4 +238,94 @@ mod tests {
     fn lines_that_begin_with_a_dot_get_another() {
         assert_eq!(dotted("a\r\n.b\r\n\r\n"), "a\r\n..b\r\n.\r\n");
     }
+
+    /// Plays a server: greets, and answers each line that it reads with the next of `answers`.
+    async fn server(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let task = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            stream.get_mut().write_all(b"220 hello\r\n").await.unwrap();
+            let (mut heard, mut answers) = (Vec::new(), answers.iter());
+            let mut is_data = false;
+            loop {
+                let mut line = String::new();
+                if stream.read_line(&mut line).await.unwrap() == 0 {
+                    return heard;
+                }
+                heard.push(line.trim_end().to_owned());
+                if is_data && line != ".\r\n" {
+                    continue;
+                }
+                is_data = line == "DATA\r\n";
+                let Some(answer) = answers.next() else { return heard };
+                stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (address, task)
+    }
+
+    fn session<'a>(
+        smarthost: &'a str,
+        login: &'a Login,
+        tls: &'a TlsOptions,
+        requires_tls: bool,
+    ) -> Session<'a> {
+        Session { smarthost, hello: "me", tls, is_implicit_tls: false, requires_tls, login }
+    }
+
+    /// The secret and the challenge of RFC 2195.
+    fn login() -> Login {
+        let secret = "tanstaaftanstaaf".to_owned();
+        Login { username: "tim".to_owned(), password: "p".to_owned(), secret, identity: String::new() }
+    }
+
+    #[tokio::test]
+    async fn cram_md5_answers_as_in_its_rfc() {
+        let (address, heard) = server(&[
+            "250-hi\r\n250 AUTH XOAUTH CRAM-MD5 PLAIN\r\n",
+            "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n",
+            "235 in\r\n",
+            "250 from\r\n",
+            "251 to\r\n",
+            "354 go\r\n",
+            "250 taken\r\n",
+            "221 bye\r\n",
+        ])
+        .await;
+        let (login, tls) = (login(), TlsOptions::default());
+        send(&session(&address, &login, &tls, false), "a@b", &["c@d".to_owned()], "S: x\r\n\r\n.y\r\n")
+            .await
+            .unwrap();
+        let heard = heard.await.unwrap();
+        let want = [
+            "EHLO me",
+            "AUTH CRAM-MD5",
+            "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw",
+            "MAIL FROM:<a@b>",
+            "RCPT TO:<c@d>",
+            "DATA",
+            "S: x",
+            "",
+            "..y",
+            ".",
+            "QUIT",
+        ];
+        assert_eq!(heard, want);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_or_with_a_refusal_is_tried_again() {
+        let (login, tls) = (login(), TlsOptions::default());
+        let (address, _heard) = server(&["250 hi\r\n"]).await;
+        let error = send(&session(&address, &login, &tls, true), "a@b", &[], "x").await.unwrap_err();
+        assert!(
+            error.retries && error.message.contains("does not advertise the STARTTLS extension"),
+            "{error}"
+        );
+        let (address, _heard) = server(&["250 hi\r\n", "550 no such sender\r\n"]).await;
+        let error = send(&session(&address, &login, &tls, false), "a@b", &[], "x").await.unwrap_err();
+        assert!(error.retries && error.message == "smtp: MAIL: 550 no such sender", "{error}");
+    }
 }
