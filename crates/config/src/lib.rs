@@ -205,11 +205,7 @@ impl Config {
         }
         for (idx, group) in self.alerting.alertmanagers.iter().enumerate() {
             let place = format!("alerting.alertmanagers[{idx}]");
-            for source in &group.sources {
-                let key = source.mechanism.key;
-                let cure = "list the Alertmanagers in static_configs";
-                warnings.push(format!("{place}: {key} is not available for Alertmanagers yet: {cure}"));
-            }
+            warn_of_discovery(&place, &group.sources, &mut warnings);
             if group.sigv4.is_some() {
                 warnings.push(format!("{place}: sigv4 is not available yet: requests go unsigned"));
             }

@@ -65,12 +65,14 @@ fn target(application: &str, instance: &Element) -> Labels {
         ("vip_address", "vipAddress"),
         ("secure_vip_address", "secureVipAddress"),
         ("status", "status"),
-        ("country_id", "countryId"),
         ("id", "instanceId"),
     ] {
         labels.set(format!("{prefix}{name}"), instance.text(tag));
     }
+    // A number in the original: absent is zero.
+    let country = Some(instance.text("countryId")).filter(|country| !country.is_empty());
     labels
+        .set(format!("{prefix}country_id"), country.unwrap_or_else(|| "0".to_owned()))
         .set(format!("{prefix}port"), value(port))
         .set(format!("{prefix}port_enabled"), enabled(port))
         .set(format!("{prefix}secure_port"), value(secure_port))

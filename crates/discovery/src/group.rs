@@ -98,7 +98,7 @@ pub(crate) fn of_json(
         .map(|(idx, group)| {
             let group =
                 group.ok_or_else(|| format!("{source}: nil target group item found (index {idx})"))?;
-            build(group.targets, group.labels, source, idx, extra)
+            build(&group.targets, group.labels, source, idx, extra)
         })
         .collect()
 }
@@ -119,15 +119,15 @@ pub(crate) fn of_yaml(text: &str, source: &str, extra: &[(&str, &str)]) -> Resul
         return Err(format!("{source}: {problem}"));
     }
     let groups = written.into_iter().enumerate().map(|(idx, group)| {
-        let targets = group.targets.into_iter().map(|at| at.value).collect();
+        let targets: Vec<String> = group.targets.into_iter().map(|at| at.value).collect();
         let labels = group.labels.into_iter().map(|(name, at)| (name, at.value)).collect();
-        build(targets, labels, source, idx, extra)
+        build(&targets, labels, source, idx, extra)
     });
     groups.collect()
 }
 
 fn build(
-    targets: Vec<String>,
+    targets: &[String],
     labels: BTreeMap<String, String>,
     source: &str,
     idx: usize,

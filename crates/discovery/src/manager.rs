@@ -72,6 +72,18 @@ impl DiscoveryManager {
         }
     }
 
+    /// Builds a second manager, of another name, that shares metrics with this one and tells its changes here.
+    pub fn companion(&self, name: &'static str) -> Self {
+        Self {
+            name,
+            metrics: self.metrics.named(name),
+            providers: Mutex::default(),
+            changed: Arc::clone(&self.changed),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
     /// Takes what each job asks for. Sources that stay go on undisturbed, with what they have found; the others end.
     /// Must be called inside a Tokio runtime.
     /// # Errors

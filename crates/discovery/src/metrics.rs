@@ -11,6 +11,10 @@ use wf_httpkit::metrics::{Counter, CounterVec, Gauge, GaugeVec, Objective, Summa
 #[derive(Clone, Debug)]
 pub(crate) struct SdMetrics {
     pub(crate) discovered: GaugeVec<2>,
+    failed_configs_by_name: GaugeVec<1>,
+    received_by_name: CounterVec<1>,
+    updates_by_name: CounterVec<1>,
+    delayed_by_name: CounterVec<1>,
     pub(crate) failed_configs: Gauge,
     pub(crate) received: Counter,
     pub(crate) updates: Counter,
@@ -25,32 +29,36 @@ pub(crate) struct SdMetrics {
 impl SdMetrics {
     /// Registers them; `name` tells managers apart: `scrape` or `notify`.
     pub(crate) fn new(registry: &Registry, name: &str) -> Self {
-        let counter = |metric: &'static str, help| registry.counter_vec(metric, help, ["name"]).with(&[name]);
+        let counter = |metric: &'static str, help| registry.counter_vec(metric, help, ["name"]);
         let of_source = ["mechanism", "config"];
+        let received = counter(
+            "prometheus_sd_received_updates_total",
+            "Total number of update events received from the SD providers.",
+        );
+        let updates =
+            counter("prometheus_sd_updates_total", "Total number of update events sent to the SD consumers.");
+        let delayed = counter(
+            "prometheus_sd_updates_delayed_total",
+            "Total number of update events that couldn't be sent immediately.",
+        );
+        let failed_configs = registry.gauge_vec(
+            "prometheus_sd_failed_configs",
+            "Current number of service discovery configurations that failed to load.",
+            ["name"],
+        );
         Self {
+            failed_configs: failed_configs.with(&[name]),
+            received: received.with(&[name]),
+            updates: updates.with(&[name]),
+            delayed: delayed.with(&[name]),
+            failed_configs_by_name: failed_configs,
+            received_by_name: received,
+            updates_by_name: updates,
+            delayed_by_name: delayed,
             discovered: registry.gauge_vec(
                 "prometheus_sd_discovered_targets",
                 "Current number of discovered targets.",
                 ["name", "config"],
-            ),
-            failed_configs: registry
-                .gauge_vec(
-                    "prometheus_sd_failed_configs",
-                    "Current number of service discovery configurations that failed to load.",
-                    ["name"],
-                )
-                .with(&[name]),
-            received: counter(
-                "prometheus_sd_received_updates_total",
-                "Total number of update events received from the SD providers.",
-            ),
-            updates: counter(
-                "prometheus_sd_updates_total",
-                "Total number of update events sent to the SD consumers.",
-            ),
-            delayed: counter(
-                "prometheus_sd_updates_delayed_total",
-                "Total number of update events that couldn't be sent immediately.",
             ),
             refresh_failures: registry.counter_vec(
                 "prometheus_sd_refresh_failures_total",
@@ -74,6 +82,17 @@ impl SdMetrics {
                 "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time.",
                 ["filename"],
             ),
+        }
+    }
+
+    /// Returns the same metrics for another manager.
+    pub(crate) fn named(&self, name: &str) -> Self {
+        Self {
+            failed_configs: self.failed_configs_by_name.with(&[name]),
+            received: self.received_by_name.with(&[name]),
+            updates: self.updates_by_name.with(&[name]),
+            delayed: self.delayed_by_name.with(&[name]),
+            ..self.clone()
         }
     }
 

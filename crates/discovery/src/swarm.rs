@@ -89,7 +89,7 @@ impl Swarm {
         let services: BTreeMap<&str, &Service> =
             services.iter().map(|service| (service.id.as_str(), service)).collect();
         let nodes: BTreeMap<&str, LabelSet> =
-            nodes.iter().map(|node| (node.id.as_str(), node.labels())).collect();
+            nodes.iter().map(|node| (node.id.as_str(), node.labels_for_tasks())).collect();
         let mut targets = Vec::new();
         for task in &tasks {
             let service = services.get(task.service_id.as_str()).copied();

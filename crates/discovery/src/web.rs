@@ -47,14 +47,14 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) enum Web {
     /// Over TCP.
-    Tcp(HttpClient),
+    Tcp(Box<HttpClient>),
     /// Over a socket of this machine, without TLS.
     Unix(PathBuf),
 }
 
 impl Web {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self, OptionsError> {
-        HttpClient::new(options).map(Self::Tcp)
+        Ok(Self::Tcp(Box::new(HttpClient::new(options)?)))
     }
 
     /// Sends a GET and reads the answer.
@@ -81,7 +81,7 @@ impl Web {
                 let response = self.open(method, url, headers, body, timeout).await?;
                 let (parts, streamed) = response.into_parts();
                 let mut body = Vec::new();
-                streamed.read_into(&mut body, BODY_BYTES_MAX).await?;
+                streamed.read_into(&mut body, BODY_BYTES_MAX).await.map_err(|error| with_causes(&error))?;
                 Ok(Answer { status: parts.status, headers: parts.headers, body })
             }
             Self::Unix(path) => {
@@ -105,8 +105,24 @@ impl Web {
         let Self::Tcp(client) = self else { return Err("answers over a socket are read whole".into()) };
         let mut headers = headers.clone();
         headers.entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static("Prometheus/watchfire"));
-        Ok(client.request(method, url, &headers, body, Instant::now() + timeout).await?)
+        let response = client.request(method, url, &headers, body, Instant::now() + timeout).await;
+        response.map_err(|error| with_causes(&error).into())
     }
+}
+
+/// Says what failed and why, down to the first cause.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !text.ends_with(&why) {
+            text.push_str(": ");
+            text.push_str(&why);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 async fn ask_socket(

@@ -1,23 +1,30 @@
-//! Keeps scraping in line with what discovery finds.
+//! Keeps scraping, and who is told of alerts, in line with what discovery finds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wf_config::Config;
+use wf_config::{AlertingConfig, Config, SdConfig, StaticGroup};
 use wf_discovery::{DiscoveryError, DiscoveryManager, TargetGroup as Found};
 use wf_httpkit::Registry;
+use wf_httpkit::client::OptionsError;
+use wf_model::LabelsBuilder;
 use wf_scrape::{ReloadError, ScrapeConfig, ScrapeManager, TargetGroup};
 
+use crate::rules::Rules;
 use crate::scraping::scrape_config;
 
-/// What finds targets, and what scrapes them.
+const ADDRESS: &str = "__address__";
+
+/// What finds targets and Alertmanagers, and what scrapes and tells them.
 pub(crate) struct Discovered {
-    manager: Arc<DiscoveryManager>,
+    targets: Arc<DiscoveryManager>,
+    alertmanagers: Arc<DiscoveryManager>,
     scrape: Arc<ScrapeManager>,
+    rules: Arc<Rules>,
     keeps_exemplars: bool,
 }
 
-/// Why a configuration cannot be scraped.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
     /// A source cannot be set up.
@@ -26,54 +33,111 @@ pub(crate) enum ApplyError {
     /// A job cannot be set up.
     #[error(transparent)]
     Scrape(#[from] ReloadError),
+    /// An Alertmanager cannot be told.
+    #[error(transparent)]
+    Alerting(#[from] OptionsError),
 }
 
 impl Discovered {
-    pub(crate) fn new(scrape: Arc<ScrapeManager>, registry: &Registry, keeps_exemplars: bool) -> Self {
-        let manager = Arc::new(DiscoveryManager::new(registry, "scrape"));
-        Self { manager, scrape, keeps_exemplars }
+    pub(crate) fn new(
+        scrape: Arc<ScrapeManager>,
+        rules: Arc<Rules>,
+        registry: &Registry,
+        keeps_exemplars: bool,
+    ) -> Self {
+        let targets = Arc::new(DiscoveryManager::new(registry, "scrape"));
+        let alertmanagers = Arc::new(targets.companion("notify"));
+        Self { targets, alertmanagers, scrape, rules, keeps_exemplars }
     }
 
-    pub(crate) fn manager(&self) -> &Arc<DiscoveryManager> {
-        &self.manager
+    /// What finds targets; it tells of changes of Alertmanagers, too.
+    pub(crate) fn targets(&self) -> &Arc<DiscoveryManager> {
+        &self.targets
     }
 
-    /// Finds and scrapes what `config` says; `old` is what is taken back when half of it is refused.
+    /// Finds and uses what `config` says; `old` is what is taken back when half of it is refused.
     pub(crate) fn apply(&self, config: &Config, old: Option<&Config>) -> Result<(), ApplyError> {
-        self.manager.apply(sources(config))?;
-        let scraped = self.scrape.reload(&self.plan(config));
-        if scraped.is_err()
+        let applied = self.try_apply(config);
+        if applied.is_err()
             && let Some(old) = old
         {
             // It was taken before.
-            let _ = self.manager.apply(sources(old));
+            let _ = self.try_apply(old);
         }
-        Ok(scraped?)
+        applied
     }
 
-    /// Scrapes what has been found since.
-    pub(crate) fn refresh(&self, config: &Config) -> Result<(), ReloadError> {
-        self.scrape.reload(&self.plan(config))
+    fn try_apply(&self, config: &Config) -> Result<(), ApplyError> {
+        self.targets.apply(sources(config))?;
+        let groups = config.alerting.alertmanagers.iter().enumerate();
+        let groups: Vec<(String, &[SdConfig])> =
+            groups.map(|(idx, group)| (name_of(idx), group.sources.as_slice())).collect();
+        self.alertmanagers.apply(groups.iter().map(|(name, sources)| (name.as_str(), *sources)))?;
+        self.refresh(config)
+    }
+
+    /// Scrapes and tells what has been found since.
+    pub(crate) fn refresh(&self, config: &Config) -> Result<(), ApplyError> {
+        self.scrape.reload(&self.plan(config))?;
+        let has_sources = config.alerting.alertmanagers.iter().any(|group| !group.sources.is_empty());
+        if has_sources {
+            self.rules.notifier.reload(&self.alerting(config), &config.global.external_labels)?;
+        }
+        Ok(())
+    }
+
+    /// Returns `config` with the Alertmanagers that were discovered beside those that it lists.
+    pub(crate) fn told(&self, config: &Config) -> Config {
+        Config { alerting: self.alerting(config), ..config.clone() }
+    }
+
+    /// Ends all sources.
+    pub(crate) async fn stop(&self) {
+        self.targets.stop().await;
+        self.alertmanagers.stop().await;
     }
 
     fn plan(&self, config: &Config) -> ScrapeConfig {
         let mut plan = scrape_config(config, self.keeps_exemplars);
-        let mut found: BTreeMap<String, Vec<Arc<Found>>> = self.manager.groups();
+        let mut found: BTreeMap<String, Vec<Arc<Found>>> = self.targets.groups();
         for job in &mut plan.jobs {
-            let groups = found.remove(&job.name).unwrap_or_default();
-            job.groups.extend(
-                groups.iter().map(|group| TargetGroup {
-                    targets: group.targets.clone(),
-                    labels: group.labels.clone(),
-                }),
-            );
+            for group in found.remove(&job.name).unwrap_or_default() {
+                job.groups.push(TargetGroup { targets: group.targets.clone(), labels: group.labels.clone() });
+            }
             let n_targets = job.groups.iter().map(|group| group.targets.len()).sum();
-            self.manager.note_targets(&job.name, n_targets);
+            self.targets.note_targets(&job.name, n_targets);
         }
         plan
     }
+
+    /// Writes down discovered Alertmanagers beside those of the file.
+    fn alerting(&self, config: &Config) -> AlertingConfig {
+        let mut alerting = config.alerting.clone();
+        let mut found = self.alertmanagers.groups();
+        for (idx, group) in alerting.alertmanagers.iter_mut().enumerate() {
+            let name = name_of(idx);
+            for found in found.remove(&name).unwrap_or_default() {
+                group.static_groups.extend(found.targets.iter().map(|target| {
+                    let mut labels = LabelsBuilder::from_labels(&found.labels);
+                    for (name, value) in target.iter().filter(|(name, _)| *name != ADDRESS) {
+                        labels.set(name, value);
+                    }
+                    let address = target.get(ADDRESS).unwrap_or("").to_owned();
+                    StaticGroup { targets: vec![address], labels: labels.build() }
+                }));
+            }
+            let n_targets = group.static_groups.iter().map(|group| group.targets.len()).sum();
+            self.alertmanagers.note_targets(&name, n_targets);
+        }
+        alerting
+    }
 }
 
-fn sources(config: &Config) -> impl Iterator<Item = (&str, &[wf_config::SdConfig])> {
+/// Name of a group of Alertmanagers in metrics.
+fn name_of(idx: usize) -> String {
+    format!("config-{idx}")
+}
+
+fn sources(config: &Config) -> impl Iterator<Item = (&str, &[SdConfig])> {
     config.scrape_configs.iter().map(|job| (job.job_name.as_str(), job.sources.as_slice()))
 }

@@ -232,20 +232,21 @@ impl Server {
         }
         let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
         let scrape = self.start_scraping(&tsdb);
+        let rules = self.start_rules(&tsdb)?;
+        let keeps_exemplars = self.storage_flags.keeps_exemplars;
         let discovered =
-            Discovered::new(Arc::clone(&scrape), &self.registry, self.storage_flags.keeps_exemplars);
+            Discovered::new(Arc::clone(&scrape), Arc::clone(&rules), &self.registry, keeps_exemplars);
         discovered
             .apply(&self.state.loaded_config().config, None)
             .map_err(|error: ApplyError| ServerError::Scrape(error.to_string()))?;
-        self.state.show_discovery(Arc::clone(discovered.manager()));
-        let rules = self.start_rules(&tsdb)?;
+        self.state.show_discovery(Arc::clone(discovered.targets()));
         self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape), Arc::clone(&rules));
         self.state.metrics().set_ready(true);
         info!("server is ready to receive web requests");
         self.obey(&discovered, &stop, &quit).await;
         self.state.begin_stopping();
         self.state.metrics().set_ready(false);
-        discovered.manager().stop().await;
+        discovered.stop().await;
         rules.stop().await;
         // Its token is cancelled already: this waits for scrapes that are being stored.
         scrape.run(stop).await;
@@ -273,11 +274,11 @@ impl Server {
                     self.take_over(discovered);
                     continue;
                 }
-                () = discovered.manager().changed(), if due.is_none() => {
+                () = discovered.targets().changed(), if due.is_none() => {
                     let now = Instant::now();
                     let wait = debounce.wait(now.into_std());
                     if wait > NOTED_DELAY {
-                        discovered.manager().note_delay();
+                        discovered.targets().note_delay();
                     }
                     due = Some(now + wait);
                     continue;
@@ -365,7 +366,7 @@ impl Server {
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
             let rules = self.state.rules().map_err(|error| error.message)?;
-            rules.reload(&config, groups, &engine).map_err(|error| error.to_string())?;
+            rules.reload(&discovered.told(&config), groups, &engine).map_err(|error| error.to_string())?;
             self.state.set_engine(engine, &config);
             self.state.set_config(config);
             Ok(())

@@ -9,8 +9,6 @@ const FLAGS: &[&str] = &[
     "auto-gomemlimit",
     "auto-gomemlimit.ratio",
     "auto-gomemlimit.refresh-interval",
-    "config.auto-reload",
-    "config.auto-reload-interval",
     "storage.agent.checkpoint-batch-size",
     "storage.agent.checkpoint-from-in-memory-series",
     "storage.agent.no-lockfile",

@@ -55,7 +55,7 @@ pub(crate) struct ServerOptions {
     #[arg(long = "web.route-prefix", value_parser = route_prefix)]
     pub(crate) route_prefix: Option<String>,
     /// File with TLS, users and headers of the listeners; read again when it changes
-    #[arg(long = "web.config.file", default_value = "")]
+    #[arg(long = "web.config.file", default_value = "", value_parser = path_or_none)]
     pub(crate) web_config_file: PathBuf,
     /// How long a client may take to send a request, and a connection may be idle
     #[arg(long = "web.read-timeout", default_value = "5m", value_parser = duration)]
@@ -109,6 +109,11 @@ pub(crate) struct ServerOptions {
     pub(crate) features: Vec<String>,
     #[command(flatten)]
     pub(crate) log: LogOptions,
+}
+
+/// Reads a path that may be empty, which the parser for paths refuses.
+fn path_or_none(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

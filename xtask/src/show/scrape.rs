@@ -17,7 +17,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             &[],
         ),
         logs.line("a table of YAML oddities as Go reads them", &["yaml_oddities_read_as_in_go"], &[]),
-        logs.line("discovery: same targets and labels as prometheus 2.42 from the same fakes", &SAME, &[]),
+        logs.line("discovery: same targets and labels as prometheus 2.42 (Consul: vmagent 1.79) from the same fakes", &SAME, &[]),
         logs.line("discovery against Debian's etcd, dnsmasq and ZooKeeper", &SERVERS, &[]),
         logs.line(
             "failures, slow answers and index resets: what was found is kept, what comes is taken over",
@@ -36,7 +36,7 @@ const SAME: [&str; 5] = [
     "docker_containers_are_those_of_prometheus",
     "swarms_are_those_of_prometheus",
     "eureka_applications_are_those_of_prometheus",
-    "consul_services_are_those_of_prometheus",
+    "consul_services_are_those_of_vmagent",
     "the_file_fixtures_read_as_in_prometheus",
 ];
 const SERVERS: [&str; 3] = [

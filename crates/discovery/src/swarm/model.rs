@@ -244,20 +244,26 @@ struct ManagerStatus {
 }
 
 impl Node {
-    pub(super) fn labels(&self) -> LabelSet {
+    /// What tasks say about their node: all but its engine and its part in managing the swarm.
+    pub(super) fn labels_for_tasks(&self) -> LabelSet {
         let mut labels = LabelSet::new();
-        let Description { hostname, platform, engine } = &self.description;
+        let Description { hostname, platform, .. } = &self.description;
         labels
             .set("__meta_dockerswarm_node_id", &self.id)
             .set("__meta_dockerswarm_node_address", &self.status.addr)
             .set("__meta_dockerswarm_node_availability", &self.spec.availability)
-            .set("__meta_dockerswarm_node_engine_version", &engine.engine_version)
             .set("__meta_dockerswarm_node_hostname", hostname)
             .set("__meta_dockerswarm_node_platform_architecture", &platform.architecture)
             .set("__meta_dockerswarm_node_platform_os", &platform.os)
             .set("__meta_dockerswarm_node_role", &self.spec.role)
             .set("__meta_dockerswarm_node_status", &self.status.state)
             .set_all("__meta_dockerswarm_node_label_", &self.spec.labels);
+        labels
+    }
+
+    pub(super) fn labels(&self) -> LabelSet {
+        let mut labels = self.labels_for_tasks();
+        labels.set("__meta_dockerswarm_node_engine_version", &self.description.engine.engine_version);
         if let Some(manager) = &self.manager_status {
             labels
                 .set("__meta_dockerswarm_node_manager_leader", manager.leader.to_string())
