@@ -418,7 +418,10 @@ fn features(names: &[String]) -> Features {
             "use-start-timestamps" => features.use_start_timestamps = true,
             "type-and-unit-labels" => features.type_and_unit_labels = true,
             "promql-per-step-stats" => features.per_step_stats = true,
-            "exemplar-storage" | "st-storage" | "created-timestamp-zero-ingestion" | "metadata-wal-records" => {}
+            "exemplar-storage"
+            | "st-storage"
+            | "created-timestamp-zero-ingestion"
+            | "metadata-wal-records" => {}
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),

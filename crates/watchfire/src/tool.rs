@@ -1,6 +1,7 @@
 //! `watchfire tool`: checks and tests.
 
 pub(crate) mod promql;
+pub(crate) mod relabel;
 pub(crate) mod tsdb;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
+        ToolCommand::Relabel(options) => relabel::main(options),
         ToolCommand::Config { command: ConfigCommand::Explain { file, expand_secrets } } => {
             explain_config(file, wf_config::LoadOptions { expands_secrets: *expand_secrets })
         }
