@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod load;
 
 pub mod promql_queries;
+pub mod scrape_500;
 pub mod tsdb_append;
 pub mod tsdb_blocks;
 pub mod tsdb_cut;
@@ -36,6 +37,7 @@ pub const ALL: &[Bench] = &[
     tsdb_cut::BENCH,
     tsdb_blocks::BENCH,
     promql_queries::BENCH,
+    scrape_500::BENCH,
 ];
 
 /// Finds a bench by its name.

@@ -12,6 +12,7 @@ use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::alerts::AlertsCommand;
 use crate::tool::promql::PromqlCommand;
+use crate::tool::relabel::RelabelOptions;
 use crate::tool::tsdb::TsdbCommand;
 
 /// What the program was asked to be.
@@ -107,6 +108,8 @@ pub(crate) enum ToolCommand {
         #[command(subcommand)]
         command: TsdbCommand,
     },
+    /// Show what each relabeling rule of a job does to a label set
+    Relabel(RelabelOptions),
     /// Check files
     Check {
         #[command(subcommand)]

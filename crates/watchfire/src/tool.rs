@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod promql;
+pub(crate) mod relabel;
 pub(crate) mod tsdb;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub(crate) fn main(options: &ToolOptions) -> ExitCode {
         ToolCommand::Promql { command } => promql::main(command),
         ToolCommand::Alerts { command } => alerts::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
+        ToolCommand::Relabel(options) => relabel::main(options),
         ToolCommand::Config { command: ConfigCommand::Explain { file, expand_secrets } } => {
             explain_config(file, wf_config::LoadOptions { expands_secrets: *expand_secrets })
         }
