@@ -9,7 +9,8 @@ use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
 /// Debian packages that tests talk to.
-const PACKAGES: [&str; 3] = ["prometheus", "prometheus-node-exporter", "victoria-metrics"];
+const PACKAGES: [&str; 4] =
+    ["prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "victoria-metrics"];
 
 /// Returns the folder under which `usr/bin/prometheus` and the others lie.
 pub fn folder() -> PathBuf {

@@ -4,6 +4,7 @@
 mod bench;
 mod clone;
 mod promql;
+mod rules;
 mod tsdb;
 mod up;
 
@@ -56,7 +57,8 @@ pub fn run(name: &str) -> Result<()> {
         "up" => up::show()?,
         "tsdb" => tsdb::show()?,
         "promql" => promql::show()?,
-        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`"),
+        "rules" => rules::show()?,
+        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `rules`"),
     };
     say(&format!("\n== show {name}"));
     for line in &lines {

@@ -9,6 +9,7 @@
 
 pub mod family;
 pub mod fuzz;
+pub mod lint;
 pub mod parse;
 pub mod text;
 

@@ -1,51 +1,28 @@
-//! `watchfire tool`: checks and tests.
+//! `watchfire tool`: checks, tests and questions, with `promtool`'s commands.
 
+mod api;
+pub(crate) mod check;
+pub(crate) mod debug;
+pub(crate) mod history;
 pub(crate) mod promql;
+pub(crate) mod push;
+pub(crate) mod query;
+pub(crate) mod test_rules;
 pub(crate) mod tsdb;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::{CheckCommand, ToolCommand, ToolOptions};
-use crate::say;
+use crate::cli::{TestCommand, ToolCommand, ToolOptions};
 
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
-        ToolCommand::Check { command: CheckCommand::Config { files } } => check_configs(files),
-        ToolCommand::Check { command: CheckCommand::Rules { files } } => check_rules(files),
+        ToolCommand::Check { command } => check::main(command),
+        ToolCommand::Query { command } => query::main(command),
+        ToolCommand::Test { command: TestCommand::Rules(options) } => test_rules::main(options),
+        ToolCommand::Rules { command } => history::main(command),
+        ToolCommand::Debug { command } => debug::main(command),
+        ToolCommand::Push { command } => push::main(command),
     }
-}
-
-fn check_configs(files: &[PathBuf]) -> ExitCode {
-    let mut is_good = true;
-    for file in files {
-        match wf_config::load_file(file) {
-            Ok(_) => say(&format!("{}: SUCCESS", file.display())),
-            Err(error) => {
-                is_good = false;
-                say(&format!("{}: FAILED: {:#}", file.display(), anyhow::Error::from(error)));
-            }
-        }
-    }
-    ExitCode::from(u8::from(!is_good))
-}
-
-fn check_rules(files: &[PathBuf]) -> ExitCode {
-    let mut is_good = true;
-    for file in files {
-        say(&format!("Checking {}", file.display()));
-        match wf_rules::file::load_file(file, wf_rules::file::Acceptance::default()) {
-            Ok(groups) => {
-                let n_rules: usize = groups.iter().map(|group| group.rules.len()).sum();
-                say(&format!("  SUCCESS: {n_rules} rules found\n"));
-            }
-            Err(error) => {
-                is_good = false;
-                say(&format!("  FAILED:\n{:#}\n", anyhow::Error::from(error)));
-            }
-        }
-    }
-    ExitCode::from(u8::from(!is_good))
 }
