@@ -5,6 +5,7 @@ mod alertmanager;
 mod bench;
 mod clone;
 mod promql;
+mod rules;
 mod scrape;
 mod tsdb;
 mod up;
@@ -60,9 +61,10 @@ pub fn run(name: &str) -> Result<()> {
         "promql" => promql::show()?,
         "scrape" => scrape::show()?,
         "alertmanager" => alertmanager::show()?,
-        _ => {
-            bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `alertmanager`")
-        }
+        "rules" => rules::show()?,
+        _ => bail!(
+            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`"
+        ),
     };
     say(&format!("\n== show {name}"));
     for line in &lines {

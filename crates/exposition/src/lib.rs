@@ -10,6 +10,7 @@
 pub mod escape;
 pub mod family;
 pub mod fuzz;
+pub mod lint;
 pub mod parse;
 pub mod protobuf;
 pub mod text;

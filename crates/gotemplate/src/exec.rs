@@ -268,7 +268,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Fails at the byte `at` of the source, quoting the beginning of `node` when there is one.
+    /// Fails at the byte `at` of the source, quoting `node` when there is one.
     fn fail<T>(&self, at: usize, node: &str, message: impl Into<String>) -> Executed<T> {
         let before = self.tree.source.get(..at).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -276,9 +276,7 @@ impl Execution<'_> {
         let mut place =
             format!("{}:{line}:{column}: executing {} ", self.tree.file, GoQuoted(&self.tree.name));
         if !node.is_empty() {
-            let short: String = node.chars().take(20).collect();
-            let dots = if short.len() < node.len() { "..." } else { "" };
-            place.push_str(&format!("at <{short}{dots}>: "));
+            place.push_str(&format!("at <{node}>: "));
         }
         Err(ExecError { place, message: message.into() })
     }

@@ -195,6 +195,7 @@ impl Parser<'_> {
     }
 
     fn call(&mut self) -> Parsed<Node> {
+        self.skip_space();
         let at = self.at();
         let name = self.quoted_name("template clause")?;
         self.skip_space();

@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 pub mod alerting;
+pub mod backtest;
 mod depend;
 pub mod environment;
 pub mod file;

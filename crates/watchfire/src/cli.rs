@@ -11,8 +11,15 @@ use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::alerts::AlertsCommand;
+use crate::tool::check::CheckCommand;
+use crate::tool::config::ConfigCommand;
+use crate::tool::debug::DebugCommand;
+use crate::tool::history::RulesCommand;
 use crate::tool::promql::PromqlCommand;
+use crate::tool::push::PushCommand;
+use crate::tool::query::QueryCommand;
 use crate::tool::relabel::RelabelOptions;
+use crate::tool::test_rules::TestRulesOptions;
 use crate::tool::tsdb::TsdbCommand;
 
 /// What the program was asked to be.
@@ -110,7 +117,7 @@ pub(crate) enum ToolCommand {
     },
     /// Show what each relabeling rule of a job does to a label set
     Relabel(RelabelOptions),
-    /// Check files
+    /// Check files, pages and servers
     Check {
         #[command(subcommand)]
         command: CheckCommand,
@@ -125,36 +132,38 @@ pub(crate) enum ToolCommand {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-}
-
-/// Tools about configuration files.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Show the effective value of every field, and where it comes from
-    Explain {
-        /// Configuration file
-        file: PathBuf,
-        /// Let ${env:NAME} and ${file:PATH} in secrets stand for what they name
-        #[arg(long = "config.expand-secrets")]
-        expand_secrets: bool,
+    /// Ask a server
+    Query {
+        #[command(subcommand)]
+        command: QueryCommand,
     },
-}
-
-/// Tools that check files.
-#[derive(Debug, Subcommand)]
-pub(crate) enum CheckCommand {
-    /// Check configuration files
-    Config {
-        /// Files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
+    /// Run unit tests
+    Test {
+        #[command(subcommand)]
+        command: TestCommand,
     },
-    /// Check rule files
+    /// Pack what a server says about itself
+    Debug {
+        #[command(subcommand)]
+        command: DebugCommand,
+    },
+    /// Send metrics to a server
+    Push {
+        #[command(subcommand)]
+        command: PushCommand,
+    },
+    /// About rules over stored history
     Rules {
-        /// Files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
+        #[command(subcommand)]
+        command: RulesCommand,
     },
+}
+
+/// Unit tests.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TestCommand {
+    /// Of rules
+    Rules(TestRulesOptions),
 }
 
 /// Turns the process's arguments into those of a role: a link's name stands for its role.
@@ -171,9 +180,18 @@ pub(crate) fn arguments_for(arguments: &[OsString]) -> Invocation {
     Invocation::Command(out)
 }
 
-/// Parses, or ends the process with usage and exit code 2 (0 for `--help`).
+/// Parses, or ends the process with usage and exit code 2 (0 for `--help`); tools end with 1, as the original's.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Command {
-    Cli::parse_from(arguments).command
+    let is_tool = arguments.get(1).is_some_and(|role| role == "tool");
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command,
+        Err(error) if is_tool && error.use_stderr() => {
+            // Whoever closed standard error does not want to know.
+            let _ = error.print();
+            std::process::exit(1)
+        }
+        Err(error) => error.exit(),
+    }
 }
 
 /// Version text in the form that the original prints under its own name.

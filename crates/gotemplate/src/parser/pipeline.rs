@@ -127,6 +127,7 @@ impl Parser<'_> {
     fn operand(&mut self) -> Parsed<Arg> {
         let mut arg = self.term()?;
         let mut names = Vec::new();
+        let fields_at = self.at();
         while let Kind::Field(name) = self.peek().clone() {
             self.advance();
             names.push(name);
@@ -134,6 +135,8 @@ impl Parser<'_> {
         if names.is_empty() {
             return Ok(arg);
         }
+        // Errors point at the first field, as the original's do.
+        arg.at = fields_at;
         match &mut arg.kind {
             ArgKind::Field(fields) | ArgKind::Variable(fields) => {
                 fields.extend(names);

@@ -174,7 +174,9 @@ fn of_texts(name: &str, args: &[Value]) -> Option<Result<Value, String>> {
         ("stripDomain", [it]) => text(strip_domain(it)),
         ("match", [pattern, it]) => regex(pattern).map(|regex| Value::Bool(regex.is_match(it))),
         ("reReplaceAll", [pattern, template, it]) => {
-            regex(pattern).map(|regex| Value::Text(regex.replace_all(it, template).into()))
+            // The original compiles this one in other words than that of `match`.
+            let named = |error| format!("regexp: Compile({}): {error}", backquoted(pattern));
+            regex(pattern).map_err(named).map(|regex| Value::Text(regex.replace_all(it, template).into()))
         }
         ("urlQueryEscape", [it]) => text(url_query(it)),
         ("graphLink", [it]) => text(format!("/graph?g0.expr={}&g0.tab=0", url_query(it))),
@@ -182,6 +184,12 @@ fn of_texts(name: &str, args: &[Value]) -> Option<Result<Value, String>> {
         ("safeHtml", [it]) => text((*it).to_owned()),
         _ => return None,
     })
+}
+
+/// Quotes as Go's regexp package does: raw where that is possible.
+fn backquoted(text: &str) -> String {
+    let is_raw = text.chars().all(|ch| ch != '`' && (ch == '\t' || !ch.is_control()) && ch != '\u{feff}');
+    if is_raw { format!("`{text}`") } else { wf_model::quote::GoQuoted(text).to_string() }
 }
 
 /// Returns the path of a URL without a slash at its end.

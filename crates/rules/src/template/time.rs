@@ -21,7 +21,7 @@ impl GoTime {
     pub(super) fn from_seconds(seconds: f64) -> Result<Self, String> {
         let millis = (seconds * 1000.0).round();
         if !millis.is_finite() {
-            return Err(format!("{} cannot be represented as a time", Value::Float(seconds)));
+            return Err("value is NaN or Inf".to_owned());
         }
         // Nanoseconds in 64 bits are what the original has.
         if millis.abs() >= 9.223e15 {

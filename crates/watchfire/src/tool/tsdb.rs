@@ -116,6 +116,8 @@ pub(crate) struct DumpOptions {
 /// What to make blocks from.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Source {
+    /// What recording rules would have given, by a server's history
+    Rules(super::history::FromRulesOptions),
     /// Samples of an OpenMetrics file, all of them with times
     Openmetrics {
         /// The file
@@ -246,7 +248,12 @@ impl Drop for ScratchDir {
 }
 
 fn create_blocks(source: &Source) -> Result<()> {
-    let Source::Openmetrics { input, output, max_block_duration, label, human_readable, quiet } = source;
+    let (input, output, max_block_duration, label, human_readable, quiet) = match source {
+        Source::Rules(options) => return super::history::create_blocks(options),
+        Source::Openmetrics { input, output, max_block_duration, label, human_readable, quiet } => {
+            (input, output, max_block_duration, label, human_readable, quiet)
+        }
+    };
     let block_ms_max = max_block_duration
         .map_or(backfill::BLOCK_MS, |longest| i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
     let now_ms = jiff::Timestamp::now().as_millisecond();
