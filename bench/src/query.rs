@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use anyhow::{Result, ensure};
+use wf_model::Labels;
 use wf_promql::engine::{Engine, EngineOptions, QueryOptions, QueryResult, QueryValue, RangeSpan};
 use wf_promql::parser::ParseOptions;
-use wf_series::{Acknowledge, WriteBatch};
+use wf_series::{Acknowledge, SampleSink, WriteBatch};
 
 use crate::path::{Path, Work};
 use crate::storage::{Head, INTERVAL_MS, START_MS};
@@ -15,6 +16,17 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "promql/rate-240", unit: "sample", n_rounds: 8, prepare: rate },
     Path { name: "promql/sum-by-1k", unit: "series", n_rounds: 8, prepare: sum_by },
     Path { name: "promql/sum-by-rate-60-steps", unit: "sample", n_rounds: 1, prepare: sum_by_rate },
+    Path { name: "promql/join-one-to-one", unit: "series", n_rounds: 4, prepare: one_to_one },
+    Path { name: "promql/join-group-left", unit: "series", n_rounds: 4, prepare: group_left },
+    Path { name: "promql/histogram-quantile", unit: "bucket", n_rounds: 4, prepare: histogram_quantile },
+    Path { name: "promql/topk-60-steps", unit: "sample", n_rounds: 1, prepare: topk },
+    Path { name: "promql/max-over-time-60-steps", unit: "sample", n_rounds: 1, prepare: max_over_time },
+    Path {
+        name: "promql/quantile-over-time-60-steps",
+        unit: "sample",
+        n_rounds: 1,
+        prepare: quantile_over_time,
+    },
     Path { name: "json/matrix", unit: "sample", n_rounds: 4, prepare: json },
 ];
 
@@ -29,14 +41,21 @@ const DASHBOARD_QUERY: &str = concat!(
 /// A head with an hour of counters, half of which stand still.
 fn hour(n_series: usize) -> Result<Head> {
     let head = Head::with_series(n_series)?;
+    fill(
+        &head,
+        |moved, idx| if idx.is_multiple_of(2) { idx as f64 } else { moved + (idx % 10) as f64 / 10.0 },
+    )?;
+    Ok(head)
+}
+
+/// Adds an hour of samples to the series of a head; `value` is told the seconds so far and the place of the series.
+fn fill(head: &Head, value: impl Fn(f64, usize) -> f64) -> Result<()> {
     let mut batch = WriteBatch::default();
     for round in 1..=N_SAMPLES {
-        let moved = (round * 15) as f64;
-        let value =
-            |idx: usize| if idx.is_multiple_of(2) { idx as f64 } else { moved + (idx % 10) as f64 / 10.0 };
-        head.append(&mut batch, Acknowledge::Written, START_MS + round * INTERVAL_MS, value)?;
+        let time_ms = START_MS + round * INTERVAL_MS;
+        head.append(&mut batch, Acknowledge::Written, time_ms, |idx| value((round * 15) as f64, idx))?;
     }
-    Ok(head)
+    Ok(())
 }
 
 fn engine() -> Engine {
@@ -82,6 +101,63 @@ fn sum_by_rate() -> Result<Work> {
     let (head, engine) = (hour(1_000)?, engine());
     Ok(Work::new(1_000 * usize::try_from(N_SAMPLES)?, move || {
         black_box(range(&head, &engine, "sum by (mode) (rate(node_cpu_seconds_total[5m]))")?);
+        Ok(())
+    }))
+}
+
+/// Runs a query of 60 steps over an hour of a thousand series; the unit is a sample of them.
+fn over_samples(query: &'static str) -> Result<Work> {
+    let (head, engine) = (hour(1_000)?, engine());
+    Ok(Work::new(1_000 * usize::try_from(N_SAMPLES)?, move || {
+        black_box(range(&head, &engine, query)?);
+        Ok(())
+    }))
+}
+
+fn topk() -> Result<Work> {
+    over_samples("topk(10, node_cpu_seconds_total)")
+}
+
+fn max_over_time() -> Result<Work> {
+    over_samples("max(max_over_time(node_cpu_seconds_total[30m]))")
+}
+
+fn quantile_over_time() -> Result<Work> {
+    over_samples("max(quantile_over_time(0.9, node_cpu_seconds_total[30m]))")
+}
+
+fn one_to_one() -> Result<Work> {
+    instant(1_000, "node_cpu_seconds_total + node_cpu_seconds_total", 1_000)
+}
+
+/// A thousand series, each with the total of its instance and mode.
+fn group_left() -> Result<Work> {
+    let query = concat!(
+        "node_cpu_seconds_total / on (instance, mode) group_left () ",
+        "sum by (instance, mode) (node_cpu_seconds_total)"
+    );
+    instant(1_000, query, 1_000)
+}
+
+/// A hundred histograms of ten buckets.
+fn histogram_quantile() -> Result<Work> {
+    const BOUNDS: [&str; 10] = ["0.01", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
+    let mut head = Head::open()?;
+    for idx in 0..1_000 {
+        let labels = Labels::from_pairs([
+            ("__name__", "http_request_duration_seconds_bucket".to_owned()),
+            ("instance", format!("10.0.0.{}:9100", idx / 40)),
+            ("le", BOUNDS.get(idx % 10).copied().unwrap_or_default().to_owned()),
+            ("route", format!("/{}", idx / 10)),
+        ]);
+        let series = head.tsdb.resolve(&labels)?;
+        head.series.push(series);
+    }
+    fill(&head, |moved, idx| moved * (1 + idx % 10) as f64)?;
+    let engine = engine();
+    Ok(Work::new(1_000, move || {
+        let query = "histogram_quantile(0.9, http_request_duration_seconds_bucket)";
+        black_box(engine.instant(&*head.tsdb, query, END_MS, &QueryOptions::default())?);
         Ok(())
     }))
 }

@@ -8,8 +8,37 @@ use anyhow::{Context, Result};
 use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
-/// Debian packages that tests talk to.
-const PACKAGES: [&str; 3] = ["prometheus", "prometheus-node-exporter", "victoria-metrics"];
+/// Debian packages that tests talk to, and what they need that a plain machine may lack.
+const PACKAGES: [&str; 26] = [
+    "prometheus",
+    "prometheus-alertmanager",
+    "prometheus-node-exporter",
+    "victoria-metrics",
+    "etcd-server",
+    // dnsmasq and its libraries.
+    "dnsmasq-base",
+    "libjansson4",
+    "libmnl0",
+    "libnetfilter-conntrack3",
+    "libnfnetlink0",
+    "libnftables1",
+    "libnftnl11",
+    "libxtables12",
+    // ZooKeeper runs on the machine's own Java.
+    "libcommons-cli-java",
+    "libcommons-io-java",
+    "libdropwizard-metrics-java",
+    "libjackson2-annotations-java",
+    "libjackson2-core-java",
+    "libjackson2-databind-java",
+    "libjetty9-java",
+    "liblog4j1.2-java",
+    "libservlet-api-java",
+    "libnetty-java",
+    "libslf4j-java",
+    "libsnappy-java",
+    "libzookeeper-java",
+];
 
 /// Returns the folder under which `usr/bin/prometheus` and the others lie.
 pub fn folder() -> PathBuf {

@@ -1,9 +1,11 @@
 //! Evidence: reruns every line of an issue's "Must show" on a fresh clone and prints pass, fail or skipped with the
 //! figure. The closing note of the issue is this output.
 
+mod alertmanager;
 mod bench;
 mod clone;
 mod promql;
+mod scrape;
 mod tsdb;
 mod up;
 
@@ -56,7 +58,11 @@ pub fn run(name: &str) -> Result<()> {
         "up" => up::show()?,
         "tsdb" => tsdb::show()?,
         "promql" => promql::show()?,
-        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`"),
+        "scrape" => scrape::show()?,
+        "alertmanager" => alertmanager::show()?,
+        _ => {
+            bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `alertmanager`")
+        }
     };
     say(&format!("\n== show {name}"));
     for line in &lines {

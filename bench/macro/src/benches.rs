@@ -13,6 +13,8 @@ pub mod tsdb_restart;
 
 use anyhow::Result;
 
+pub use tsdb_restart::{FILL as FILL_LOG, fill_and_die as fill_log};
+
 use crate::{Env, Options, Report};
 
 /// A bench.

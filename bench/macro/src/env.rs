@@ -64,10 +64,17 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
         if entry.file_type()?.is_dir() {
             copy_folder(&source, &target)?;
         } else {
-            fs::copy(&source, &target).with_context(|| format!("copy {}", source.display()))?;
+            copy_file(&source, &target).with_context(|| format!("copy {}", source.display()))?;
         }
     }
     Ok(())
+}
+
+/// Copies a file and when it was written: hints are bound to that, and a crash does not change it.
+fn copy_file(source: &Path, target: &Path) -> std::io::Result<()> {
+    fs::copy(source, target)?;
+    let modified = fs::metadata(source)?.modified()?;
+    fs::File::options().write(true).open(target)?.set_modified(modified)
 }
 
 /// What the caller chose: `--series 200000 --passes 2`.

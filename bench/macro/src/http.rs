@@ -53,13 +53,12 @@ impl Client {
         answer(&mut response)
     }
 
-    /// Posts a form, as query clients do with long expressions; returns the body.
+    /// Gets `url` with the parameters `form`; returns the body.
     /// # Errors
     /// When no answer came in time or its status is not 200.
-    pub fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<String> {
-        let request = self.agent.post(url);
-        let mut response =
-            request.send_form(form.iter().copied()).with_context(|| format!("post to {url}"))?;
+    pub fn get_with(&self, url: &str, form: &[(&str, &str)]) -> Result<String> {
+        let request = self.agent.get(url).query_pairs(form.iter().copied());
+        let mut response = request.call().with_context(|| format!("get {url}"))?;
         let answer = answer(&mut response)?;
         ensure!(answer.status == 200, "{url} answered {}: {}", answer.status, answer.body);
         Ok(answer.body)

@@ -31,6 +31,10 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         ["run", name, options @ ..] => run(name, &Options::parse(options)?),
         ["simulate", spec] => serve_until_stdin_ends(&spec.parse()?).map(|()| ExitCode::SUCCESS),
+        [benches::FILL_LOG, dir, n_series, n_rounds] => {
+            let (n_series, n_rounds) = (n_series.parse()?, n_rounds.parse()?);
+            benches::fill_log(dir.as_ref(), n_series, n_rounds).map(|()| ExitCode::SUCCESS)
+        }
         _ => bail!("usage: wf-macrobench list | run NAME [--key value …] | simulate SPEC"),
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::stats::median;
 
 /// A tick of process times is 10 ms on Linux.
-const TICK_S: f64 = 0.01;
+pub const TICK_S: f64 = 0.01;
 
 /// Time between two looks of a [`Watch`].
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -57,6 +57,19 @@ pub fn usage(pid: u32) -> Result<Usage> {
         written_bytes: field(&io, "write_bytes:"),
         n_threads: field(&status, "Threads:"),
     })
+}
+
+/// Returns the CPU time of the threads that process `pid` has now, to the nanosecond; those that ended are not in it.
+/// # Errors
+/// When the process is gone, or belongs to somebody else.
+pub fn cpu_fine_s(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/task");
+    let threads = fs::read_dir(&path).with_context(|| format!("list {path}"))?;
+    // A thread may end between listing and reading. The first number is its time on a core, ns.
+    let texts =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    let times = texts.filter_map(|text| text.split(' ').next().and_then(|first| first.parse::<f64>().ok()));
+    Ok(times.sum::<f64>() * 1e-9)
 }
 
 /// Lets [`Usage::rss_peak_bytes`] of process `pid` begin anew from what is resident now.
@@ -182,8 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn the_fine_clock_counts_this_process() {
+        while cpu_fine_s(std::process::id()).unwrap() == 0.0 {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
     fn nobody_is_an_error() {
-        assert!(usage(u32::MAX).is_err());
+        assert!(usage(u32::MAX).is_err() && cpu_fine_s(u32::MAX).is_err());
     }
 
     #[test]

@@ -62,6 +62,14 @@ struct Floor {
     at_most: f64,
 }
 
+/// A number of ours alone that must hold.
+#[derive(Clone, Debug, PartialEq)]
+struct Demand {
+    what: String,
+    value: f64,
+    at_most: f64,
+}
+
 /// What a bench found.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -72,6 +80,9 @@ pub struct Report {
     measured: Vec<Measured>,
     calibrations: Vec<Calibration>,
     floors: Vec<Floor>,
+    demands: Vec<Demand>,
+    /// Further tables, and their figures for machines.
+    detail: (String, Value),
 }
 
 impl Report {
@@ -84,6 +95,8 @@ impl Report {
             measured: Vec::new(),
             calibrations: Vec::new(),
             floors: Vec::new(),
+            demands: Vec::new(),
+            detail: (String::new(), Value::Null),
         }
     }
 
@@ -114,6 +127,16 @@ impl Report {
     pub fn floor(&mut self, figure: &'static str, other: Subject, at_most: f64) {
         let (ours, other) = (Subject::Watchfire.name().to_owned(), other.name().to_owned());
         self.floors.push(Floor { figure, ours, other, at_most });
+    }
+
+    /// Demands that `value`, which `what` names, be at most `at_most`.
+    pub fn demand(&mut self, what: String, value: f64, at_most: f64) {
+        self.demands.push(Demand { what, value, at_most });
+    }
+
+    /// Sets further tables, shown below the first, and what they hold as JSON.
+    pub fn detail(&mut self, markdown: String, json: Value) {
+        self.detail = (markdown, json);
     }
 
     /// Returns the name of the bench.
@@ -155,7 +178,11 @@ impl Report {
                 None => format!("UNKNOWN: {demand}: not measured"),
             }
         };
-        self.floors.iter().map(verdict).collect()
+        let demanded = |demand: &Demand| {
+            let word = if demand.value <= demand.at_most { "PASS" } else { "FAIL" };
+            format!("{word}: {} at most {}: {:.3}", demand.what, demand.at_most, demand.value)
+        };
+        self.floors.iter().map(verdict).chain(self.demands.iter().map(demanded)).collect()
     }
 
     /// Returns the report as a section of docs/benchmarks.md.
@@ -177,6 +204,7 @@ impl Report {
             let cells: Vec<String> = subjects.iter().map(cell).chain(others.iter().map(ratio)).collect();
             let _ = writeln!(out, "| {figure} | {} |", cells.join(" | "));
         }
+        out.push_str(&self.detail.0);
         let _ = writeln!(out, "\n{}", self.calibration_sentence());
         for verdict in self.verdicts() {
             let _ = writeln!(out, "- {verdict}");
@@ -220,6 +248,7 @@ impl Report {
             "figures": self.figures.iter().map(figure).collect::<Vec<_>>(),
             "calibration": self.calibrations.iter().map(|one| json!({ "cpu_s": one.cpu_s, "wall_s": one.wall_s })).collect::<Vec<_>>(),
             "verdicts": self.verdicts(),
+            "detail": self.detail.1,
         })
     }
 }
@@ -286,6 +315,8 @@ mod tests {
         let verdicts = report.verdicts();
         assert!(verdicts[0].starts_with("PASS") && verdicts[1].starts_with("FAIL"), "{verdicts:?}");
         assert!(verdicts[2].starts_with("UNKNOWN"), "{verdicts:?}");
+        report.demand("slowest".to_owned(), 1.3, 1.25);
+        assert_eq!(report.verdicts()[3], "FAIL: slowest at most 1.25: 1.300");
     }
 
     #[test]

@@ -207,20 +207,37 @@ impl Server {
         self.own_metric(name)?.with_context(|| format!("{} has no {name}", self.subject.name()))
     }
 
-    /// Evaluates a query and returns the elapsed time and the answer's body. Without a range the query is instant at `end`.
+    /// Evaluates a query without caches of answers and returns the elapsed time and the answer's body. Without a step the
+    /// query is instant at its end.
     /// # Errors
     /// When it fails.
     pub fn query(&self, expr: &str, range: QueryRange) -> Result<(Duration, String)> {
+        self.evaluate(expr, range, &[("nocache", "1")])
+    }
+
+    /// Like [`Server::query`], but an answer may come from a cache.
+    /// # Errors
+    /// When it fails.
+    pub fn query_cached(&self, expr: &str, range: QueryRange) -> Result<(Duration, String)> {
+        self.evaluate(expr, range, &[])
+    }
+
+    fn evaluate(&self, expr: &str, range: QueryRange, more: &[(&str, &str)]) -> Result<(Duration, String)> {
         let (start, end, step) =
             (range.start_s.to_string(), range.end_s.to_string(), range.step_s.to_string());
+        if range.step_s == 0 {
+            return self.ask("/api/v1/query", &[&[("query", expr), ("time", end.as_str())], more].concat());
+        }
+        let form = [("query", expr), ("start", &start), ("end", &end), ("step", &step)];
+        self.ask("/api/v1/query_range", &[&form, more].concat())
+    }
+
+    /// Gets `path` with the parameters `form`; returns the elapsed time and the body.
+    /// # Errors
+    /// When it does not answer 200.
+    pub fn ask(&self, path: &str, form: &[(&str, &str)]) -> Result<(Duration, String)> {
         let started = Instant::now();
-        let body = if range.step_s == 0 {
-            let form = [("query", expr), ("time", end.as_str())];
-            self.client.post_form(&format!("{}/api/v1/query", self.base), &form)
-        } else {
-            let form = [("query", expr), ("start", &start), ("end", &end), ("step", &step)];
-            self.client.post_form(&format!("{}/api/v1/query_range", self.base), &form)
-        }?;
+        let body = self.client.get_with(&format!("{}{path}", self.base), form)?;
         Ok((started.elapsed(), body))
     }
 
@@ -228,12 +245,24 @@ impl Server {
     /// # Errors
     /// When it refuses them, or is not VictoriaMetrics: the others read blocks.
     pub fn import_text(&self, page: &[u8]) -> Result<()> {
-        if self.subject != Subject::VictoriaMetrics {
-            bail!("{} does not import text", self.subject.name());
-        }
-        let answer = self.client.post(&format!("{}/api/v1/import/prometheus", self.base), page)?;
-        ensure!(answer.status == 204, "import answered {}: {}", answer.status, answer.body);
+        self.import("/api/v1/import/prometheus", page)?;
         self.get("/internal/force_flush").map(drop)
+    }
+
+    /// Hands lines of JSON, each a series with all its samples, to VictoriaMetrics. They can be queried after a flush.
+    /// # Errors
+    /// When it refuses them, or is not VictoriaMetrics.
+    pub fn import_json(&self, lines: &[u8]) -> Result<()> {
+        self.import("/api/v1/import", lines)
+    }
+
+    fn import(&self, path: &str, body: &[u8]) -> Result<()> {
+        if self.subject != Subject::VictoriaMetrics {
+            bail!("{} does not import", self.subject.name());
+        }
+        let answer = self.client.post(&format!("{}{path}", self.base), body)?;
+        ensure!(answer.status == 204, "import answered {}: {}", answer.status, answer.body);
+        Ok(())
     }
 }
 

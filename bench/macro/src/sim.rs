@@ -15,6 +15,7 @@ pub mod profile;
 pub mod values;
 
 pub mod backfill;
+pub mod cluster;
 pub mod cluster_blocks;
 pub mod process;
 pub mod serve;

@@ -133,6 +133,27 @@ pub fn load_with(text: &str, path: &Path, options: LoadOptions) -> Result<Config
     Ok(config)
 }
 
+/// Returns the rule files and scrape configurations that a configuration names and that exist. A text that cannot be
+/// read names none.
+pub fn named_files(text: &str, path: &Path) -> Vec<PathBuf> {
+    let Ok(Some(yaml::Node { value: yaml::Value::Mapping(entries), .. })) = yaml::parse(text) else {
+        return Vec::new();
+    };
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let mut files = Vec::new();
+    let lists =
+        entries.iter().filter(|(key, _)| matches!(key.text.as_str(), "rule_files" | "scrape_config_files"));
+    for (_, list) in lists {
+        let yaml::Value::Sequence(patterns) = &list.value else { continue };
+        for pattern in patterns {
+            if let yaml::Value::Scalar { text, .. } = &pattern.value {
+                files.extend(glob::files(&directory.join(text)).unwrap_or_default());
+            }
+        }
+    }
+    files
+}
+
 fn read_text(path: &Path) -> Result<String, ConfigError> {
     let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     String::from_utf8(bytes).map_err(|error| {
@@ -184,7 +205,11 @@ impl Config {
         }
         for (idx, group) in self.alerting.alertmanagers.iter().enumerate() {
             let place = format!("alerting.alertmanagers[{idx}]");
-            warn_of_discovery(&place, &group.sources, &mut warnings);
+            for source in &group.sources {
+                let key = source.mechanism.key;
+                let cure = "list the Alertmanagers in static_configs";
+                warnings.push(format!("{place}: {key} is not available for Alertmanagers yet: {cure}"));
+            }
             if group.sigv4.is_some() {
                 warnings.push(format!("{place}: sigv4 is not available yet: requests go unsigned"));
             }

@@ -7,11 +7,13 @@
 //! Fetching pages and what samples mean to a target (`wf-scrape`).
 #![warn(missing_docs)]
 
+pub mod escape;
 pub mod family;
 pub mod fuzz;
 pub mod parse;
 pub mod protobuf;
 pub mod text;
 
+pub use escape::Escaping;
 pub use family::{Bucket, Metric, MetricFamily, MetricValue};
 pub use parse::{Entry, Format, ParseError, Parser, Sample, SeriesText};

@@ -6,6 +6,7 @@ use wf_model::quote::GoQuoted;
 
 use crate::error::ExecError;
 use crate::functions::Functions;
+use crate::html::Escaper;
 use crate::template::TemplateSet;
 use crate::tree::{Branch, Node, Pipeline, Tree};
 use crate::value::Value;
@@ -34,10 +35,20 @@ pub(crate) fn run(
     data: &Value,
     functions: &dyn Functions,
     limits: Limits,
+    escaper: Option<Escaper>,
 ) -> Result<String, ExecError> {
-    let mut budget = Budget { limits, n_steps: 0, depth: 0, output: String::new() };
-    Execution { set, tree, functions, budget: &mut budget, variables: vec![("$".to_owned(), data.clone())] }
-        .list(&tree.body, data)?;
+    let mut budget = Budget { limits, n_steps: 0, depth: 0, output: String::new(), escaper };
+    let mut execution = Execution {
+        set,
+        tree,
+        functions,
+        budget: &mut budget,
+        variables: vec![("$".to_owned(), data.clone())],
+    };
+    execution.list(&tree.body, data)?;
+    if let Some(unfinished) = execution.budget.escaper.as_ref().and_then(Escaper::unfinished) {
+        return execution.fail(0, "", format!("ends in a non-text context: {unfinished}"));
+    }
     Ok(budget.output)
 }
 
@@ -47,6 +58,8 @@ struct Budget {
     n_steps: u64,
     depth: usize,
     output: String,
+    /// Set for html/template.
+    escaper: Option<Escaper>,
 }
 
 /// One template being executed.
@@ -82,16 +95,11 @@ impl Execution<'_> {
     fn node(&mut self, node: &Node, dot: &Value) -> Executed<Flow> {
         self.step(0)?;
         match node {
-            Node::Text(text) => self.write(text, 0)?,
-            Node::Action(pipeline) => {
-                let value = self.pipeline(pipeline, dot)?;
-                if pipeline.targets.is_empty() {
-                    match value {
-                        Value::Nil => self.write("<no value>", pipeline.at)?,
-                        value => self.write(&value.to_string(), pipeline.at)?,
-                    }
-                }
-            }
+            Node::Text(text) => match self.budget.escaper.as_mut().map(|escaper| escaper.literal(text)) {
+                Some(text) => self.write(&text, 0)?,
+                None => self.write(text, 0)?,
+            },
+            Node::Action(pipeline) => self.action(pipeline, dot)?,
             Node::If(branch) => return self.conditional(branch, dot, false),
             Node::With(branch) => return self.conditional(branch, dot, true),
             Node::Range(branch) => return self.range(branch, dot),
@@ -100,6 +108,36 @@ impl Execution<'_> {
             Node::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::Through)
+    }
+
+    fn action(&mut self, pipeline: &Pipeline, dot: &Value) -> Executed<()> {
+        let own = pipeline.commands.last().and_then(|last| last.lone_function());
+        // The escaper does what a final `html` would: twice would show entities to people.
+        if let (Some(_), Some("html"), [before @ .., _], true) =
+            (&self.budget.escaper, own, pipeline.commands.as_slice(), pipeline.commands.len() > 1)
+        {
+            let mut value = None;
+            for command in before {
+                value = Some(self.command(command, dot, value)?);
+            }
+            return self.write_value(&value.unwrap_or_default(), false, pipeline.at);
+        }
+        let value = self.pipeline(pipeline, dot)?;
+        match pipeline.targets.is_empty() {
+            true => self.write_value(&value, own == Some("urlquery"), pipeline.at),
+            false => Ok(()),
+        }
+    }
+
+    fn write_value(&mut self, value: &Value, is_url_query: bool, at: usize) -> Executed<()> {
+        match (&mut self.budget.escaper, value) {
+            (Some(escaper), value) => match escaper.value(value, is_url_query) {
+                Ok(text) => self.write(&text, at),
+                Err(message) => self.fail(at, "", message),
+            },
+            (None, Value::Nil) => self.write("<no value>", at),
+            (None, value) => self.write(&value.to_string(), at),
+        }
     }
 
     fn conditional(&mut self, branch: &Branch, dot: &Value, moves_dot: bool) -> Executed<Flow> {

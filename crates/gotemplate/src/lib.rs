@@ -1,4 +1,4 @@
-//! Go's text/template: what people write into alerts, notifications and consoles.
+//! Go's text/template and html/template: what people write into alerts, notifications and consoles.
 //!
 //! A [`TemplateSet`] holds templates that call each other by name; [`Value`] is what they compute with, and an
 //! [`Object`] brings fields and methods of its own. Owners add [`Functions`].
@@ -9,8 +9,8 @@
 //! # Invariants
 //! - Errors are worded as the original's, with `template: NAME:LINE:COLUMN`.
 //! - Every execution ends: steps, output and nesting have [`Limits`].
-//! # Reading order: `value`, `template`, `lexer`, `parser`, `exec`, `functions`, `format`.
-//! # Not here: html/template's contextual escaping, times (objects of their owners), the clock.
+//! # Reading order: `value`, `template`, `lexer`, `parser`, `exec`, `functions`, `format`, `html`.
+//! # Not here: times (objects of their owners), the clock.
 //! Source: `spec/alertmanager-pushgateway.md` §A10.
 #![warn(missing_docs)]
 
@@ -18,6 +18,7 @@ mod error;
 mod exec;
 mod format;
 mod functions;
+pub mod html;
 mod lexer;
 mod parser;
 mod template;

@@ -8,6 +8,7 @@ use wf_model::quote::GoQuoted;
 use crate::error::{ExecError, ParseError};
 use crate::exec::{self, Limits};
 use crate::functions::{Functions, is_builtin};
+use crate::html::Escaper;
 use crate::parser;
 use crate::tree::Tree;
 use crate::value::Value;
@@ -48,12 +49,36 @@ impl TemplateSet {
         functions: &dyn Functions,
         limits: Limits,
     ) -> Result<String, ExecError> {
+        self.run(name, data, functions, limits, None)
+    }
+
+    /// Executes a template as html/template does: what actions print is escaped for where it stands.
+    /// # Errors
+    /// See [`ExecError`]; there is no partial output.
+    pub fn execute_html(
+        &self,
+        name: &str,
+        data: &Value,
+        functions: &dyn Functions,
+        limits: Limits,
+    ) -> Result<String, ExecError> {
+        self.run(name, data, functions, limits, Some(Escaper::default()))
+    }
+
+    fn run(
+        &self,
+        name: &str,
+        data: &Value,
+        functions: &dyn Functions,
+        limits: Limits,
+        escaper: Option<Escaper>,
+    ) -> Result<String, ExecError> {
         let Some(tree) = self.trees.get(name) else {
             let message =
                 format!("no template {} associated with template {}", GoQuoted(name), GoQuoted(name));
             return Err(ExecError { place: String::new(), message });
         };
-        exec::run(self, tree, data, functions, limits)
+        exec::run(self, tree, data, functions, limits, escaper)
     }
 
     pub(crate) fn tree(&self, name: &str) -> Option<&Arc<Tree>> {

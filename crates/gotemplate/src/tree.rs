@@ -64,6 +64,16 @@ pub(crate) struct Command {
     pub(crate) args: Vec<Arg>,
 }
 
+impl Command {
+    /// Returns the function's name when the command is one without arguments of its own.
+    pub(crate) fn lone_function(&self) -> Option<&str> {
+        match self.args.as_slice() {
+            [Arg { kind: ArgKind::Function(name), .. }] => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// An operand and the byte it begins at.
 #[derive(Clone, Debug)]
 pub(crate) struct Arg {

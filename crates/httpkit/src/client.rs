@@ -48,6 +48,8 @@ pub use options::{
     TlsVersion,
 };
 
+pub use tls::client_config as tls_client_config;
+
 /// A chain longer than this is a loop.
 const REDIRECTS_MAX: usize = 10;
 

@@ -3,6 +3,7 @@
 //! The HTTP API, PromQL's printer and the exposition formats are compared literally with Go programs.
 //! [`parse_go`] is the way back.
 
+mod digits;
 pub mod parse;
 
 pub use parse::{FloatError, parse_go};
@@ -20,11 +21,7 @@ pub fn write_f(out: &mut impl Write, value: f64) -> fmt::Result {
 
 /// Writes `value` in Go's `'e'` form, precision −1: `1e+00`, `1.5e-07`.
 pub fn write_e(out: &mut impl Write, value: f64) -> fmt::Result {
-    if let Some(special) = special(value) {
-        return out.write_str(special);
-    }
-    let (mantissa, exponent) = decimal_parts(value);
-    write_exponent_form(out, &mantissa, exponent)
+    write_shortest(out, value, 0, 0)
 }
 
 /// Writes `value` in Go's `'g'` form, precision −1 (what `%v` prints and the text format uses): exponent form below
@@ -65,22 +62,15 @@ fn format_with(value: f64, write: fn(&mut String, f64) -> fmt::Result) -> String
 }
 
 fn write_shortest(out: &mut impl Write, value: f64, plain_from: i32, plain_below: i32) -> fmt::Result {
-    if let Some(special) = special(value) {
-        return out.write_str(special);
+    match special(value) {
+        Some(special) => out.write_str(special),
+        None => out.write_str(digits::shortest(value, plain_from..plain_below).as_str()),
     }
-    if value == 0.0 {
-        return out.write_str(if value.is_sign_negative() { "-0" } else { "0" });
-    }
-    // Every value in this range is inside all plain ranges: most samples never need their exponent computed.
-    if (1e-3..1e5).contains(&value.abs()) {
-        return write!(out, "{value}");
-    }
-    let (mantissa, exponent) = decimal_parts(value);
-    if (plain_from..plain_below).contains(&exponent) {
-        write!(out, "{value}")
-    } else {
-        write_exponent_form(out, &mantissa, exponent)
-    }
+}
+
+/// Writes a time as the HTTP API does, in seconds: no fraction when whole, else exactly three decimals.
+pub fn write_seconds(out: &mut impl Write, time_ms: i64) -> fmt::Result {
+    out.write_str(digits::seconds(time_ms).as_str())
 }
 
 fn special(value: f64) -> Option<&'static str> {
@@ -93,18 +83,6 @@ fn special(value: f64) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Splits into the shortest mantissa text (`-1.25`) and the decimal exponent.
-fn decimal_parts(value: f64) -> (String, i32) {
-    let text = format!("{value:e}");
-    let (mantissa, exponent) = text.split_once('e').expect("the exponent form has an e");
-    (mantissa.to_owned(), exponent.parse().expect("the exponent form ends in a number"))
-}
-
-fn write_exponent_form(out: &mut impl Write, mantissa: &str, exponent: i32) -> fmt::Result {
-    let sign = if exponent < 0 { '-' } else { '+' };
-    write!(out, "{mantissa}e{sign}{:02}", exponent.abs())
 }
 
 #[cfg(test)]

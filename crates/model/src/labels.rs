@@ -8,6 +8,10 @@ use std::sync::{Arc, LazyLock};
 /// Name of the label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
 
+/// What most label sets stay below.
+const LABELS_USUAL: usize = 24;
+const TEXT_BYTES_USUAL: usize = 512;
+
 /// An immutable label set: sorted by name (byte order), names unique, no empty value. Clones share memory.
 ///
 /// A label with an empty value is the same as no label, so building drops it.
@@ -44,15 +48,17 @@ impl Labels {
 
     /// Builds from pairs that are already sorted by name, unique and free of empty values.
     pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut text = String::new();
-        let mut ends = Vec::new();
+        // Room for most sets, then exactly what is needed: growing step by step cost more than all else here.
+        let mut text = String::with_capacity(TEXT_BYTES_USUAL);
+        let mut ends = Vec::with_capacity(2 * LABELS_USUAL);
         for (name, value) in pairs {
             text.push_str(name);
             ends.push(end_of(&text));
             text.push_str(value);
             ends.push(end_of(&text));
         }
-        let labels = Self { inner: Arc::new(Inner { text: text.into(), ends: ends.into() }) };
+        let (text, ends) = (Box::from(text.as_str()), Box::from(ends.as_slice()));
+        let labels = Self { inner: Arc::new(Inner { text, ends }) };
         debug_assert!(labels.iter().zip(labels.iter().skip(1)).all(|(a, b)| a.0 < b.0), "unsorted: {labels}");
         labels
     }

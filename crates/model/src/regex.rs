@@ -21,6 +21,9 @@ pub use search::SearchRegex;
 /// Largest compiled pattern in bytes; a pattern beyond is refused.
 const NFA_BYTES_MAX: usize = 10 << 20;
 
+/// States of a pattern that is compiled when first asked: some hundred bytes each stay far below the limit.
+const LAZY_STATES_MAX: u64 = 10_000;
+
 /// Why a pattern was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("error parsing regexp: {message}")]
@@ -42,7 +45,7 @@ struct Inner {
     hir: Hir,
     /// Number and name of every named group; several may share a name.
     names: Vec<(u32, String)>,
-    /// Compiled at once if the plan needs it, else when groups are asked for.
+    /// Compiled at once if it might be too large, else when first asked.
     engine: OnceLock<Option<meta::Regex>>,
 }
 
@@ -60,7 +63,8 @@ impl AnchoredRegex {
         let parse::Parsed { hir, names } = parse::parse(pattern)?;
         let plan = Plan::of(&hir);
         let engine = match plan {
-            Plan::Engine => {
+            // Whether a small one will ever be asked is not known yet: compiling costs a hundred times what parsing does.
+            Plan::Engine if plan::weight(&hir) > LAZY_STATES_MAX => {
                 let too_large = |_| RegexError { message: format!("expression too large: `{pattern}`") };
                 OnceLock::from(Some(compile(&hir).map_err(too_large)?))
             }

@@ -1,26 +1,65 @@
 //! One module a collector, each a straight line from files to families.
 //!
 //! # Source
-//! `spec/exporters-linux.md` A4 and A5, a section or table row each.
+//! `spec/exporters-linux.md` A4 to A7, a section or table row each.
 
+pub mod arp;
+pub mod bcache;
+pub mod bcachefs;
 pub mod bonding;
+pub mod btrfs;
 pub mod cpu;
+pub mod cpu_vulnerabilities;
 pub mod cpufreq;
 pub mod diskstats;
+pub mod dmmultipath;
+pub mod drbd;
+pub mod drm;
+pub mod edac;
+pub mod fibrechannel;
 pub mod filesystem;
+pub mod hwmon;
+pub mod infiniband;
+pub mod interrupts;
+pub mod ipvs;
 pub mod kernel_files;
+pub mod ksmd;
 pub mod loadavg;
 pub mod mdadm;
 pub mod meminfo;
+pub mod meminfo_numa;
+pub mod mountstats;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
+pub mod network_route;
+pub mod nfs;
+pub mod nvme;
 pub mod os;
+pub mod pcidevice;
+pub mod powersupply;
 pub mod pressure;
+pub mod proc_tables;
+pub mod processes;
+pub mod qdisc;
+pub mod rapl;
+pub mod selinux;
+pub mod slabinfo;
 pub mod sockstat;
 pub mod softnet;
 pub mod stat;
+pub mod sysctl;
+pub mod tapestats;
+pub mod tcpstat;
+pub mod textfile;
 pub mod thermal_zone;
 pub mod time;
+pub mod timex;
 pub mod uname;
 pub mod vmstat;
+pub mod watchdog;
+pub mod wifi;
+pub mod xfrm;
+pub mod xfs;
+pub mod zfs;
+pub mod zoneinfo;

@@ -1,6 +1,6 @@
 //! What was asked for: the original's flags, checked.
 //!
-//! [`Config::from_flags`] is a pure function from arguments to configuration. A flag of the original that has no
+//! [`Config::from_flags`] reads arguments; only `@file` among them makes it read anything else. A flag of the original that has no
 //! effect here yet is refused like an unknown one, so that nobody relies on it.
 //!
 //! # Source
@@ -11,6 +11,7 @@ mod flags;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Paths;
@@ -83,6 +84,14 @@ pub enum FlagError {
         /// As given.
         flag: String,
     },
+    /// A file of arguments that cannot be read.
+    #[error("read arguments from {path}: {why}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Two flags that exclude each other.
     #[error("{first} and {second} are mutually exclusive")]
     Exclusive {
@@ -100,6 +109,8 @@ pub struct Config {
     pub listen_addresses: Vec<String>,
     /// `--web.telemetry-path`. Default: `/metrics`.
     pub telemetry_path: String,
+    /// `--web.config.file`: TLS and authentication, read by whoever serves. Default: neither.
+    pub web_config_file: PathBuf,
     /// `--web.disable-exporter-metrics`. Default: false.
     pub disable_exporter_metrics: bool,
     /// `--web.max-requests`; 0 sets no limit. Default: 40.
@@ -142,6 +153,57 @@ pub struct Config {
     pub stat_softirq: bool,
     /// `--collector.vmstat.fields`.
     pub vmstat_fields: String,
+    /// `--collector.arp.device-*`.
+    pub arp: Patterns,
+    /// `--collector.arp.netlink`. Default: true.
+    pub arp_netlink: bool,
+    /// `--collector.bcache.priorityStats`. Default: false.
+    pub bcache_priority_stats: bool,
+    /// `--collector.hwmon.chip-*`.
+    pub hwmon_chip: Patterns,
+    /// `--collector.hwmon.sensor-*`; matched with `chip;sensor`.
+    pub hwmon_sensor: Patterns,
+    /// `--collector.infiniband.device-*`.
+    pub infiniband: Patterns,
+    /// `--collector.interrupts.name-*`; matched with `name;info;devices`.
+    pub interrupts: Patterns,
+    /// `--collector.interrupts.include-zeros`. Default: true.
+    pub interrupts_zeros: bool,
+    /// `--collector.ipvs.backend-labels`. Default: all six.
+    pub ipvs_backend_labels: String,
+    /// `--collector.pcidevice.names`. Default: false.
+    pub pcidevice_names: bool,
+    /// `--collector.pcidevice.idsfile`. Default: where distributions keep it.
+    pub pcidevice_ids_file: String,
+    /// `--collector.powersupply.ignored-supplies`. Default: none.
+    pub powersupply_ignored: String,
+    /// `--collector.qdisc.device-*`.
+    pub qdisc: Patterns,
+    /// `--collector.qdisc.fixtures`: recorded answers instead of the kernel's.
+    pub qdisc_fixtures: String,
+    /// `--collector.rapl.enable-zone-label`. Default: false.
+    pub rapl_zone_label: bool,
+    /// `--collector.slabinfo.slabs-*`.
+    pub slabinfo: Patterns,
+    /// `--collector.sysctl.include`, repeatable.
+    pub sysctl_include: Vec<String>,
+    /// `--collector.sysctl.include-info`, repeatable.
+    pub sysctl_include_info: Vec<String>,
+    /// `--collector.tapestats.ignored-devices`. Default: none.
+    pub tapestats_ignored: String,
+    /// `--collector.textfile.directory`, repeatable; patterns with `*` name several.
+    pub textfile_directories: Vec<String>,
+    /// `--collector.wifi.fixtures`: recorded answers instead of the kernel's.
+    pub wifi_fixtures: String,
+}
+
+/// What is wanted and what is not; empty patterns say nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    /// `…-include`.
+    pub include: String,
+    /// `…-exclude`.
+    pub exclude: String,
 }
 
 /// Which file systems are asked, and how patiently.
@@ -188,12 +250,15 @@ const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(In
     Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
 const VMSTAT_FIELDS: &str = "^(oom_kill|pgpg|pswp|pg.*fault).*";
 
+const IPVS_LABELS: &str = "local_address,local_port,remote_address,remote_port,proto,local_mark";
+
 impl Default for Config {
     fn default() -> Self {
         let on = crate::collector::TABLE.iter().filter(|entry| entry.is_default).map(|entry| entry.name);
         Self {
             listen_addresses: vec![":9100".to_owned()],
             telemetry_path: "/metrics".to_owned(),
+            web_config_file: PathBuf::new(),
             disable_exporter_metrics: false,
             max_requests: 40,
             parallel_collectors: 1,
@@ -228,6 +293,27 @@ impl Default for Config {
             netstat_fields: NETSTAT_FIELDS.to_owned(),
             stat_softirq: false,
             vmstat_fields: VMSTAT_FIELDS.to_owned(),
+            arp: Patterns::default(),
+            arp_netlink: true,
+            bcache_priority_stats: false,
+            hwmon_chip: Patterns::default(),
+            hwmon_sensor: Patterns::default(),
+            infiniband: Patterns::default(),
+            interrupts: Patterns::default(),
+            interrupts_zeros: true,
+            ipvs_backend_labels: IPVS_LABELS.to_owned(),
+            pcidevice_names: false,
+            pcidevice_ids_file: String::new(),
+            powersupply_ignored: "^$".to_owned(),
+            qdisc: Patterns::default(),
+            qdisc_fixtures: String::new(),
+            rapl_zone_label: false,
+            slabinfo: Patterns { include: ".*".to_owned(), exclude: String::new() },
+            sysctl_include: Vec::new(),
+            sysctl_include_info: Vec::new(),
+            tapestats_ignored: "^$".to_owned(),
+            textfile_directories: Vec::new(),
+            wifi_fixtures: String::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::path::Arg;
 
 use crate::collector::CollectError;
+use crate::parse;
 
 /// A file larger than this is not what we expect; upstream stops at 1 MiB for `/proc/stat`.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -28,6 +29,14 @@ pub struct Paths {
     pub root: PathBuf,
     /// `--path.udev.data`.
     pub udev_data: PathBuf,
+}
+
+impl Paths {
+    /// Paths below which there is nothing.
+    pub fn nowhere() -> Self {
+        let nothing = || PathBuf::from("/proc/self/fd/nothing");
+        Self { proc: nothing(), sys: nothing(), root: nothing(), udev_data: nothing() }
+    }
 }
 
 impl Default for Paths {
@@ -125,6 +134,16 @@ impl Context {
     /// Reads the attribute `name` of `dir`.
     pub fn attribute_in(&mut self, dir: &AttributeDir, name: &str) -> Option<&[u8]> {
         self.attribute_at(dir.0.as_fd(), name)
+    }
+
+    /// Reads a short file as text.
+    pub fn text(&mut self, path: &Path) -> Option<String> {
+        self.attribute(path).map(parse::text)
+    }
+
+    /// Reads a short file that holds a number.
+    pub fn value(&mut self, path: &Path) -> Option<f64> {
+        self.attribute(path).and_then(parse::number)
     }
 
     fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {

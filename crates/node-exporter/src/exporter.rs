@@ -143,8 +143,7 @@ impl NodeExporter {
     /// Collects the selected collectors and the exporter's own metrics: sorted families.
     pub async fn gather_selected(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
         let (exporter, selection) = (self.clone(), selection.clone());
-        let gathered =
-            tokio::task::spawn_blocking(move || exporter.gather_blocking(&selection, timeout)).await;
+        let gathered = tokio::task::spawn_blocking(move || exporter.collect(&selection, timeout)).await;
         let mut families = gathered.unwrap_or_else(|error| {
             tracing::error!(%error, "collecting failed: this is a bug");
             Vec::new()
@@ -156,6 +155,10 @@ impl NodeExporter {
 
     /// Collects the selected collectors on helper threads and waits for them; without the exporter's own metrics.
     pub fn gather_blocking(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
+        finish(self.collect(selection, timeout))
+    }
+
+    fn collect(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
         let is_selected = |slot: &&Arc<Slot>| match selection {
             Selection::All => true,
             Selection::Only(names) => names.contains(slot.name),
@@ -286,6 +289,11 @@ fn finish(mut families: Vec<MetricFamily>) -> Vec<MetricFamily> {
             .then(values(a).cmp(&values(b)))
     };
     for family in &mut families {
+        for metric in &mut family.metrics {
+            if !metric.labels.is_sorted_by(|a, b| a.0 <= b.0) {
+                metric.labels.sort_by(|a, b| a.0.cmp(&b.0));
+            }
+        }
         if !family.metrics.is_sorted_by(|a, b| order(a, b).is_le()) {
             family.metrics.sort_by(order);
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use regex_automata::meta::Regex;
 
-use crate::config::FlagError;
+use crate::config::{FlagError, Patterns};
 
 /// Lets a name through that matches the include pattern, if any, and not the exclude pattern, if any. Patterns are
 /// searched anywhere in the name unless they anchor themselves.
@@ -25,6 +25,13 @@ impl Filter {
             pattern => regex(&format!("{flag}-{which}"), pattern).map(Some),
         };
         Ok(Self { include: compile(include, "include")?, exclude: compile(exclude, "exclude")? })
+    }
+
+    /// As [`Filter::new`], from a pair as the configuration holds it.
+    /// # Errors
+    /// When a pattern is not a regular expression.
+    pub fn of(flag: &str, patterns: &Patterns) -> Result<Self, FlagError> {
+        Self::new(flag, &patterns.include, &patterns.exclude)
     }
 
     /// Returns whether `name` passes.

@@ -10,7 +10,7 @@
 //! - Families are sorted by name, series by label values, as the original writes them.
 //! # Reading order: `config`, `collector` (the face and the table), `context` and `parse` (reading files), `relay`,
 //! `exporter` (one scrape), `web`, then any of `collectors`.
-//! # Not here: TLS and authentication, the collectors listed as missing in `config`.
+//! # Not here: the collectors listed as missing in `config`.
 //! # Source: `spec/exporters-linux.md` Part A.
 #![warn(missing_docs)]
 
@@ -20,8 +20,10 @@ pub mod config;
 pub mod context;
 pub mod exporter;
 pub mod filter;
+pub mod netlink;
 pub mod parse;
 pub mod relay;
+mod sys;
 mod web;
 
 pub use config::{Command, Config, FlagError};

@@ -74,6 +74,22 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Makes a metric's name of any text: each run of other characters, with the underscores beside it, becomes one `_`.
+pub fn metric_name(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for part in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').enumerate() {
+        match part {
+            (0, first) => name.push_str(first),
+            (_, next) => {
+                name.truncate(name.trim_end_matches('_').len());
+                name.push('_');
+                name.push_str(next.trim_start_matches('_'));
+            }
+        }
+    }
+    name
+}
+
 /// Parses a list of ranges as in `0-2,7`, to at most 65536 numbers.
 pub fn ranges(list: &[u8]) -> Option<Vec<u64>> {
     const MAX: u64 = 1 << 16;
@@ -105,6 +121,13 @@ mod tests {
         assert_eq!([number(b"-1"), number(b"0.21"), number(b"x")], [Some(-1.0), Some(0.21), None]);
         assert_eq!([integer(b"-1"), integer(b"0x1303"), integer(b"7")], [Some(-1), Some(4867), Some(7)]);
         assert_eq!([hex(b"ff"), hex(b"0x10"), hex(b"g")], [Some(255), Some(16), None]);
+    }
+
+    #[test]
+    fn names_have_one_underscore_for_what_is_no_letter() {
+        assert_eq!(metric_name("fs.file-nr"), "fs_file_nr");
+        assert_eq!(metric_name("a_ -_b__c"), "a_b__c");
+        assert_eq!(metric_name("kernel/x.1"), "kernel_x_1");
     }
 
     #[test]

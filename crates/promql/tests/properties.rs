@@ -1,5 +1,7 @@
-//! Properties of the whole language, over generated queries: printing, steps, limits.
+//! Properties of the whole language, over generated queries: printing, steps, chunks, limits.
 
+#[path = "properties/chunks.rs"]
+mod chunks;
 #[path = "properties/data.rs"]
 mod data;
 #[path = "properties/limits.rs"]

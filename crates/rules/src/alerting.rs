@@ -14,9 +14,9 @@ use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
 /// How long a resolved alert is remembered, so that its end is told again to whoever missed it, ms.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
 /// Series of an alert that is pending or firing: 1.
-const ALERTS: &str = "ALERTS";
+pub(crate) const ALERTS: &str = "ALERTS";
 /// Series that tells since when, in seconds: a restart reads it back.
-const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+pub(crate) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 
 /// How far an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +112,21 @@ impl AlertSet {
     /// Takes over the alerts of the same rule before a reload.
     pub fn adopt(&mut self, other: Self) {
         self.alerts = other.alerts;
+    }
+
+    /// Moves all times by `step_ms`: the clock they were read from was set.
+    pub fn shift(&mut self, step_ms: i64) {
+        let move_by = |time_ms: &mut i64| *time_ms = time_ms.saturating_add(step_ms);
+        for alert in self.alerts.values_mut() {
+            move_by(&mut alert.active_at_ms);
+            let others = [
+                &mut alert.fired_at_ms,
+                &mut alert.resolved_at_ms,
+                &mut alert.keep_firing_since_ms,
+                &mut alert.last_sent_ms,
+            ];
+            others.into_iter().flatten().for_each(move_by);
+        }
     }
 
     /// Returns all alerts, resolved ones among them, in order of their labels.

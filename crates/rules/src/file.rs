@@ -10,6 +10,7 @@ use std::time::Duration;
 use wf_config::{Position, Problem};
 use wf_model::NameScheme;
 use wf_promql::ast::Expr;
+use wf_promql::parser::ParseOptions;
 
 use self::read::RuleFile;
 
@@ -37,7 +38,9 @@ pub struct Rule {
     pub name: String,
     /// What its result becomes.
     pub kind: RuleKind,
-    /// What is evaluated.
+    /// What is evaluated, as typed.
+    pub text: String,
+    /// What that means.
     pub expr: Expr,
     /// Labels set on its results, the group's among them: templates for alerts.
     pub labels: BTreeMap<String, String>,
@@ -66,11 +69,13 @@ pub struct Acceptance {
     pub scheme: NameScheme,
     /// Whether keys that nobody knows are passed over.
     pub ignores_unknown_fields: bool,
+    /// Which expressions are known.
+    pub expressions: ParseOptions,
 }
 
 impl Default for Acceptance {
     fn default() -> Self {
-        Self { scheme: NameScheme::Utf8, ignores_unknown_fields: false }
+        Self { scheme: NameScheme::Utf8, ignores_unknown_fields: false, expressions: ParseOptions::all() }
     }
 }
 
@@ -128,7 +133,7 @@ pub fn load(text: &str, path: &Path, acceptance: Acceptance) -> Result<Vec<Group
     if acceptance.ignores_unknown_fields {
         problems.retain(|problem| !problem.message.contains(" not found in type "));
     }
-    let groups = validate::groups(file, acceptance.scheme, &mut problems);
+    let groups = validate::groups(file, acceptance, &mut problems);
     if problems.is_empty() { Ok(groups) } else { Err(invalid(problems)) }
 }
 

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use wf_model::{Labels, Matcher, TimeRange};
+use wf_model::{Labels, METRIC_NAME, Matcher, TimeRange};
 
 use crate::read::{LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource};
 
-/// Series by labels, each fully decoded. Appending replaces a sample of the same time.
+/// Series of one metric by labels.
+type Metric = BTreeMap<Labels, Arc<SampleColumns>>;
+
+/// Series by metric and labels, each fully decoded. Appending replaces a sample of the same time.
 #[derive(Debug, Default)]
 pub struct MemoryStorage {
-    series: RwLock<BTreeMap<Labels, Arc<SampleColumns>>>,
+    metrics: RwLock<BTreeMap<String, Metric>>,
 }
 
 impl MemoryStorage {
@@ -22,20 +25,36 @@ impl MemoryStorage {
     /// Stores a whole series; samples must be in ascending time order.
     pub fn insert(&self, labels: Labels, samples: SampleColumns) {
         debug_assert!(samples.times_ms.is_sorted_by(|a, b| a < b), "samples of {labels} are not ascending");
-        self.series.write().unwrap_or_else(PoisonError::into_inner).insert(labels, Arc::new(samples));
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        metrics.entry(labels.metric_name().to_owned()).or_default().insert(labels, Arc::new(samples));
+    }
+
+    /// Changes the samples of one series, which begins without any; they must stay in ascending time order.
+    pub fn update<T>(&self, labels: &Labels, change: impl FnOnce(&mut SampleColumns) -> T) -> T {
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        let metric = metrics.entry(labels.metric_name().to_owned()).or_default();
+        // Copied only while a selection holds them.
+        change(Arc::make_mut(metric.entry(labels.clone()).or_default()))
     }
 
     /// Returns the samples of one series, if it exists.
     pub fn get(&self, labels: &Labels) -> Option<Arc<SampleColumns>> {
-        self.series.read().unwrap_or_else(PoisonError::into_inner).get(labels).cloned()
+        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
+        metrics.get(labels.metric_name())?.get(labels).cloned()
     }
 
     fn matching(&self, matcher_sets: &[&[Matcher]], range: TimeRange) -> Vec<(Labels, Arc<SampleColumns>)> {
-        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        let selected = series.iter().filter(|(labels, samples)| {
-            let in_range = samples.times_ms.iter().any(|time| range.contains(*time));
-            let wanted = matcher_sets.is_empty() || matcher_sets.iter().any(|set| satisfies(labels, set));
-            in_range && wanted
+        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = |set: &&[Matcher], name: &str| {
+            set.iter().filter(|matcher| matcher.name() == METRIC_NAME).all(|matcher| matcher.matches(name))
+        };
+        let named = metrics.iter().filter(|(name, _)| {
+            matcher_sets.is_empty() || matcher_sets.iter().any(|set| is_wanted(set, name))
+        });
+        let selected = named.flat_map(|(_, metric)| metric.iter()).filter(|(labels, samples)| {
+            let first = samples.times_ms.partition_point(|time| *time < range.start_ms);
+            let in_range = samples.times_ms.get(first).is_some_and(|time| *time <= range.end_ms);
+            in_range && (matcher_sets.is_empty() || matcher_sets.iter().any(|set| satisfies(labels, set)))
         });
         selected.map(|(labels, samples)| (labels.clone(), Arc::clone(samples))).collect()
     }

@@ -106,6 +106,14 @@ pub trait Selection: Send + Sync {
     /// [`SelectError::Storage`] when bytes on disk cannot be read or are damaged.
     fn read(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError>;
 
+    /// As [`Selection::read`], for who looks at the newest sample inside `range` alone: older ones may be left out. Storage
+    /// that remembers it need not decode what led to it.
+    /// # Errors
+    /// As [`Selection::read`].
+    fn read_newest(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
+        self.read(idx, range, out)
+    }
+
     /// Returns label `name` of all series as dictionary codes.
     /// # Complexity
     /// The default makes every label set; storage that interns its labels does better.

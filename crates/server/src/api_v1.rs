@@ -4,6 +4,7 @@
 //! # Source: `spec/prometheus-query.md` §4.
 
 mod admin;
+mod discovery;
 mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -12,8 +13,9 @@ pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
 pub(crate) mod params;
-mod parse;
+pub(crate) mod parse;
 mod query;
+mod rules;
 pub(crate) mod select;
 mod status;
 mod targets;
@@ -46,9 +48,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/targets/metadata", get(targets::target_metadata))
         .route("/targets/relabel_steps", get(targets::relabel_steps))
         .route("/scrape_pools", get(targets::scrape_pools))
-        .route("/rules", get(empty::rules))
-        .route("/alerts", get(empty::alerts))
-        .route("/alertmanagers", get(empty::alertmanagers))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
+        .route("/alertmanagers", get(rules::alertmanagers))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
@@ -57,6 +59,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))
         .route("/status/buildinfo", get(status::build_info))
+        .route("/status/discovery", get(discovery::sources))
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/tsdb/blocks", get(empty::blocks))
 }

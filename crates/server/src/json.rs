@@ -108,14 +108,7 @@ impl JsonWriter {
     /// Writes a timestamp in seconds: no fraction when whole, else exactly three decimals.
     #[inline]
     pub(crate) fn timestamp(&mut self, time_ms: i64) -> &mut Self {
-        let (seconds, rest_ms) = (time_ms / 1000, (time_ms % 1000).unsigned_abs());
-        if seconds == 0 && time_ms < 0 {
-            self.text.push('-');
-        }
-        self.display(format_args!("{seconds}"));
-        if rest_ms > 0 {
-            self.display(format_args!(".{rest_ms:03}"));
-        }
+        float::write_seconds(&mut self.text, time_ms).expect("writing to a string cannot fail");
         self
     }
 

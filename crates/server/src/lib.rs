@@ -16,10 +16,13 @@
 
 mod active_queries;
 mod api_v1;
+mod auto_reload;
 #[doc(hidden)]
 pub mod bench;
 pub mod control;
 mod cors;
+mod discovery;
+mod federate;
 mod json;
 mod lifecycle;
 mod metrics;
@@ -28,12 +31,15 @@ mod query_log;
 mod query_pool;
 mod range_results;
 mod router;
+pub mod rules;
 mod scraping;
 pub mod server;
 pub mod state;
 mod storage;
 
+pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
+pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts};
 

@@ -51,8 +51,12 @@ pub(crate) fn build(
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .route("/graph", get(graph))
+        .route(
+            "/federate",
+            get(crate::federate::federate)
+                .route_layer(from_fn_with_state(Arc::clone(state), lifecycle::require_ready)),
+        )
         // Programs ask these: the page that the UI gives for every other path would pass for an answer.
-        .route("/federate", any(not_here))
         .route("/debug/{*path}", any(not_here))
         .route("/consoles/{*path}", any(not_here))
         .route("/user/{*path}", any(not_here))

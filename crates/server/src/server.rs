@@ -8,29 +8,37 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use wf_discovery::Debounce;
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
+use wf_rules::GroupSpec;
 use wf_scrape::{ScrapeFeatures, ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
 use crate::active_queries::ActiveQueries;
+use crate::api_v1;
 use crate::control::{Command, ControlHandle};
 use crate::cors::AllowedOrigins;
+use crate::discovery::{ApplyError, Discovered};
 use crate::metrics::{self, Metrics};
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::{RangeQueries, WatchedSink};
 use crate::router;
-use crate::scraping::scrape_config;
+use crate::rules::{self, RuleOptions, Rules, RulesError};
 use crate::state::{Clock, Facts, Parts, ServerState};
 use crate::storage::StorageFlags;
 
 /// How often the database does its chores.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Updates of discovery that are held back longer are counted.
+const NOTED_DELAY: Duration = Duration::from_secs(1);
 
 /// Where the configuration comes from, now and at each reload.
 #[derive(Clone, Debug)]
@@ -77,6 +85,8 @@ pub struct Config {
     pub scrape_features: ScrapeFeatures,
     /// Settings of the query engine; the default subquery step is taken from the configuration.
     pub engine: EngineOptions,
+    /// Settings of rules and notifications.
+    pub rules: RuleOptions,
     /// Most bytes of results of range queries kept for the next of their kind.
     pub range_cache_bytes: usize,
     /// Queries at a time; others wait.
@@ -99,9 +109,12 @@ pub enum ServerError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] wf_config::ConfigError),
-    /// A scrape job cannot be set up.
-    #[error("set up scraping")]
-    Scrape(#[from] wf_scrape::ReloadError),
+    /// A scrape job or one of its sources cannot be set up.
+    #[error("set up scraping: {0}")]
+    Scrape(String),
+    /// Rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// `--web.cors.origin` is not an expression.
     #[error("--web.cors.origin")]
     Cors(#[from] wf_model::RegexError),
@@ -137,6 +150,9 @@ pub struct Server {
     storage_flags: StorageFlags,
     scrape_features: ScrapeFeatures,
     engine_options: EngineOptions,
+    rule_options: RuleOptions,
+    /// Read with the configuration, until they are started.
+    rule_groups: Vec<GroupSpec>,
     n_query_slots: usize,
     router: Router,
 }
@@ -154,6 +170,7 @@ impl Server {
         let engine_options = with_config(&config.engine, &loaded);
         let query_log = open_query_log(&loaded)?;
         let engine = Engine::new(engine_options);
+        let rule_groups = rules::load(&loaded, api_v1::parse::options(&engine))?;
         let range_queries = Arc::new(RangeQueries::new(engine.clone(), &loaded, config.range_cache_bytes));
         range_queries.register(&registry);
         let state = Arc::new(ServerState::new(Parts {
@@ -185,6 +202,8 @@ impl Server {
             storage_flags: StorageFlags { options: config.tsdb, keeps_exemplars: config.keeps_exemplars },
             scrape_features: config.scrape_features,
             engine_options: config.engine,
+            rule_options: config.rules,
+            rule_groups,
             n_query_slots: config.n_query_slots,
             router,
         })
@@ -212,30 +231,22 @@ impl Server {
             Err(error) => warn!(%error, "running queries are not noted: after a crash nobody will know them"),
         }
         let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
-        let scrape = self.start_scraping(&tsdb)?;
-        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape));
+        let scrape = self.start_scraping(&tsdb);
+        let discovered =
+            Discovered::new(Arc::clone(&scrape), &self.registry, self.storage_flags.keeps_exemplars);
+        discovered
+            .apply(&self.state.loaded_config().config, None)
+            .map_err(|error: ApplyError| ServerError::Scrape(error.to_string()))?;
+        self.state.show_discovery(Arc::clone(discovered.manager()));
+        let rules = self.start_rules(&tsdb)?;
+        self.state.open(Arc::clone(&tsdb), Arc::clone(&scrape), Arc::clone(&rules));
         self.state.metrics().set_ready(true);
         info!("server is ready to receive web requests");
-        loop {
-            let command = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                command = self.commands.recv() => command,
-            };
-            match command {
-                Some(Command::Reload(reply)) => {
-                    // Whoever asked may have gone: the log has the outcome too.
-                    let _ = reply.send(self.reload());
-                }
-                Some(Command::Quit) => {
-                    info!("received termination request via web service, exiting gracefully");
-                    quit.cancel();
-                }
-                None => break,
-            }
-        }
+        self.obey(&discovered, &stop, &quit).await;
         self.state.begin_stopping();
         self.state.metrics().set_ready(false);
+        discovered.manager().stop().await;
+        rules.stop().await;
         // Its token is cancelled already: this waits for scrapes that are being stored.
         scrape.run(stop).await;
         blocking_step("close the data directory", move || {
@@ -244,6 +255,53 @@ impl Server {
         })
         .await??;
         Ok(())
+    }
+
+    /// Carries out commands, and takes over what discovery finds, until `stop` is cancelled.
+    async fn obey(&mut self, discovered: &Discovered, stop: &CancellationToken, quit: &CancellationToken) {
+        let mut debounce = Debounce::default();
+        // When the next targets are taken over, if discovery has found other ones.
+        let mut due: Option<Instant> = None;
+        loop {
+            let at = due.unwrap_or_else(Instant::now);
+            let command = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                command = self.commands.recv() => command,
+                () = tokio::time::sleep_until(at), if due.is_some() => {
+                    due = None;
+                    self.take_over(discovered);
+                    continue;
+                }
+                () = discovered.manager().changed(), if due.is_none() => {
+                    let now = Instant::now();
+                    let wait = debounce.wait(now.into_std());
+                    if wait > NOTED_DELAY {
+                        discovered.manager().note_delay();
+                    }
+                    due = Some(now + wait);
+                    continue;
+                }
+            };
+            match command {
+                Some(Command::Reload(reply)) => {
+                    // Whoever asked may have gone: the log has the outcome too.
+                    let _ = reply.send(self.reload(discovered));
+                }
+                Some(Command::Quit) => {
+                    info!("received termination request via web service, exiting gracefully");
+                    quit.cancel();
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Scrapes what discovery has found.
+    fn take_over(&self, discovered: &Discovered) {
+        if let Err(error) = discovered.refresh(&self.state.loaded_config().config) {
+            error!(%error, "discovered targets were not taken over");
+        }
     }
 
     async fn open(&self) -> Result<Arc<Tsdb>, ServerError> {
@@ -265,7 +323,7 @@ impl Server {
         Ok(tsdb)
     }
 
-    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
+    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Arc<ScrapeManager> {
         let options = ScrapeOptions {
             clock: WallClock::system(),
             host_name: self.state.facts().hostname.clone(),
@@ -273,28 +331,42 @@ impl Server {
         };
         let queries = Arc::clone(self.state.range_queries());
         let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
-        let scrape = ScrapeManager::new(sink, &self.registry, options);
-        scrape
-            .reload(&scrape_config(&self.state.loaded_config().config, self.storage_flags.keeps_exemplars))?;
-        Ok(Arc::new(scrape))
+        Arc::new(ScrapeManager::new(sink, &self.registry, options))
+    }
+
+    fn start_rules(&mut self, tsdb: &Arc<Tsdb>) -> Result<Arc<Rules>, ServerError> {
+        let queries = Arc::clone(self.state.range_queries());
+        let rules = Rules::new(rules::Parts {
+            options: &self.rule_options,
+            engine: self.state.engine().as_ref().clone(),
+            source: Arc::clone(tsdb) as _,
+            sink: Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries }),
+            registry: &self.registry,
+        });
+        let groups = std::mem::take(&mut self.rule_groups);
+        let loaded = self.state.loaded_config();
+        rules.reload(&loaded.config, groups, &self.state.engine()).map_err(RulesError::from)?;
+        Ok(Arc::new(rules))
     }
 
     /// Takes over the configuration as it is now, or keeps the old one and says why.
-    fn reload(&self) -> Result<(), String> {
+    fn reload(&self, discovered: &Discovered) -> Result<(), String> {
         let outcome = self.source.load().map_err(|error| error.to_string());
         let outcome = outcome.and_then(|config| {
             warn_of_gaps(&config);
-            let scrape = self.state.scrape().map_err(|error| error.message)?;
+            let engine = Engine::new(with_config(&self.engine_options, &config));
+            let groups =
+                rules::load(&config, api_v1::parse::options(&engine)).map_err(|error| error.to_string())?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
-            scrape
-                .reload(&scrape_config(&config, self.storage_flags.keeps_exemplars))
-                .map_err(|error| error.to_string())?;
-            let tsdb = self.state.tsdb().map_err(|error| error.message)?;
             let old = self.state.loaded_config();
+            discovered.apply(&config, Some(&old.config)).map_err(|error| error.to_string())?;
+            let tsdb = self.state.tsdb().map_err(|error| error.message)?;
             self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
-            self.state.set_engine(Engine::new(with_config(&self.engine_options, &config)), &config);
+            let rules = self.state.rules().map_err(|error| error.message)?;
+            rules.reload(&config, groups, &engine).map_err(|error| error.to_string())?;
+            self.state.set_engine(engine, &config);
             self.state.set_config(config);
             Ok(())
         });

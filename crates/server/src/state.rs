@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use wf_discovery::DiscoveryManager;
 use wf_httpkit::process::BuildInfo;
 use wf_promql::engine::Engine;
 use wf_scrape::ScrapeManager;
@@ -19,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::RangeQueries;
+use crate::rules::Rules;
 
 /// Tells the time of day, ms.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -60,6 +62,8 @@ pub(crate) struct ServerState {
     active_queries: OnceLock<ActiveQueries>,
     tsdb: OnceLock<Arc<Tsdb>>,
     scrape: OnceLock<Arc<ScrapeManager>>,
+    discovery: OnceLock<Arc<DiscoveryManager>>,
+    rules: OnceLock<Arc<Rules>>,
     replay: Arc<ReplayProgress>,
     config: ArcSwap<LoadedConfig>,
     is_last_reload_successful: AtomicBool,
@@ -94,6 +98,8 @@ impl ServerState {
             active_queries: OnceLock::new(),
             tsdb: OnceLock::new(),
             scrape: OnceLock::new(),
+            discovery: OnceLock::new(),
+            rules: OnceLock::new(),
             replay: Arc::new(ReplayProgress::default()),
             config: ArcSwap::from_pointee(LoadedConfig { config: parts.config, loaded_ms: started_ms }),
             is_last_reload_successful: AtomicBool::new(true),
@@ -155,10 +161,27 @@ impl ServerState {
         self.scrape.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "scraping has not begun"))
     }
 
-    /// Opens the doors: requests find both from now on.
-    pub(crate) fn open(&self, tsdb: Arc<Tsdb>, scrape: Arc<ScrapeManager>) {
+    /// Returns what finds targets, once storage is open.
+    pub(crate) fn discovery(&self) -> Result<&Arc<DiscoveryManager>, ApiError> {
+        self.discovery.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "discovery has not begun"))
+    }
+
+    /// Shows requests what finds targets; called once, before [`ServerState::open`].
+    pub(crate) fn show_discovery(&self, discovery: Arc<DiscoveryManager>) {
+        let is_first = self.discovery.set(discovery).is_ok();
+        debug_assert!(is_first, "discovery was shown twice");
+    }
+
+    /// Returns what evaluates rules, once storage is open.
+    pub(crate) fn rules(&self) -> Result<&Arc<Rules>, ApiError> {
+        self.rules.get().ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "rules are not evaluated yet"))
+    }
+
+    /// Opens the doors: requests find all of them from now on.
+    pub(crate) fn open(&self, tsdb: Arc<Tsdb>, scrape: Arc<ScrapeManager>, rules: Arc<Rules>) {
         // Called once, by the one task that runs the server; storage last, as it is what makes the server ready.
-        let is_first = self.scrape.set(scrape).is_ok() && self.tsdb.set(tsdb).is_ok();
+        let is_first =
+            self.rules.set(rules).is_ok() && self.scrape.set(scrape).is_ok() && self.tsdb.set(tsdb).is_ok();
         debug_assert!(is_first, "the server was opened twice");
     }
 

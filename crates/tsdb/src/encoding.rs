@@ -121,6 +121,11 @@ impl<'a> Cursor<'a> {
     /// [`DecodeError::Truncated`], [`DecodeError::VarintOverflow`].
     #[inline]
     pub fn uvarint(&mut self) -> Result<u64, DecodeError> {
+        // Most numbers of an index are small.
+        if let [byte @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0_u64;
         for (idx, &byte) in self.bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
             let payload = u64::from(byte & 0x7f);

@@ -24,6 +24,7 @@ mod open_histogram;
 mod pins;
 pub(crate) mod ranked;
 mod ref_directory;
+mod removal;
 mod replay;
 mod room;
 mod select;
@@ -82,6 +83,8 @@ pub(crate) struct Head {
     wbl: Wbl,
     /// How late a sample may be, ms; 0: not at all.
     late_window_ms: AtomicI64,
+    /// What a cut of late samples has left to do, see [`late`].
+    late_in_blocks: Mutex<Option<late::cut::LateInBlocks>>,
     exemplars: Exemplars,
     metadata: MetadataStore,
     clock: Clock,
@@ -103,6 +106,7 @@ impl Head {
             dir: dir.to_owned(),
             clock: Clock::new(now_ms),
             late_window_ms: AtomicI64::new(0),
+            late_in_blocks: Mutex::default(),
             wbl,
             chunk_rules,
             options,
@@ -171,7 +175,7 @@ pub(crate) fn fuzz_snapshot(bytes: &[u8]) {
     let rules = ChunkRules::new(&TsdbOptions::default());
     let limits = shard::Limits { min_valid: NO_TIME, rules };
     // An error is an answer too.
-    let _ = Shard::default().restore_saved(3, Vec::new(), bytes, limits);
+    let _ = Shard::default().restore_saved(3, &mut [], bytes, limits);
 }
 
 /// Oldest and newest of some time stamps.

@@ -6,25 +6,40 @@
 pub(crate) mod label_sets;
 pub(crate) mod matching;
 pub(crate) mod postings;
+pub(crate) mod removal;
 pub(crate) mod slabs;
 pub(crate) mod symbols;
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use roaring::RoaringBitmap;
 use wf_model::Labels;
 
 use self::label_sets::{LabelSetRef, LabelSets};
-use self::postings::Postings;
+use self::postings::{BulkPostings, Postings};
 use self::slabs::Slabs;
 use self::symbols::{EMPTY, SymbolTable};
+
+/// Half of the hash of a label set: the other half, with what aligns it, would be 8 B a series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LabelsHash(u32);
+
+impl LabelsHash {
+    fn of(hash: u64) -> Self {
+        Self((hash >> 32) as u32)
+    }
+
+    /// Returns 64 bits to find it by in a table, which looks at the lowest and at the highest ones.
+    fn spread(self) -> u64 {
+        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
 
 /// What identifies one series.
 #[derive(Clone, Copy, Debug, Default)]
 struct Identity {
-    hash: u64,
+    hash: LabelsHash,
     /// 0 while the id is free.
     series_ref: u64,
     labels: LabelSetRef,
@@ -41,8 +56,35 @@ pub(crate) struct Index {
     identities: Slabs<Identity>,
     by_labels: HashTable<u32>,
     free_ids: Vec<u32>,
+    /// Ids of removed series, not free before everything is tidied up.
+    removed: Vec<u32>,
     /// Labels of the series added last.
     pairs: Vec<(u32, u32)>,
+}
+
+/// Many series on their way to an empty index, in the order of their ids.
+#[derive(Debug, Default)]
+pub(crate) struct Bulk {
+    postings: BulkPostings,
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Bulk {
+    /// Returns the hash that [`Labels`] with these pairs have, without building them.
+    fn hash(&mut self, hasher: &RandomState, pairs: &[(u32, u32)], symbols: &SymbolTable) -> LabelsHash {
+        let Self { text, ends, .. } = self;
+        text.clear();
+        ends.clear();
+        for symbol in pairs.iter().flat_map(|(name, value)| [*name, *value]) {
+            text.push_str(symbols.get(symbol));
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
+        let mut state = hasher.build_hasher();
+        ends.as_slice().hash(&mut state);
+        text.as_str().hash(&mut state);
+        LabelsHash::of(state.finish())
+    }
 }
 
 impl Index {
@@ -55,41 +97,50 @@ impl Index {
             identities: Slabs::default(),
             by_labels: HashTable::new(),
             free_ids: Vec::new(),
+            removed: Vec::new(),
             pairs: Vec::new(),
         }
     }
 
     /// Returns id and reference of the series with these labels.
     pub(crate) fn find(&self, labels: &Labels) -> Option<(u32, u64)> {
-        let hash = self.hasher.hash_one(labels);
-        let id = self.by_labels.find(hash, |id| self.is_series(*id, hash, labels))?;
+        let hash = LabelsHash::of(self.hasher.hash_one(labels));
+        let id = self.by_labels.find(hash.spread(), |id| self.is_series(*id, hash, labels))?;
         Some((*id, self.identities.get(*id).series_ref))
     }
 
     /// Adds a series that is not there yet, and returns its id.
     pub(crate) fn insert(&mut self, labels: &Labels, series_ref: u64) -> u32 {
         debug_assert!(self.find(labels).is_none(), "{labels} is there already");
-        let hash = self.hasher.hash_one(labels);
+        let hash = LabelsHash::of(self.hasher.hash_one(labels));
         let mut pairs = std::mem::take(&mut self.pairs);
         self.intern(labels, &mut pairs);
-        let id = self.insert_hashed(hash, &pairs, series_ref);
+        let id = self.insert_identity(hash, &pairs, series_ref);
+        self.postings.insert(id, &pairs, &self.symbols);
         self.pairs = pairs;
         id
     }
 
-    /// Adds a series that is not there yet, its labels interned and sorted by name; returns its id.
-    pub(crate) fn insert_interned(&mut self, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
-        let texts = pairs.iter().map(|(name, value)| (self.symbols.get(*name), self.symbols.get(*value)));
-        let hash = self.hasher.hash_one(Labels::from_sorted(texts));
-        self.insert_hashed(hash, pairs, series_ref)
+    /// Adds a series that is not there yet, its labels interned and sorted by name; returns its id. Nothing may be
+    /// selected before [`Index::finish_bulk`].
+    pub(crate) fn insert_bulk(&mut self, bulk: &mut Bulk, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
+        let hash = bulk.hash(&self.hasher, pairs, &self.symbols);
+        let id = self.insert_identity(hash, pairs, series_ref);
+        bulk.postings.insert(id, pairs);
+        id
     }
 
-    fn insert_hashed(&mut self, hash: u64, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
+    /// Ends adding many series to an index that was empty.
+    pub(crate) fn finish_bulk(&mut self, bulk: Bulk) {
+        self.postings = bulk.postings.finish(&self.symbols);
+    }
+
+    /// Gives a series an id under which its labels are found.
+    fn insert_identity(&mut self, hash: LabelsHash, pairs: &[(u32, u32)], series_ref: u64) -> u32 {
         let identity = Identity { hash, series_ref, labels: self.label_sets.insert(pairs, &self.symbols) };
         let id = self.free_ids.pop().unwrap_or_else(|| self.identities.n_items());
         self.identities.set(id, identity);
-        self.postings.insert(id, pairs, &self.symbols);
-        self.by_labels.insert_unique(hash, id, |id| self.identities.get(*id).hash);
+        self.by_labels.insert_unique(hash.spread(), id, |id| self.identities.get(*id).hash.spread());
         id
     }
 
@@ -105,31 +156,6 @@ impl Index {
                 pair.1 = self.symbols.intern(value);
             }
         }
-    }
-
-    /// Drops series, their symbols and their postings.
-    /// # Complexity
-    /// Linear in all that remains: called once per truncation.
-    pub(crate) fn remove_all(&mut self, dead: &RoaringBitmap) {
-        self.by_labels.retain(|id| !dead.contains(*id));
-        self.postings.remove_all(dead);
-        for id in dead {
-            self.label_sets.remove(self.identities.get(id).labels);
-            self.identities.set(id, Identity::default());
-        }
-        // Low ids first, so that the index stays dense.
-        self.free_ids.extend(dead);
-        self.free_ids.sort_unstable_by(|a, b| b.cmp(a));
-        let identities = &self.identities;
-        self.label_sets.retain(self.postings.all().iter().map(|id| identities.get(id).labels));
-        let mut is_live = vec![false; self.symbols.n_ids()];
-        for (name, index) in self.postings.names() {
-            is_live[name as usize] = true;
-            index.values().for_each(|(value, _)| is_live[value as usize] = true);
-        }
-        self.pairs.clear();
-        self.symbols.retain(|id| is_live.get(id as usize).copied().unwrap_or(false));
-        self.postings.optimize();
     }
 
     pub(crate) fn labels(&self, id: u32) -> Labels {
@@ -168,7 +194,7 @@ impl Index {
             + n_pairs * 48
     }
 
-    fn is_series(&self, id: u32, hash: u64, labels: &Labels) -> bool {
+    fn is_series(&self, id: u32, hash: LabelsHash, labels: &Labels) -> bool {
         let identity = self.identities.get(id);
         identity.hash == hash && {
             let mut wanted = labels.iter();
@@ -177,6 +203,51 @@ impl Index {
                 wanted.next() == Some((self.symbols.get(name), self.symbols.get(value)))
             });
             all_equal && wanted.next().is_none()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// An index made at once answers as one made series by series.
+        #[test]
+        fn series_added_at_once_are_found_as_those_added_one_by_one(
+            series in prop::collection::btree_set(prop::collection::btree_map("[a-e]", "[x-z]{1,2}", 1..5), 1..200),
+        ) {
+            let mut single = Index::new();
+            let mut index = Index::new();
+            let mut bulk = Bulk::default();
+            let all: Vec<Labels> = series.iter().map(Labels::from_pairs).collect();
+            for (series_ref, labels) in (1..).zip(&all) {
+                single.insert(labels, series_ref);
+                let mut intern = |text| index.symbols.intern(text);
+                let pairs: Vec<(u32, u32)> = labels.iter().map(|(n, v)| (intern(n), intern(v))).collect();
+                index.insert_bulk(&mut bulk, &pairs, series_ref);
+            }
+            index.finish_bulk(bulk);
+            for labels in &all {
+                prop_assert_eq!(index.find(labels), single.find(labels));
+            }
+            prop_assert_eq!(index.postings.all(), single.postings.all());
+            prop_assert_eq!(index.postings.n_pairs(), single.postings.n_pairs());
+            for (name, want) in single.postings.names() {
+                let got = index.symbols.find(single.symbols.get(name)).and_then(|name| index.postings.name(name));
+                let got = got.unwrap();
+                prop_assert_eq!(got.has(), want.has());
+                for (value, ids) in want.values() {
+                    let value = index.symbols.find(single.symbols.get(value)).unwrap();
+                    prop_assert_eq!(got.get(value).unwrap().to_bitmap(), ids.to_bitmap());
+                }
+                let mut prefixed = got.values_with_prefix("y", &index.symbols);
+                prefixed.retain(|value| !index.symbols.get(*value).starts_with('y'));
+                prop_assert!(prefixed.is_empty());
+                prop_assert_eq!(got.values().count(), want.n_values());
+            }
         }
     }
 }

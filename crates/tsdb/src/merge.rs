@@ -10,11 +10,10 @@ mod columns;
 mod dictionary;
 mod selection;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wf_model::TimeRange;
-use wf_series::Selection;
+use wf_series::{SampleColumns, SelectError, Selection};
 
 pub(crate) use columns::merge_columns;
 use selection::Merged;
@@ -33,6 +32,13 @@ pub(crate) trait CodedSelection: Selection {
     /// Calls `visit` for every series in order, with `(name, value)` codes in name order. One code stands for one text
     /// while the selection lives.
     fn visit_labels(&self, visit: &mut VisitLabels<'_>);
+
+    /// Reads the samples of a series inside `range`, all of which lie behind those in `out`, and appends them; false, and
+    /// nothing done, when they must be read by themselves.
+    /// # Errors
+    /// As [`Selection::read`].
+    fn read_behind(&self, idx: usize, range: TimeRange, out: &mut SampleColumns)
+    -> Result<bool, SelectError>;
 }
 
 /// One source's part of a merge.
@@ -57,13 +63,25 @@ pub(crate) fn merge(mut parts: Vec<Part>) -> Arc<dyn Selection> {
     Arc::new(Merged::new(parts))
 }
 
-/// Merges sorted lists of names into one without duplicates.
-pub(crate) fn merge_names(lists: Vec<Vec<String>>) -> Vec<String> {
-    let mut lists = lists;
-    if lists.len() == 1 {
-        return lists.pop().unwrap_or_default();
+/// Merges two sorted lists of names into one without duplicates. Neighbouring blocks mostly have the same names.
+pub(crate) fn merge_names(a: Vec<String>, b: Vec<String>) -> Vec<String> {
+    if b.is_empty() || a == b {
+        return a;
     }
-    lists.into_iter().flatten().collect::<BTreeSet<String>>().into_iter().collect()
+    if a.is_empty() {
+        return b;
+    }
+    let mut merged = Vec::with_capacity(a.len().max(b.len()));
+    let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
+    while let (Some(left), Some(right)) = (a.peek(), b.peek()) {
+        let order = left.cmp(right);
+        if order.is_eq() {
+            a.next();
+        }
+        merged.extend(if order.is_lt() { a.next() } else { b.next() });
+    }
+    merged.extend(a.chain(b));
+    merged
 }
 
 #[cfg(test)]

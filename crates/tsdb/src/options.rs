@@ -73,7 +73,8 @@ pub struct TsdbOptions {
     pub wal_segment_bytes: u64,
     /// Compression of the write-ahead log.
     pub wal_compression: WalCompression,
-    /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most.
+    /// Whether a snapshot of the head is kept, so that a start replays a quarter of an hour of the log at most, and
+    /// hardly more of it than half of what a snapshot takes.
     pub head_snapshot: bool,
     /// Whether floats are encoded as XOR2, which Prometheus reads from version 3 on
     /// (`storage.tsdb.chunk_encoding.floats: xor2`). Default: plain XOR, which every version reads.

@@ -261,19 +261,19 @@ impl SeriesSource for Tsdb {
     }
 
     fn label_names(&self, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        let mut lists = vec![self.head.label_names(query)];
+        let mut names = self.head.label_names(query);
         for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
-            lists.push(BlockSource(Arc::clone(block)).label_names(query)?);
+            names = merge_names(names, BlockSource(Arc::clone(block)).label_names(query)?);
         }
-        Ok(merge_names(lists))
+        Ok(names)
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        let mut lists = vec![self.head.label_values(name, query)];
+        let mut values = self.head.label_values(name, query);
         for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
-            lists.push(BlockSource(Arc::clone(block)).label_values(name, query)?);
+            values = merge_names(values, BlockSource(Arc::clone(block)).label_values(name, query)?);
         }
-        Ok(merge_names(lists))
+        Ok(values)
     }
 }
 

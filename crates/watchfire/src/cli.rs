@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::AgentOptions;
+use crate::alertmanager::AlertmanagerOptions;
 use crate::exporter::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
+use crate::tool::alerts::AlertsCommand;
 use crate::tool::promql::PromqlCommand;
 use crate::tool::relabel::RelabelOptions;
 use crate::tool::tsdb::TsdbCommand;
@@ -21,8 +24,14 @@ pub(crate) enum Invocation {
 }
 
 /// Names of links, and the role behind each.
-const LINKS: [(&str, &str); 3] =
-    [("prometheus", "server"), ("node_exporter", "node-exporter"), ("promtool", "tool")];
+const LINKS: [(&str, &str); 6] = [
+    ("prometheus", "server"),
+    ("alertmanager", "alertmanager"),
+    ("amtool", "tool alerts"),
+    ("node_exporter", "node-exporter"),
+    ("cadvisor", "container-exporter"),
+    ("promtool", "tool"),
+];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -42,8 +51,14 @@ pub(crate) enum Command {
     Up(UpOptions),
     /// The metrics server, with Prometheus's flags and configuration file
     Server(Box<ServerOptions>),
+    /// Routes, groups, silences and sends alerts, with Alertmanager's flags and configuration file
+    Alertmanager(Box<AlertmanagerOptions>),
     /// The host exporter, with `node_exporter`'s flags
     NodeExporter(ExporterOptions),
+    /// The container exporter, with cAdvisor's flags
+    ContainerExporter(ExporterOptions),
+    /// Host and container exporter in one process, for one pod on each node
+    Agent(AgentOptions),
     /// Checks and tests
     Tool(ToolOptions),
 }
@@ -100,6 +115,11 @@ pub(crate) enum ToolCommand {
         #[command(subcommand)]
         command: CheckCommand,
     },
+    /// Checks of Alertmanager's configuration, and questions to a running one: `amtool`
+    Alerts {
+        #[command(subcommand)]
+        command: AlertsCommand,
+    },
     /// About configuration files
     Config {
         #[command(subcommand)]
@@ -146,7 +166,7 @@ pub(crate) fn arguments_for(arguments: &[OsString]) -> Invocation {
         return Invocation::Version(version(link.map_or("watchfire", |(name, _)| name)));
     }
     let mut out = vec![OsString::from("watchfire")];
-    out.extend(link.map(|(_, role)| OsString::from(*role)));
+    out.extend(link.into_iter().flat_map(|(_, role)| role.split(' ').map(OsString::from)));
     out.extend(arguments.iter().skip(1).cloned());
     Invocation::Command(out)
 }
@@ -187,6 +207,7 @@ mod tests {
     fn a_link_stands_for_its_role() {
         assert_eq!(arguments(&["/usr/bin/prometheus", "--a"]), ["watchfire", "server", "--a"]);
         assert_eq!(arguments(&["node_exporter"]), ["watchfire", "node-exporter"]);
+        assert_eq!(arguments(&["amtool", "alert"]), ["watchfire", "tool", "alerts", "alert"]);
         assert_eq!(arguments(&["./watchfire", "up"]), ["watchfire", "up"]);
         assert!(
             arguments(&["prometheus", "--version"])[0].starts_with("prometheus, version 3.14.0 (branch: ")

@@ -2,17 +2,18 @@
 
 use std::convert::Infallible;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use wf_httpkit::component::Group;
-use wf_httpkit::server::{Listener, ServerOptions, serve};
+use wf_httpkit::server::{Listener, ServerOptions, WebPolicy, serve};
 use wf_node_exporter::{Command, Config, NodeExporter};
 
 use crate::logging::{LogFormat, LogLevel, LogOptions};
-use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime, signals};
+use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime, signals, web_policy};
 
 /// Options of the host exporter: it reads its own, in the original's spelling.
 #[derive(Debug, clap::Args)]
@@ -58,11 +59,12 @@ async fn serve_forever(config: Config) -> Result<()> {
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
     let addresses = config.listen_addresses.clone();
+    let web = web_policy(&config.web_config_file)?;
     let exporter = NodeExporter::with_build_info(config, &build_info())?;
     for address in &addresses {
         let listener = Listener::bind(address).await?;
-        announce(&listener, None);
-        spawn_listener(&mut group, listener, &exporter);
+        announce(&listener, web.as_deref());
+        spawn_listener(&mut group, listener, &exporter, web.clone());
     }
     spawn_exporter(&mut group, exporter);
     group.spawn("signals", |ended| signals(stop, ended, None));
@@ -76,17 +78,23 @@ pub(crate) fn spawn(group: &mut Group, listener: Listener) -> Result<()> {
     // Inside `up` the server tells about the process: telling it twice would only cost samples.
     let config = Config { disable_exporter_metrics: true, ..Config::default() };
     let exporter = NodeExporter::with_build_info(config, &build_info())?;
-    spawn_listener(group, listener, &exporter);
+    spawn_listener(group, listener, &exporter, None);
     spawn_exporter(group, exporter);
     Ok(())
 }
 
-fn spawn_listener(group: &mut Group, listener: Listener, exporter: &NodeExporter) {
+fn spawn_listener(
+    group: &mut Group,
+    listener: Listener,
+    exporter: &NodeExporter,
+    web: Option<Arc<WebPolicy>>,
+) {
     let router = exporter.router();
-    group.spawn("exporter http", |stop| serve(listener, router, stop, ServerOptions::default()));
+    let options = ServerOptions { web, ..ServerOptions::default() };
+    group.spawn("exporter http", |stop| serve(listener, router, stop, options));
 }
 
-fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
+pub(crate) fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
     group.spawn("exporter", |stop| async move {
         exporter.run(stop).await;
         Ok::<(), Infallible>(())

@@ -1,9 +1,13 @@
 //! One binary, many roles: the component is chosen by the first argument or by the name the program is called by.
 //!
-//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `exporter`, `tool`).
+//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporter`, `container_exporter`,
+//! `agent`, `tool`).
 //! # Not here: any logic of a component. This crate parses flags and wires parts.
 
+mod agent;
+mod alertmanager;
 mod cli;
+mod container_exporter;
 mod exporter;
 mod limits;
 mod logging;
@@ -38,7 +42,10 @@ fn main() -> ExitCode {
     match cli::parse(arguments) {
         cli::Command::Up(options) => up::main(&options),
         cli::Command::Server(options) => server::main(&options),
+        cli::Command::Alertmanager(options) => alertmanager::main(&options),
         cli::Command::NodeExporter(options) => exporter::main(&options),
+        cli::Command::ContainerExporter(options) => container_exporter::main(&options),
+        cli::Command::Agent(options) => agent::main(&options),
         cli::Command::Tool(options) => tool::main(&options),
     }
 }
@@ -60,7 +67,11 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
         cause.is::<wf_config::ConfigError>()
             || matches!(
                 cause.downcast_ref::<wf_server::ServerError>(),
-                Some(wf_server::ServerError::Config(_) | wf_server::ServerError::Cors(_))
+                Some(
+                    wf_server::ServerError::Config(_)
+                        | wf_server::ServerError::Cors(_)
+                        | wf_server::ServerError::Rules(_)
+                )
             )
     });
     complain(&format!("{error:#}"));

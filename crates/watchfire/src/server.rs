@@ -1,5 +1,6 @@
 //! `watchfire server`: the metrics server with Prometheus's flags.
 
+mod rules;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,14 @@ pub(crate) struct ServerOptions {
     /// Configuration file
     #[arg(long = "config.file", default_value = "prometheus.yml")]
     pub(crate) config_file: PathBuf,
+    /// Reload when the configuration, or a file that it names, has changed
+    #[arg(long = "config.auto-reload", overrides_with = "no_auto_reload")]
+    pub(crate) auto_reload: bool,
+    #[arg(long = "no-config.auto-reload", hide = true)]
+    pub(crate) no_auto_reload: bool,
+    /// How often the configuration's files are looked at
+    #[arg(long = "config.auto-reload-interval", default_value = "30s", value_parser = duration)]
+    pub(crate) auto_reload_interval: Duration,
     /// Let ${env:NAME} and ${file:PATH} in secrets of the configuration stand for what they name
     #[arg(long = "config.expand-secrets")]
     pub(crate) expand_secrets: bool,
@@ -72,6 +81,8 @@ pub(crate) struct ServerOptions {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) storage: storage::StorageOptions,
+    #[command(flatten)]
+    pub(crate) rules: rules::RuleFlags,
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
@@ -186,6 +197,11 @@ async fn serve_forever(options: &ServerOptions) -> Result<()> {
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
     let control = server.control();
+    if options.reloads_itself() {
+        let (control, file) = (server.control(), options.config_file.clone());
+        let interval = options.auto_reload_interval.max(Duration::from_secs(1));
+        group.spawn("auto-reload", move |stop| wf_server::auto_reload(control, file, interval, stop));
+    }
     let quit = stop.clone();
     group.spawn("server", |stop| server.run(stop, quit));
     group.spawn("signals", |ended| signals(stop.clone(), ended, Some(control)));
@@ -290,6 +306,7 @@ fn config(options: &ServerOptions) -> Config {
             features: features(&options.features),
             ..engine_options()
         },
+        rules: options.rules.options(options.has_feature("concurrent-rule-eval"), options.public_url()),
         range_cache_bytes: range_cache_bytes(),
         n_query_slots: options.max_concurrency,
         cors_origin: options.cors_origin.clone(),
@@ -323,8 +340,23 @@ impl ServerOptions {
         self.features.iter().any(|feature| feature.trim() == name)
     }
 
+    fn reloads_itself(&self) -> bool {
+        (self.auto_reload && !self.no_auto_reload) || self.has_feature("auto-reload-config")
+    }
+
     fn load_options(&self) -> wf_config::LoadOptions {
         wf_config::LoadOptions { expands_secrets: self.expand_secrets }
+    }
+
+    /// Address that notifications name: the external URL, or this machine and its port.
+    fn public_url(&self) -> String {
+        if !self.external_url.is_empty() {
+            return self.external_url.clone();
+        }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let port =
+            self.listen.first().and_then(|address| address.rsplit_once(':')).map_or("9090", |(_, port)| port);
+        format!("http://{host}:{port}/")
     }
 
     /// Path of the external URL, without a slash at its end.
@@ -420,6 +452,8 @@ fn features(names: &[String]) -> Features {
             "promql-per-step-stats" => features.per_step_stats = true,
             "exemplar-storage"
             | "st-storage"
+            | "auto-reload-config"
+            | "concurrent-rule-eval"
             | "created-timestamp-zero-ingestion"
             | "metadata-wal-records" => {}
             "xor2-encoding" => warn!(
@@ -437,6 +471,8 @@ fn features(names: &[String]) -> Features {
 fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
     let time = wf_model::duration::format;
     let pairs = [
+        ("config.auto-reload", options.reloads_itself().to_string()),
+        ("config.auto-reload-interval", time(options.auto_reload_interval)),
         ("config.file", options.config_file.display().to_string()),
         ("config.expand-secrets", options.expand_secrets.to_string()),
         ("enable-feature", options.features.join(",")),
@@ -459,7 +495,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.read-timeout", time(options.read_timeout)),
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
-    let pairs = pairs.into_iter().chain(options.storage.flags());
+    let pairs = pairs.into_iter().chain(options.storage.flags()).chain(options.rules.flags());
     pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

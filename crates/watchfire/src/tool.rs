@@ -1,5 +1,6 @@
 //! `watchfire tool`: checks and tests.
 
+pub(crate) mod alerts;
 pub(crate) mod promql;
 pub(crate) mod relabel;
 pub(crate) mod tsdb;
@@ -13,6 +14,7 @@ use crate::say;
 pub(crate) fn main(options: &ToolOptions) -> ExitCode {
     match &options.command {
         ToolCommand::Promql { command } => promql::main(command),
+        ToolCommand::Alerts { command } => alerts::main(command),
         ToolCommand::Tsdb { command } => tsdb::main(command),
         ToolCommand::Relabel(options) => relabel::main(options),
         ToolCommand::Config { command: ConfigCommand::Explain { file, expand_secrets } } => {

@@ -97,6 +97,7 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
         keeps_exemplars: false,
         scrape_features: wf_server::ScrapeFeatures::default(),
         engine: crate::server::engine_options(),
+        rules: wf_server::RuleOptions { external_url: url.to_owned(), ..wf_server::RuleOptions::default() },
         range_cache_bytes: crate::server::range_cache_bytes(),
         n_query_slots: 20,
         cors_origin: ".*".to_owned(),

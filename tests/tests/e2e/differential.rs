@@ -196,24 +196,13 @@ impl Pair {
         if ours.matches(&theirs, is_close) {
             return;
         }
-        let has_rule = |rule: &str| self.has_rule(expr, path, rest, rule);
         let ask_theirs = |expr: &str| ask(&self.theirs.base, expr);
-        let case = Case { expr, ours: &ours, theirs: &theirs, ask: &ask_theirs, has_rule: &has_rule };
+        let case = Case { expr, ours: &ours, theirs: &theirs, ask: &ask_theirs };
         let explained = if self.is_newer { None } else { differences::explain(&case) };
         match explained {
             Some(difference) => *tally.listed.entry(difference).or_default() += 1,
             None => tally.wrong.push(format!("{expr}  {rest}\n{}", first_difference(&ours, &theirs))),
         }
-    }
-}
-
-impl Pair {
-    /// Whether our optimiser changed the plan of a query by a rule.
-    fn has_rule(&self, expr: &str, path: &str, rest: &str, rule: &str) -> bool {
-        debug_assert!(matches!(path, "query" | "query_range"));
-        let url = format!("{}/api/v1/query_explain?query={}{rest}", self.ours.base, http::encode(expr));
-        let plan = self.client.get(&url).and_then(|answer| answer.json());
-        plan.is_ok_and(|plan| plan["data"]["rules"][rule].is_number())
     }
 }
 

@@ -1,11 +1,14 @@
 //! The real binary, started on free ports: what a user, a crash, a peer and an attacker would see.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod alerts;
 mod bad_input;
 mod browser;
 mod conformance;
 mod crash;
 mod differential;
+mod discovery;
+mod federation;
 mod grammar;
 mod hostile_targets;
 mod reads;

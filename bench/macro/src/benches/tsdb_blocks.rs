@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use wf_tsdb::chunk::Encoding;
+use wf_tsdb::tools::backfill as backfill_tool;
 
 use super::Bench;
 use super::blocks::{self, Blocks};
@@ -61,7 +63,13 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
             Subject::VictoriaMetrics => victoria(env, &spec, n_rounds, &mut report)?,
             _ => blocks_of(env, subject, &file, n_samples, &mut report)?,
         }
+        if subject == Subject::Watchfire {
+            xor2_blocks(env, &file, n_samples, now_ms, &mut report)?;
+        }
     }
+    report.note(
+        "The column of XOR2 is ours with `chunk_encoding.floats: xor2`, which Prometheus 2.42 cannot read.",
+    );
     report.floor("bytes per sample", Subject::Prometheus, 0.92);
     Ok(report)
 }
@@ -75,24 +83,43 @@ fn blocks_of(env: &Env, subject: Subject, file: &Path, n_samples: u64, report: &
     let mut arguments: Vec<String> = words.into_iter().map(str::to_owned).collect();
     arguments.extend([file, &data].map(|path| path.display().to_string()));
     Process::run(&program, &arguments, &data.with_extension("tool.log"), TOOL_WITHIN)?;
-    let made = blocks::list(&data)?;
-    ensure!(made.n_samples == n_samples, "{} blocks hold {} of {n_samples}", subject.name(), made.n_samples);
-    add(report, subject, &made, ["bytes per sample before compaction", "", ""]);
+    compact(env, subject, &data, subject.name(), n_samples, report)
+}
 
-    let server = Server::start(env, subject, &data, &idle_config(), &[])?;
-    let compacted = blocks::wait_for_change(&data, &made, QUIET, COMPACTED_WITHIN)
-        .with_context(|| format!("wait for {} to compact", subject.name()))?;
+/// Makes blocks of XOR2 chunks and lets our server compact them.
+fn xor2_blocks(env: &Env, file: &Path, n_samples: u64, now_ms: u64, report: &mut Report) -> Result<()> {
+    let data = env.fresh_folder("tsdb-blocks-xor2")?.join("data");
+    let request = backfill_tool::Request { block_ms_max: 0, labels: &[], now_ms: i64::try_from(now_ms)? };
+    backfill_tool::create_blocks_of(Encoding::Xor2, file, &data, request, &mut |_| Ok(()))?;
+    compact(env, Subject::Watchfire, &data, "watchfire, XOR2", n_samples, report)
+}
+
+/// Reports the blocks in `data` as they are, and again when the subject's server has compacted them.
+fn compact(
+    env: &Env,
+    subject: Subject,
+    data: &Path,
+    column: &str,
+    n_samples: u64,
+    report: &mut Report,
+) -> Result<()> {
+    let made = blocks::list(data)?;
+    ensure!(made.n_samples == n_samples, "{column}: blocks hold {} of {n_samples}", made.n_samples);
+    add(report, column, &made, ["bytes per sample before compaction", "", ""]);
+    let server = Server::start(env, subject, data, &idle_config(), &[])?;
+    let compacted = blocks::wait_for_change(data, &made, QUIET, COMPACTED_WITHIN)
+        .with_context(|| format!("wait for {column} to compact"))?;
     server.stop()?;
-    ensure!(compacted.n_samples == n_samples, "{} lost samples: {compacted:?}", subject.name());
-    add(report, subject, &compacted, ["bytes per sample", "of these samples", "of these index"]);
-    report.add("blocks", Unit::Count, subject, compacted.names.len() as f64);
+    ensure!(compacted.n_samples == n_samples, "{column} lost samples: {compacted:?}");
+    add(report, column, &compacted, ["bytes per sample", "of these samples", "of these index"]);
+    report.add_variant("blocks", Unit::Count, column, compacted.names.len() as f64);
     Ok(())
 }
 
-fn add(report: &mut Report, subject: Subject, blocks: &Blocks, names: [&'static str; 3]) {
+fn add(report: &mut Report, column: &str, blocks: &Blocks, names: [&'static str; 3]) {
     let sizes = [blocks.bytes, blocks.chunk_bytes, blocks.index_bytes];
     for (name, bytes) in names.into_iter().zip(sizes).filter(|(name, _)| !name.is_empty()) {
-        report.add(name, Unit::Bytes, subject, bytes as f64 / blocks.n_samples.max(1) as f64);
+        report.add_variant(name, Unit::Bytes, column, bytes as f64 / blocks.n_samples.max(1) as f64);
     }
 }
 

@@ -11,16 +11,20 @@ use crate::meter::Watch;
 use crate::process::wait_until;
 use crate::{Env, Options, Report, Subject, Unit, calibrate, order};
 
-pub(crate) const BENCH: Bench =
-    Bench { name: "tsdb-cut", about: "CPU and memory of a head cut [--series 100000 --interval 1]", run };
+pub(crate) const BENCH: Bench = Bench {
+    name: "tsdb-cut",
+    about: "CPU and memory of a head cut [--series 100000 --interval 1 --passes 1]",
+    run,
+};
 
-/// A block spans two minutes instead of two hours (both servers have the flag, for tests), so a head is full after three.
-const FLAGS: [&str; 2] = ["--storage.tsdb.min-block-duration=2m", "--storage.tsdb.max-block-duration=2m"];
-const BLOCK: Duration = Duration::from_secs(120);
+/// A block spans a minute instead of two hours (both servers have the flag, for tests), so a head is full after one and
+/// a half.
+const FLAGS: [&str; 2] = ["--storage.tsdb.min-block-duration=1m", "--storage.tsdb.max-block-duration=1m"];
+const BLOCK: Duration = Duration::from_secs(60);
 
 /// Just before the head is full, and from when on the rate of CPU use before the cut is taken; seconds of the load.
-const FULL_S: u64 = 174;
-const STEADY_S: u64 = 134;
+const FULL_S: u64 = 87;
+const STEADY_S: u64 = 57;
 
 /// A cut begins within a minute after the head is full; how long to wait for its block.
 const CUT_WITHIN: Duration = Duration::from_secs(240);
@@ -32,12 +36,12 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     options.only(&["series", "interval"])?;
     let load = Load::of(options, 100_000, FULL_S, 1)?;
     let mut report = Report::new("tsdb-cut", load.sentence());
-    report.note("Blocks span two minutes, so the first is cut after three.");
+    report.note("Blocks span a minute, so the first is cut after one and a half.");
     report.note(
         "CPU is what was used from the full head until 10 s after its block was there, less what scraping used per sample before.",
     );
     let subjects = options.subjects(&[Subject::Watchfire, Subject::Prometheus])?;
-    for (_, subject) in order::passes(&subjects, options.passes()?) {
+    for (_, subject) in order::passes(&subjects, usize::try_from(options.number("passes", 1)?)?) {
         report.calibrated(calibrate::run());
         measure(env, subject, &load, &mut report)?;
     }
@@ -84,7 +88,7 @@ fn measure(env: &Env, subject: Subject, load: &Load, report: &mut Report) -> Res
     Ok(())
 }
 
-/// Waits until a block begins by the clock: else the first would hold less than its two minutes.
+/// Waits until a block begins by the clock: else the first would hold less than its minute.
 fn wait_for_block_boundary() -> Result<()> {
     wait_until(BLOCK * 2, "the beginning of a block", || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;

@@ -1,7 +1,4 @@
-//! A cluster's series as blocks, made by our block writer: hours or weeks in seconds, the same bytes for whoever reads blocks.
-//!
-//! A pod has 20 series: CPU, its request, memory seen twice, network, disk, throttling twice, a histogram of 12 bounds.
-//! Values depend on series and time alone; half of the gauges stand still, counters grow and restart now and then.
+//! A cluster's samples as blocks, made by our block writer: hours or weeks in seconds, the same bytes for whoever reads blocks.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -13,51 +10,55 @@ use wf_tsdb::chunk::Encoding;
 use wf_tsdb::chunk::xor::XorState;
 use wf_tsdb::disk::os_disk;
 
-use super::mixed2;
-
-/// Series of one pod.
-pub const SERIES_PER_POD: u64 = 20;
+use super::cluster::{self, Series};
+use super::{mixed, mixed2};
 
 const SAMPLES_PER_CHUNK: u64 = 120;
-const BOUNDS: [&str; 12] =
-    ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
+
+/// Samples lie this much after the beginning of their interval, as scrapes do, so that no window of whole minutes begins or
+/// ends with one: whether windows hold their left end is a difference between versions.
+pub const PHASE_MS: u64 = 7_000;
 
 /// How much, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterData {
-    /// Pods, each of [`SERIES_PER_POD`] series.
+    /// Pods; their nodes come with them.
     pub n_pods: u64,
-    /// First sample, ms; a multiple of the block's length.
+    /// Begin of the first interval, ms; a multiple of the block's length.
     pub start_ms: u64,
     /// No sample at or after this time, ms.
     pub end_ms: u64,
-    /// Between samples, ms.
+    /// Between samples, ms; more than [`PHASE_MS`].
     pub step_ms: u64,
     /// Length of a block, ms.
     pub block_ms: u64,
 }
 
-/// A series: its labels by name, and what its values do.
-struct Series {
-    labels: Vec<(&'static str, String)>,
-    id: u64,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// Grows by up to this many hundredths a second.
-    Counter(u64),
-    /// Grows by a share of what its histogram counts, by bound.
-    Bucket(u64),
-    Gauge,
-    Constant,
-}
-
 impl ClusterData {
+    /// Returns the number of series.
+    pub fn n_series(&self) -> u64 {
+        cluster::n_series(self.n_pods)
+    }
+
     /// Returns the number of samples.
     pub fn n_samples(&self) -> u64 {
-        self.n_pods * SERIES_PER_POD * ((self.end_ms - self.start_ms) / self.step_ms)
+        self.n_series() * self.n_rounds()
+    }
+
+    fn n_rounds(&self) -> u64 {
+        (self.end_ms - self.start_ms) / self.step_ms
+    }
+
+    /// Returns a number that changes when labels, values or times do: it is made of some of them.
+    pub fn fingerprint(&self) -> u64 {
+        let mut sum = mixed2(self.start_ms, mixed2(self.step_ms, self.block_ms));
+        for one in cluster::series(self.n_pods).iter().step_by(37) {
+            let letters = one.labels.iter().flat_map(|(name, value)| name.bytes().chain(value.bytes()));
+            sum = letters.fold(sum, |sum, letter| mixed(sum ^ u64::from(letter)));
+            let rounds = (0..self.n_rounds()).step_by(311);
+            sum = rounds.fold(sum, |sum, round| mixed2(sum, one.value(round, self.step_ms).to_bits()));
+        }
+        mixed2(sum, self.n_samples())
     }
 
     /// Writes all blocks into `data`.
@@ -65,7 +66,7 @@ impl ClusterData {
     /// When the disk refuses.
     pub fn write_blocks(&self, data: &Path) -> Result<()> {
         std::fs::create_dir_all(data).context("create the data folder")?;
-        let mut series = self.series();
+        let mut series = cluster::series(self.n_pods);
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         let mut symbols: Vec<&str> = series
             .iter()
@@ -114,7 +115,7 @@ impl ClusterData {
         let rounds = (start_ms - self.start_ms) / self.step_ms..(end_ms - self.start_ms) / self.step_ms;
         let (mut state, mut bytes, mut min_time) = (XorState::default(), Vec::new(), 0);
         for round in rounds {
-            let time = i64::try_from(self.start_ms + round * self.step_ms)?;
+            let time = i64::try_from(self.time_ms(round))?;
             if u64::from(state.n) == SAMPLES_PER_CHUNK {
                 chunks.push((min_time, state.last_t, std::mem::take(&mut bytes)));
                 state = XorState::default();
@@ -130,100 +131,32 @@ impl ClusterData {
         Ok(chunks)
     }
 
-    /// Writes the same samples as text lines with times in milliseconds, a round after the other.
+    fn time_ms(&self, round: u64) -> u64 {
+        self.start_ms + PHASE_MS + round * self.step_ms
+    }
+
+    /// Writes the same samples as VictoriaMetrics imports them: a line of JSON per series, each with all values and times.
+    /// A line is handed over by a single call.
     /// # Errors
     /// When `out` refuses.
-    pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
-        let series = self.series();
-        let heads: Vec<String> = series.iter().map(Series::text).collect();
-        let mut page = String::new();
-        for round in 0..(self.end_ms - self.start_ms) / self.step_ms {
-            page.clear();
-            for (one, head) in series.iter().zip(&heads) {
-                let time = self.start_ms + round * self.step_ms;
-                // Writing to a string cannot fail.
-                let _ = writeln!(page, "{head} {} {time}", one.value(round, self.step_ms));
+    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut times = String::new();
+        for round in 0..self.n_rounds() {
+            // Writing to a string cannot fail, here and below.
+            let _ = write!(times, "{}{}", if round == 0 { "" } else { "," }, self.time_ms(round));
+        }
+        let mut line = String::new();
+        for one in cluster::series(self.n_pods) {
+            line.clear();
+            let _ = write!(line, "{{\"metric\":{},\"values\":", one.json());
+            for round in 0..self.n_rounds() {
+                let opener = if round == 0 { '[' } else { ',' };
+                let _ = write!(line, "{opener}{}", one.value(round, self.step_ms));
             }
-            out.write_all(page.as_bytes())?;
+            let _ = writeln!(line, "],\"timestamps\":[{times}]}}");
+            out.write_all(line.as_bytes())?;
         }
         out.flush()
-    }
-
-    fn series(&self) -> Vec<Series> {
-        let mut all = Vec::new();
-        for pod in 0..self.n_pods {
-            let id = pod * SERIES_PER_POD;
-            let own = [
-                ("container_cpu_usage_seconds_total", "", Kind::Counter(100)),
-                ("kube_pod_container_resource_requests", "", Kind::Constant),
-                ("container_memory_working_set_bytes", "kubelet-a", Kind::Gauge),
-                ("container_memory_working_set_bytes", "kubelet-b", Kind::Gauge),
-                ("container_network_receive_bytes_total", "", Kind::Counter(100_000)),
-                ("container_fs_reads_total", "", Kind::Counter(2_000)),
-                ("container_cpu_cfs_throttled_periods_total", "", Kind::Counter(100)),
-                ("container_cpu_cfs_periods_total", "", Kind::Counter(1_000)),
-            ];
-            for (place, (name, service, kind)) in (0..).zip(own) {
-                all.push(Series { labels: labels(name, service, "", pod), id: id + place, kind });
-            }
-            for (place, bound) in (0..).zip(BOUNDS) {
-                let labels = labels("http_request_duration_seconds_bucket", "", bound, pod);
-                all.push(Series { labels, id, kind: Kind::Bucket(place) });
-            }
-        }
-        all
-    }
-}
-
-fn labels(name: &str, service: &str, le: &str, pod: u64) -> Vec<(&'static str, String)> {
-    let device = ["sda", "sdb", "nvme0n1", "dm-0"][usize::try_from(pod % 4).unwrap_or(0)];
-    let is_disk = name == "container_fs_reads_total";
-    let mut labels = vec![
-        ("__name__", name.to_owned()),
-        ("container", format!("app-{}", pod % 7)),
-        ("device", if is_disk { device.to_owned() } else { String::new() }),
-        ("instance", format!("10.1.{}.{}:10250", pod / 30 / 250, pod / 30 % 250)),
-        ("job", "cadvisor".to_owned()),
-        ("le", le.to_owned()),
-        ("namespace", format!("team-{:02}", pod % 40)),
-        ("pod", format!("app-{}-7d9f8b6c5d-{pod:05}", pod % 7)),
-        ("service", service.to_owned()),
-    ];
-    labels.retain(|(_, value)| !value.is_empty());
-    labels
-}
-
-impl Series {
-    fn value(&self, round: u64, step_ms: u64) -> f64 {
-        let noise = |spread: u64| mixed2(self.id, round) % spread.max(1);
-        match self.kind {
-            Kind::Constant => 0.25 * (1 + self.id % 4) as f64,
-            Kind::Gauge if self.id % 40 < 20 => (50 << 20) as f64 + (self.id % 977) as f64 * 4096.0,
-            Kind::Gauge => ((80 << 20) + noise(4_096) * 4_096) as f64,
-            Kind::Counter(per_second) => {
-                let per_round = (1 + mixed2(self.id, 7) % per_second) * step_ms / 1_000;
-                // A restart every few days at most, at a round of its own.
-                let since = (round + mixed2(self.id, 3) % 20_000) % 20_000;
-                (since * per_round + noise(per_round)) as f64 / 100.0
-            }
-            Kind::Bucket(place) => {
-                let seen = round * (1 + self.id % 50) + noise(1 + self.id % 50);
-                (seen * (place + 1) / BOUNDS.len() as u64) as f64
-            }
-        }
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::new();
-        for (idx, (name, value)) in self.labels.iter().enumerate() {
-            // Values need no escapes.
-            let _ = match idx {
-                0 => write!(text, "{value}{{"),
-                _ => write!(text, "{name}=\"{value}\","),
-            };
-        }
-        text.push('}');
-        text
     }
 }
 
@@ -232,28 +165,37 @@ mod tests {
     use super::*;
     use crate::benches::blocks;
 
+    const DATA: ClusterData = ClusterData {
+        n_pods: 2,
+        start_ms: 0,
+        end_ms: 4 * 3_600_000,
+        step_ms: 60_000,
+        block_ms: 2 * 3_600_000,
+    };
+
     #[test]
-    fn blocks_and_text_hold_the_same_samples() {
-        let hour_ms = 3_600_000;
-        let data = ClusterData {
-            n_pods: 2,
-            start_ms: 0,
-            end_ms: 4 * hour_ms,
-            step_ms: 60_000,
-            block_ms: 2 * hour_ms,
-        };
+    fn blocks_and_lines_hold_the_same_samples() {
         let folder = tempfile::tempdir().unwrap();
-        data.write_blocks(folder.path()).unwrap();
+        DATA.write_blocks(folder.path()).unwrap();
         let made = blocks::list(folder.path()).unwrap();
-        assert_eq!((made.names.len(), made.n_samples), (2, data.n_samples()));
-        let mut text = Vec::new();
-        data.write_text(&mut text).unwrap();
-        let lines = String::from_utf8(text).unwrap();
-        assert_eq!(lines.lines().count() as u64, data.n_samples());
-        assert!(
-            lines.starts_with("container_cpu_usage_seconds_total{container=\"app-0\","),
-            "{}",
-            lines.lines().next().unwrap_or_default()
-        );
+        assert_eq!((made.names.len(), made.n_samples), (2, DATA.n_samples()));
+        let mut lines = Vec::new();
+        DATA.write_json(&mut lines).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        assert_eq!(lines.lines().count() as u64, DATA.n_series());
+        for line in lines.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (values, times) =
+                (line["values"].as_array().unwrap(), line["timestamps"].as_array().unwrap());
+            assert_eq!((values.len(), times.len()), (240, 240));
+            assert_eq!((times[0].as_u64(), times[239].as_u64()), (Some(7_000), Some(7_000 + 239 * 60_000)));
+        }
+    }
+
+    #[test]
+    fn a_change_of_times_or_series_changes_the_fingerprint() {
+        let other = [ClusterData { n_pods: 3, ..DATA }, ClusterData { start_ms: 7_200_000, ..DATA }];
+        assert_eq!(DATA.fingerprint(), { DATA }.fingerprint());
+        assert!(other.iter().all(|other| other.fingerprint() != DATA.fingerprint()));
     }
 }

@@ -1,4 +1,4 @@
-//! Writes protobuf messages field by field: what fake targets are made of.
+//! Writes protobuf messages field by field.
 
 /// A message being written.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,13 @@ impl Message {
         for value in values {
             push_varint(&mut packed, zigzag(*value));
         }
+        self.bytes(number, packed)
+    }
+
+    /// Adds a packed list of doubles.
+    #[must_use]
+    pub fn packed_doubles(self, number: u32, values: &[f64]) -> Self {
+        let packed: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.bytes(number, packed)
     }
 

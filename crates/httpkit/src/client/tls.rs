@@ -16,8 +16,10 @@ use rustls::{
 
 use super::options::{OptionsError, TlsOptions, TlsVersion};
 
-/// Builds the configuration; reads certificate files now.
-pub(super) fn client_config(options: &TlsOptions) -> Result<ClientConfig, OptionsError> {
+/// Builds the configuration; reads certificate files now. For protocols other than HTTP that use the same options.
+/// # Errors
+/// When a version, certificate or key cannot be used.
+pub fn client_config(options: &TlsOptions) -> Result<ClientConfig, OptionsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = versions(options)?;
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

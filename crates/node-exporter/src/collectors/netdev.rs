@@ -1,6 +1,6 @@
 //! `netdev`: what network devices received and sent.
 
-mod netlink;
+mod links;
 mod procfs;
 
 use wf_exposition::MetricFamily;
@@ -55,8 +55,8 @@ impl NetDev {
 
     fn read(&self, ctx: &mut Context) -> Result<(&'static [&'static str], Vec<Device>), CollectError> {
         match self.source {
-            Source::NetlinkDetailed => Ok((&netlink::DETAILED_NAMES, netlink::read(netlink::detailed)?)),
-            Source::NetlinkLegacy => Ok((&netlink::LEGACY_NAMES, netlink::read(netlink::legacy)?)),
+            Source::NetlinkDetailed => Ok((&links::DETAILED_NAMES, links::read(links::detailed)?)),
+            Source::NetlinkLegacy => Ok((&links::LEGACY_NAMES, links::read(links::legacy)?)),
             Source::Proc => Ok((&procfs::NAMES, procfs::read(ctx.proc("net/dev")?)?)),
         }
     }

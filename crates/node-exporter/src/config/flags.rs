@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Command, Config, FlagError};
 use crate::collector::TABLE;
-use crate::filter;
+use crate::context::Paths;
 
 /// A flag that is understood.
 struct Flag {
@@ -36,6 +36,7 @@ const fn flag(name: &'static str, help: &'static str, set: Set) -> Flag {
 const FLAGS: &[Flag] = &[
     flag("web.listen-address", "Address to serve metrics on; repeatable.", Text(|c, v| c.listen_addresses.push(v))),
     flag("web.telemetry-path", "Path of the metrics.", Text(|c, v| c.telemetry_path = v)),
+    flag("web.config.file", "File with options of TLS and authentication.", Text(|c, v| c.web_config_file = PathBuf::from(v))),
     flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
     flag("web.max-requests", "Scrapes at a time; 0 sets no limit.", Count(|c, v| c.max_requests = v)),
     flag("runtime.gomaxprocs", "Collectors that run at a time.", Count(|c, v| c.parallel_collectors = v)),
@@ -71,23 +72,45 @@ const FLAGS: &[Flag] = &[
     flag("collector.netdev.label-ifalias", "Add the alias of a device as a label.", Switch(|c, v| c.netdev.has_alias = v)),
     flag("collector.netstat.fields", "Pattern of fields to expose.", Text(|c, v| c.netstat_fields = v)),
     flag("collector.stat.softirq", "Expose soft interrupts by vector.", Switch(|c, v| c.stat_softirq = v)),
+    flag("collector.arp.device-include", "Pattern of devices to expose.", Text(|c, v| c.arp.include = v)),
+    flag("collector.arp.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.arp.exclude = v)),
+    flag("collector.arp.netlink", "Ask over netlink instead of reading /proc/net/arp.", Switch(|c, v| c.arp_netlink = v)),
+    flag("collector.bcache.priorityStats", "Expose priorities, which cost the kernel much.", Switch(|c, v| c.bcache_priority_stats = v)),
+    flag("collector.hwmon.chip-include", "Pattern of chips to expose.", Text(|c, v| c.hwmon_chip.include = v)),
+    flag("collector.hwmon.chip-exclude", "Pattern of chips to leave out.", Text(|c, v| c.hwmon_chip.exclude = v)),
+    flag("collector.hwmon.sensor-include", "Pattern of `chip;sensor` to expose.", Text(|c, v| c.hwmon_sensor.include = v)),
+    flag("collector.hwmon.sensor-exclude", "Pattern of `chip;sensor` to leave out.", Text(|c, v| c.hwmon_sensor.exclude = v)),
+    flag("collector.infiniband.device-include", "Pattern of devices to expose.", Text(|c, v| c.infiniband.include = v)),
+    flag("collector.infiniband.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.infiniband.exclude = v)),
+    flag("collector.interrupts.name-include", "Pattern of `name;info;devices` to expose.", Text(|c, v| c.interrupts.include = v)),
+    flag("collector.interrupts.name-exclude", "Pattern of `name;info;devices` to leave out.", Text(|c, v| c.interrupts.exclude = v)),
+    flag("collector.interrupts.include-zeros", "Expose interrupts that never came.", Switch(|c, v| c.interrupts_zeros = v)),
+    flag("collector.ipvs.backend-labels", "Labels of backends, with commas between.", Text(|c, v| c.ipvs_backend_labels = v)),
+    flag("collector.pcidevice.names", "Expose names of PCI numbers.", Switch(|c, v| c.pcidevice_names = v)),
+    flag("collector.pcidevice.idsfile", "The list of PCI names.", Text(|c, v| c.pcidevice_ids_file = v)),
+    flag("collector.powersupply.ignored-supplies", "Pattern of supplies to leave out.", Text(|c, v| c.powersupply_ignored = v)),
+    flag("collector.qdisc.device-include", "Pattern of devices to expose.", Text(|c, v| c.qdisc.include = v)),
+    flag("collector.qdisc.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.qdisc.exclude = v)),
+    flag("collector.qdisk.device-include", "Deprecated: collector.qdisc.device-include.", Text(|c, v| c.qdisc.include = v)),
+    flag("collector.qdisk.device-exclude", "Deprecated: collector.qdisc.device-exclude.", Text(|c, v| c.qdisc.exclude = v)),
+    flag("collector.qdisc.fixtures", "Directory of recorded answers, for tests.", Text(|c, v| c.qdisc_fixtures = v)),
+    flag("collector.rapl.enable-zone-label", "One metric with the zone as a label.", Switch(|c, v| c.rapl_zone_label = v)),
+    flag("collector.slabinfo.slabs-include", "Pattern of slabs to expose.", Text(|c, v| c.slabinfo.include = v)),
+    flag("collector.slabinfo.slabs-exclude", "Pattern of slabs to leave out.", Text(|c, v| c.slabinfo.exclude = v)),
+    flag("collector.sysctl.include", "Setting to expose as a number, `name` or `name:key,key`; repeatable.", Text(|c, v| c.sysctl_include.push(v))),
+    flag("collector.sysctl.include-info", "Setting to expose as text; repeatable.", Text(|c, v| c.sysctl_include_info.push(v))),
+    flag("collector.tapestats.ignored-devices", "Pattern of devices to leave out.", Text(|c, v| c.tapestats_ignored = v)),
+    flag("collector.textfile.directory", "Directory of *.prom files, or a pattern of such; repeatable.", Text(|c, v| c.textfile_directories.push(v))),
+    flag("collector.wifi.fixtures", "Directory of recorded answers, for tests.", Text(|c, v| c.wifi_fixtures = v)),
     flag("collector.vmstat.fields", "Pattern of fields to expose.", Text(|c, v| c.vmstat_fields = v)),
 ];
 
 /// Collectors of the original that are missing here: switching one off is easy, switching it on is refused.
-#[rustfmt::skip]
-const MISSING: &[&str] = &[
-    "arp", "bcache", "bcachefs", "btrfs", "buddyinfo", "cgroups", "cpu_vulnerabilities", "devstat", "dmmultipath", "drbd", "drm", "edac", "ethtool", "fibrechannel",
-    "hwmon", "infiniband", "interrupts", "ipvs", "ksmd", "lnstat", "logind", "meminfo_numa",
-    "mountstats", "network_route", "nfs", "nfsd", "ntp", "nvme", "nvmesubsystem",
-    "pcidevice", "perf", "powersupplyclass", "processes", "qdisc", "rapl", "runit", "selinux",
-    "slabinfo", "softirqs", "supervisord", "swap", "sysctl", "systemd", "tapestats", "tcpstat",
-    "textfile", "timex", "watchdog", "wifi", "xfrm", "xfs", "zfs", "zoneinfo",
-];
+const MISSING: &[&str] = &["devstat", "ethtool", "logind", "ntp", "perf", "runit", "supervisord", "systemd"];
 
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
 const NOT_YET: &[&str] =
-    &["web.config.file", "web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
+    &["web.systemd-socket", "collector.netdev.address-info", "collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]
@@ -101,6 +124,10 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("--collector.filesystem.fs-types-exclude", "--collector.filesystem.fs-types-include"),
     ("--collector.filesystem.ignored-fs-types", "--collector.filesystem.fs-types-include"),
     ("--collector.filesystem.ignored-fs-types", "--collector.filesystem.fs-types-exclude"),
+    ("--collector.qdisc.device-exclude", "--collector.qdisc.device-include"),
+    ("--collector.qdisk.device-exclude", "--collector.qdisk.device-include"),
+    ("--collector.qdisk.device-exclude", "--collector.qdisc.device-exclude"),
+    ("--collector.qdisk.device-include", "--collector.qdisc.device-include"),
     ("--collector.netdev.device-exclude", "--collector.netdev.device-include"),
     ("--collector.netdev.device-blacklist", "--collector.netdev.device-include"),
     ("--collector.netdev.device-blacklist", "--collector.netdev.device-exclude"),
@@ -123,7 +150,8 @@ pub(super) fn parse<S: AsRef<str>>(arguments: &[S]) -> Result<Command, FlagError
     let mut config = Config::default();
     config.listen_addresses.clear();
     let mut given = Given::default();
-    let mut arguments = arguments.iter().map(AsRef::as_ref);
+    let arguments = expand(arguments)?;
+    let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
         match argument {
             "-h" | "--help" => return Ok(Command::Help(help())),
@@ -141,6 +169,21 @@ pub(super) fn parse<S: AsRef<str>>(arguments: &[S]) -> Result<Command, FlagError
         take(&mut config, &mut given, name, &mut value)?;
     }
     finish(config, &given)
+}
+
+/// Replaces `@file` by the lines of that file, one argument a line.
+fn expand<S: AsRef<str>>(arguments: &[S]) -> Result<Vec<String>, FlagError> {
+    let mut expanded = Vec::with_capacity(arguments.len());
+    for argument in arguments.iter().map(AsRef::as_ref) {
+        let Some(path) = argument.strip_prefix('@') else {
+            expanded.push(argument.to_owned());
+            continue;
+        };
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|why| FlagError::File { path: path.to_owned(), why: why.to_string() })?;
+        expanded.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    Ok(expanded)
 }
 
 /// The value of a flag, given with `=` or as the next argument.
@@ -288,29 +331,15 @@ fn finish(mut config: Config, given: &Given) -> Result<Command, FlagError> {
             config.collectors.remove(name);
         }
     }
-    check_patterns(&config)?;
+    check(&config)?;
     Ok(Command::Run(Box::new(config)))
 }
 
-/// Compiles every pattern, so that a mistake is told now.
-fn check_patterns(config: &Config) -> Result<(), FlagError> {
-    let fs = &config.filesystem;
-    let patterns = [
-        ("--collector.cpu.info.flags-include", &config.cpu_flags_include),
-        ("--collector.cpu.info.bugs-include", &config.cpu_bugs_include),
-        ("--collector.diskstats.device-include", &config.diskstats_include),
-        ("--collector.diskstats.device-exclude", &config.diskstats_exclude),
-        ("--collector.filesystem.mount-points-include", &fs.mount_points_include),
-        ("--collector.filesystem.mount-points-exclude", &fs.mount_points_exclude),
-        ("--collector.filesystem.fs-types-include", &fs.fs_types_include),
-        ("--collector.filesystem.fs-types-exclude", &fs.fs_types_exclude),
-        ("--collector.netclass.ignored-devices", &config.netclass_ignored),
-        ("--collector.netdev.device-include", &config.netdev.include),
-        ("--collector.netdev.device-exclude", &config.netdev.exclude),
-        ("--collector.netstat.fields", &config.netstat_fields),
-        ("--collector.vmstat.fields", &config.vmstat_fields),
-    ];
-    patterns.into_iter().try_for_each(|(flag, pattern)| filter::regex(flag, pattern).map(drop))
+/// Builds every collector once, also those that are off, so that a mistake in any flag is told now.
+fn check(config: &Config) -> Result<(), FlagError> {
+    // Building reads what does not change on the host: nothing of it is needed for this.
+    let nowhere = Config { paths: Paths::nowhere(), pcidevice_names: false, ..config.clone() };
+    TABLE.iter().try_for_each(|entry| (entry.build)(&nowhere).map(drop))
 }
 
 fn check_choice(flag: &str, value: &str, choices: &[&str], wanted: &'static str) -> Result<(), FlagError> {

@@ -52,14 +52,26 @@ fn what_has_no_effect_is_refused() {
     assert_eq!(error(&["--web.nonsense"]), "unknown flag --web.nonsense: see --help");
     assert_eq!(error(&["--collector.nonsense"]), "unknown flag --collector.nonsense: see --help");
     assert_eq!(error(&["serve"]), "unexpected argument \"serve\": only flags are taken");
-    assert!(error(&["--collector.wifi"]).contains("no effect here yet"));
+    assert!(error(&["--collector.systemd"]).contains("no effect here yet"));
     assert!(error(&["--collector.systemd.unit-include=x"]).contains("no effect here yet"));
-    assert!(error(&["--web.config.file=x"]).contains("no effect here yet"));
+    assert!(error(&["--web.systemd-socket"]).contains("no effect here yet"));
     assert!(error(&["--web.max-requests=many"]).contains("not a whole number"));
     assert!(error(&["--log.level=loud"]).contains("not a log level"));
     assert!(error(&["--collector.vmstat.fields=("]).contains("error parsing regexp"));
     assert!(error(&["--collector.netdev.device-exclude=*"]).contains("error parsing regexp"));
+    assert!(error(&["--collector.ipvs.backend-labels=port"]).contains("not a list of local_address"));
+    assert!(error(&["--collector.sysctl.include=../x"]).contains("not the name of a setting"));
+    assert!(error(&["@/nonexistent"]).contains("read arguments from /nonexistent"));
     assert!(error(&["--path.procfs"]).contains("needs a value"));
+}
+
+#[test]
+fn a_file_of_arguments_is_read_line_by_line() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "--no-collector.cpu\n\n--collector.textfile.directory=/a b\n").unwrap();
+    let config = run(&[&format!("@{}", file.path().display()), "--collector.textfile.directory=/c"]);
+    assert_eq!(config.textfile_directories, ["/a b", "/c"]);
+    assert!(!config.collectors.contains("cpu"));
 }
 
 #[test]

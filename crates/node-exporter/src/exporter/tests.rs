@@ -209,3 +209,25 @@ fn this_machine_is_measured() {
         assert!(families.iter().any(|family| family.name == name), "{name}");
     }
 }
+
+#[test]
+fn files_of_metrics_are_found_by_pattern_and_padded() {
+    let host = Host::new(&[
+        (
+            "a_extra/m.prom",
+            "# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 1\nh_bucket{le=\"+Inf\",x=\"y\"} 2\nh_sum{x=\"y\"} 3\nh_count{x=\"y\"} 2\n",
+        ),
+        ("b_extra/m.prom", "# HELP h Other.\n# TYPE h histogram\nh_sum 0\nh_count 0\n"),
+        ("b_extra/n.prom", "when 1 1700000000000\n"),
+        ("other/m.prom", "unseen 1\n"),
+    ]);
+    let pattern = host.dir.path().join("*_extra").display().to_string();
+    let config = Config { textfile_directories: vec![pattern], ..Config::default() };
+    let text = page(&NodeExporter::new(config).unwrap(), &["textfile"]);
+    assert!(
+        text.contains("h_bucket{x=\"y\",le=\"+Inf\"} 2\n") && text.contains("h_count{x=\"\"} 0\n"),
+        "{text}"
+    );
+    assert!(text.contains("node_textfile_scrape_error 1\n") && !text.contains("unseen"), "{text}");
+    assert_eq!(text.matches("node_textfile_mtime_seconds").count(), 2, "{text}");
+}

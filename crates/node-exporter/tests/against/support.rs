@@ -25,8 +25,12 @@ pub(crate) fn conformance(folder: &str) -> Option<PathBuf> {
 pub(crate) fn skip(what: &str, why: &str) {
     let required = std::env::var("WF_REQUIRE").unwrap_or_default();
     assert!(!required.contains(what), "{what} is required: {why}");
-    // Not with a macro: the test harness would keep it to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+    say(&format!("SKIPPED: {what}: {why}"));
+}
+
+/// Writes a line that the test harness does not keep to itself, as it does with a macro's.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Unpacks a ttar archive: `Directory: P`, or `Path: P` with `Lines: N` and N lines or `SymlinkTo: T`.

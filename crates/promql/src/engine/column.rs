@@ -1,5 +1,6 @@
 //! One series over all steps: the unit that operators hand to each other.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use wf_model::FloatHistogram;
@@ -7,7 +8,7 @@ use wf_model::FloatHistogram;
 use super::result::SampleValue;
 
 /// A set of steps, one bit each.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct StepSet {
     words: Vec<u64>,
 }
@@ -42,6 +43,39 @@ impl StepSet {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// Adds the steps of `other`, a set for as many steps.
+    pub(crate) fn insert_all(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(mine, theirs)| *mine |= theirs);
+    }
+
+    /// Drops the steps that `other` lacks.
+    pub(crate) fn keep_only(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(mine, theirs)| *mine &= theirs);
+    }
+
+    /// Iterates over the steps as ranges without a gap, ascending: mostly one range of all.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let start = self.seek(next, 0)?;
+            let end = self.seek(start, u64::MAX).unwrap_or(self.words.len() * 64);
+            next = end;
+            Some(start..end)
+        })
+    }
+
+    /// Returns the first step from `from` on that is in the set, or with every bit of `flip` set, that is not.
+    fn seek(&self, from: usize, flip: u64) -> Option<usize> {
+        let first = self.words.get(from / 64)?;
+        let rest = (first ^ flip) & (u64::MAX << (from % 64));
+        if rest != 0 {
+            return Some(from / 64 * 64 + rest.trailing_zeros() as usize);
+        }
+        let later = self.words.iter().enumerate().skip(from / 64 + 1);
+        let mut found = later.filter(|(_, word)| **word != flip);
+        found.next().map(|(idx, word)| idx * 64 + (word ^ flip).trailing_zeros() as usize)
+    }
+
     /// Iterates over the steps in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(word_idx, word)| {
@@ -54,6 +88,16 @@ impl StepSet {
                 })
             })
         })
+    }
+}
+
+impl Clone for StepSet {
+    fn clone(&self) -> Self {
+        Self { words: self.words.clone() }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.words.clone_from(&other.words);
     }
 }
 
@@ -180,6 +224,21 @@ impl Column {
         self.histograms.retain(|(step, histogram)| keep(*step, Point::Histogram(histogram)));
     }
 
+    /// Keeps only floats for which `keep(step, value)` holds, and lets it change them.
+    pub(crate) fn retain_floats(&mut self, mut keep: impl FnMut(usize, &mut f64) -> bool) {
+        for (word_idx, word) in self.floats.words.iter_mut().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let step = word_idx * 64 + bit;
+                if !keep(step, &mut self.values[step]) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+    }
+
     /// Takes over the samples of `other`; returns the first step that both hold, if there is one.
     pub(crate) fn merge(&mut self, other: &Self) -> Result<(), usize> {
         for step in other.floats.iter() {
@@ -231,6 +290,23 @@ mod tests {
         assert!(matches!(column.get(65), Some(Point::Histogram(_))));
         assert!(column.get(1).is_none());
         assert_eq!(column.weight(), 3 + 11);
+    }
+
+    #[test]
+    fn runs_cover_all_steps_and_nothing_else() {
+        let check = |n_steps: usize, steps: &[usize], want: &[(usize, usize)]| {
+            let mut set = StepSet::default();
+            set.reset(n_steps);
+            steps.iter().for_each(|step| set.insert(*step));
+            let runs: Vec<_> = set.runs().map(|run| (run.start, run.end)).collect();
+            assert_eq!(runs, want);
+        };
+        let all: Vec<usize> = (0..130).collect();
+        check(130, &[], &[]);
+        check(130, &[0], &[(0, 1)]);
+        check(130, &all, &[(0, 130)]);
+        check(128, &all[..128], &[(0, 128)]);
+        check(130, &[3, 4, 63, 64, 65, 129], &[(3, 5), (63, 66), (129, 130)]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::options::{CancelFlag, Clock, Features, ThreadHook};
 use super::parallel::Permits;
 use super::plan::trace::Trace;
 use super::plan::{BoundPlan, OptimizerRules, Rule};
-use super::range_functions::sweep::Bounds;
+use super::range_functions::sweep::BoundsCache;
 use super::remarks::Remarks;
 use super::stats::{Counter, Work};
 use super::window::Samples;
@@ -149,12 +149,14 @@ pub(crate) struct Cx<'q> {
     /// A join met duplicates on its one side at a step where its many side was empty.
     pub(crate) has_unmatched_duplicates: bool,
     budget: Arc<Budget>,
+    /// The most that this thread saw held: only more than that may be too much.
+    brief_peak: u64,
     is_fork: bool,
     columns: Vec<Column>,
     samples: Vec<Samples>,
     raw: Vec<SampleColumns>,
     /// Windows of the series at hand.
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: BoundsCache,
 }
 
 impl<'q> Cx<'q> {
@@ -171,11 +173,12 @@ impl<'q> Cx<'q> {
                 bytes_max: env.memory_bytes_max,
                 ..Budget::default()
             }),
+            brief_peak: 0,
             is_fork: false,
             columns: Vec::new(),
             samples: Vec::new(),
             raw: Vec::new(),
-            bounds: Bounds::default(),
+            bounds: BoundsCache::default(),
         }
     }
 
@@ -207,6 +210,19 @@ impl<'q> Cx<'q> {
         let mut held = Held { budget: Arc::clone(&self.budget), weight: 0 };
         held.grow(weight)?;
         Ok(held)
+    }
+
+    /// Accounts for the samples of one series, gone when its function is done: all that threads share is looked at, not
+    /// touched, or they would wait for each other at every series.
+    /// # Errors
+    /// [`QueryError::TooManySamples`].
+    pub(crate) fn hold_briefly(&mut self, weight: u64) -> Result<(), QueryError> {
+        let held = self.budget.held.load(Ordering::Relaxed) + weight;
+        if held > self.brief_peak {
+            self.brief_peak = held;
+            drop(self.hold(weight)?);
+        }
+        Ok(())
     }
 
     /// Returns the most samples that were held at once so far.

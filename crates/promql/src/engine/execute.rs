@@ -255,9 +255,12 @@ fn scalar_series(scalar: &Scalar, grid: Grid) -> RangeSeries {
 
 fn range_series(labels: Labels, column: &Column, grid: Grid) -> RangeSeries {
     let mut series = RangeSeries { labels, ..RangeSeries::default() };
-    for step in column.floats.iter() {
-        series.times_ms.push(grid.time_ms(step));
-        series.values.push(column.values[step]);
+    let n_floats = column.floats.count();
+    series.times_ms.reserve_exact(n_floats);
+    series.values.reserve_exact(n_floats);
+    for steps in column.floats.runs() {
+        series.times_ms.extend(steps.clone().map(|step| grid.time_ms(step)));
+        series.values.extend_from_slice(&column.values[steps]);
     }
     let histograms =
         column.histograms.iter().map(|(step, histogram)| (grid.time_ms(*step), histogram.clone()));

@@ -5,7 +5,9 @@ use wf_model::float::format_g;
 use super::remarks::Remarks;
 use crate::ast::Pos;
 
-/// Returns the `q` quantile with linear interpolation, NaN counting as the smallest number. Sorts `values`.
+/// Returns the `q` quantile with linear interpolation, NaN counting as the smallest number. Reorders `values`.
+/// # Complexity
+/// Linear: the values on both sides of the quantile need no order.
 pub(crate) fn quantile_of(q: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || q.is_nan() {
         return f64::NAN;
@@ -16,18 +18,26 @@ pub(crate) fn quantile_of(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
-    quantile_of_sorted(q, values)
+    let order = |a: &f64, b: &f64| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b));
+    let (lower_idx, weight) = rank(q, values.len());
+    let (_, lower, above) = values.select_nth_unstable_by(lower_idx, order);
+    let upper = above.iter().copied().min_by(order).unwrap_or(*lower);
+    *lower * (1.0 - weight) + upper * weight
 }
 
 /// Returns the `q` quantile, 0 to 1, of at least one value in order.
 pub(crate) fn quantile_of_sorted(q: f64, values: &[f64]) -> f64 {
-    let rank = q * (values.len() - 1) as f64;
+    let (lower, weight) = rank(q, values.len());
+    let upper = (lower + 1).min(values.len() - 1);
+    values[lower] * (1.0 - weight) + values[upper] * weight
+}
+
+/// Returns the place of the value at or below the quantile, and the weight of the one above.
+fn rank(q: f64, n_values: usize) -> (usize, f64) {
+    let rank = q * (n_values - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= rank <= len - 1")]
     let lower = rank.floor() as usize;
-    let upper = (lower + 1).min(values.len() - 1);
-    let weight = rank - rank.floor();
-    values[lower] * (1.0 - weight) + values[upper] * weight
+    (lower, rank - rank.floor())
 }
 
 /// Warns of a quantile outside 0 to 1.

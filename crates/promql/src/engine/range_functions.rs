@@ -1,11 +1,12 @@
 //! Functions of range vectors: one kernel looks at one window, an operator slides it over every series.
 //!
 //! # Reading order: `rate` (the heart), `instant_rate`, `over_time`, `statistics`, `regression`, `changes`;
-//! `sweep` and `moving` for what is carried from window to window.
+//! `sweep`, `lie` and `moving` for what is shared by series and carried from window to window.
 //! # Source: `spec/prometheus-query.md` §2.4, §2.6.
 
 pub(crate) mod changes;
 pub(crate) mod instant_rate;
+pub(crate) mod lie;
 pub(crate) mod moving;
 pub(crate) mod over_time;
 pub(crate) mod rate;
@@ -27,7 +28,7 @@ use super::result::SampleValue;
 use super::stats::Counter;
 use super::window::{RangeVector, Samples, Window, slide};
 use crate::ast::{Pos, RangeMode};
-use sweep::{Bounds, Sweep};
+use sweep::{BoundsCache, Sweep};
 
 /// Where a kernel leaves its remarks on a series.
 pub(crate) struct Notes<'a> {
@@ -107,6 +108,11 @@ pub(crate) trait Kernel: Send + Sync {
         false
     }
 
+    /// Whether [`Sweep::alike`] is needed.
+    fn extrapolates(&self) -> bool {
+        false
+    }
+
     /// Whether float results call for the remark that the metric might not be a counter.
     fn expects_counter(&self) -> bool {
         false
@@ -132,20 +138,20 @@ impl RangeFunction {
     }
 
     /// Computes all windows at once if samples and kernel allow it; returns whether that is done.
-    fn sweep(&self, samples: &Samples, bounds: &mut Bounds, counter: &mut Counter, out: &mut Column) -> bool {
+    fn sweep(
+        &self,
+        samples: &Samples,
+        bounds: &mut BoundsCache,
+        counter: &mut Counter,
+        out: &mut Column,
+    ) -> bool {
         let is_plain = self.argument.mode == RangeMode::Plain
             && samples.histograms.times_ms.is_empty()
             && samples.floats.starts_ms.is_empty();
         if !is_plain {
             return false;
         }
-        let spec = &self.argument.spec;
-        bounds.find(&samples.floats.times_ms, spec);
-        let is_done = self.kernel.sweep(&Sweep::new(&samples.floats, bounds, spec), out);
-        if is_done {
-            bounds.count(spec, counter);
-        }
-        is_done
+        bounds.sweep((&*self.kernel, &self.argument.spec), &samples.floats, counter, out)
     }
 
     fn remark_on_counter(&self, idx: usize, notes: &mut Notes<'_>, use_type_label: bool) {
@@ -191,7 +197,7 @@ impl VectorOp for RangeFunction {
         out.reset(spec.grid.n_steps);
         let mut samples = cx.take_samples();
         self.argument.source.read(idx, &mut samples, cx)?;
-        let _held = cx.hold(samples.weight())?;
+        cx.hold_briefly(samples.weight())?;
         let use_type_label = cx.env.features.type_and_unit_labels;
         let mut notes = Notes { remarks: &mut cx.remarks, pos: self.argument.pos, name: self.name(idx) };
         if !self.sweep(&samples, &mut cx.bounds, &mut cx.counter, out) {

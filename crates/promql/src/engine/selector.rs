@@ -61,7 +61,11 @@ impl VectorOp for InstantSelector {
     fn read(&self, idx: usize, out: &mut Column, cx: &mut Cx<'_>) -> Result<(), QueryError> {
         out.reset(self.spec.grid.n_steps);
         let mut raw = cx.take_raw();
-        self.selection.read(idx, self.range, &mut raw)?;
+        if self.looks_at_newest() {
+            self.selection.read_newest(idx, self.range, &mut raw)?;
+        } else {
+            self.selection.read(idx, self.range, &mut raw)?;
+        }
         cx.count_decoded(&raw);
         if self.detail == Detail::Statistics {
             find_out_hints(&mut raw.histograms);
@@ -73,6 +77,15 @@ impl VectorOp for InstantSelector {
 }
 
 impl InstantSelector {
+    /// Whether nothing but the newest decoded sample counts: there is one step, and it lies behind all of them. Reset hints
+    /// are found out by comparison with the sample before.
+    fn looks_at_newest(&self) -> bool {
+        self.spec.grid.n_steps == 1
+            && self.range.end_ms <= self.spec.end_ms(0)
+            && self.detail == Detail::Full
+            && self.yields != Yield::StartTime
+    }
+
     /// Fills the column from decoded samples.
     fn pick(&self, raw: &SampleColumns, out: &mut Column, counter: &mut Counter) {
         let (mut n_seen, mut histogram_idx, mut last_used) = (0, 0, usize::MAX);

@@ -119,6 +119,11 @@ impl Counter {
         }
     }
 
+    /// Returns whether steps are counted each by itself.
+    pub(crate) fn is_per_step(&self) -> bool {
+        self.is_per_step
+    }
+
     /// Returns a counter for another thread of the same query.
     pub(crate) fn fork(&self) -> Self {
         Self::new(self.grid, self.is_per_step)

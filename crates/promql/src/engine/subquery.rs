@@ -39,8 +39,9 @@ impl SampleSource for SubqueryResult {
         out.clear();
         let mut column = cx.take_column();
         self.inner.read(idx, &mut column, cx)?;
-        for step in column.floats.iter() {
-            out.floats.push(self.grid.time_ms(step), column.values[step]);
+        for steps in column.floats.runs() {
+            out.floats.times_ms.extend(steps.clone().map(|step| self.grid.time_ms(step)));
+            out.floats.values.extend_from_slice(&column.values[steps]);
         }
         for (step, histogram) in column.histograms.drain(..) {
             let mut histogram = histogram;

@@ -18,11 +18,13 @@ pub(crate) struct SampleList<T> {
     pub(crate) values: Vec<T>,
     /// Start timestamps, 0 where unknown; empty when the series has none at all.
     pub(crate) starts_ms: Vec<i64>,
+    /// Whether the values are known to be numbers that never drop.
+    pub(crate) is_rising: bool,
 }
 
 impl<T> Default for SampleList<T> {
     fn default() -> Self {
-        Self { times_ms: Vec::new(), values: Vec::new(), starts_ms: Vec::new() }
+        Self { times_ms: Vec::new(), values: Vec::new(), starts_ms: Vec::new(), is_rising: false }
     }
 }
 
@@ -31,6 +33,7 @@ impl<T> SampleList<T> {
         self.times_ms.clear();
         self.values.clear();
         self.starts_ms.clear();
+        self.is_rising = false;
     }
 
     pub(crate) fn push(&mut self, time_ms: i64, value: T) {
@@ -63,8 +66,10 @@ impl Samples {
     /// Takes over decoded columns and drops stale markers. Float series move without copying.
     pub(crate) fn take_from(&mut self, raw: &mut SampleColumns) {
         self.clear();
-        let has_stale = raw.values.iter().any(|value| is_stale_nan(*value));
-        if raw.histograms.is_empty() && !has_stale {
+        let is_rising = is_rising(&raw.values);
+        let is_clean = || is_rising || !raw.values.iter().any(|value| is_stale_nan(*value));
+        if raw.histograms.is_empty() && is_clean() {
+            self.floats.is_rising = is_rising;
             std::mem::swap(&mut self.floats.times_ms, &mut raw.times_ms);
             std::mem::swap(&mut self.floats.values, &mut raw.values);
             std::mem::swap(&mut self.floats.starts_ms, &mut raw.start_times_ms);
@@ -96,6 +101,20 @@ impl Samples {
         self.floats.times_ms.len() as u64 + weight_of(&self.histograms.values)
     }
 }
+
+/// Returns whether the values are numbers that never drop: counters nearly always.
+fn is_rising(values: &[f64]) -> bool {
+    // Without a branch per value the compiler compares several at once.
+    let is_pair_rising = |pairs: (&[f64], &[f64])| {
+        pairs.0.iter().zip(pairs.1).fold(true, |so_far, (before, value)| so_far & (value >= before))
+    };
+    let Some((first, later)) = values.split_first() else { return true };
+    let blocks = values.chunks(RISING_BLOCK).zip(later.chunks(RISING_BLOCK));
+    !first.is_nan() && blocks.into_iter().all(is_pair_rising)
+}
+
+/// Values that are compared before a drop among them is noticed.
+const RISING_BLOCK: usize = 64;
 
 /// Returns what histograms weigh against the sample limit.
 pub(crate) fn weight_of(histograms: &[Arc<FloatHistogram>]) -> u64 {
@@ -179,7 +198,7 @@ impl Window<'_> {
 }
 
 /// Where windows lie on a grid.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WindowSpec {
     pub(crate) grid: Grid,
     pub(crate) range_ms: i64,

@@ -8,10 +8,10 @@ use wf_promql::testing::{Generator, Scope};
 use super::{data, n_of, seed};
 
 /// Values by time and labels.
-type Points = BTreeMap<(i64, String), SampleValue>;
+pub(crate) type Points = BTreeMap<(i64, String), SampleValue>;
 
 /// An instant query ranks what it returns, a range query does not: sums over that differ in their last bits.
-fn is_same(a: &SampleValue, b: &SampleValue) -> bool {
+pub(crate) fn is_same(a: &SampleValue, b: &SampleValue) -> bool {
     let close = |a: f64, b: f64| {
         a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * a.abs().max(b.abs()).min(f64::MAX)
     };
@@ -26,7 +26,7 @@ fn is_same(a: &SampleValue, b: &SampleValue) -> bool {
     }
 }
 
-fn add_range(points: &mut Points, series: &[RangeSeries]) {
+pub(crate) fn add_range(points: &mut Points, series: &[RangeSeries]) {
     for one in series {
         for (time, value) in one.times_ms.iter().zip(&one.values) {
             points.insert((*time, one.labels.to_string()), SampleValue::Float(*value));

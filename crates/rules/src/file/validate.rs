@@ -7,14 +7,14 @@ use wf_config::{Position, Problem};
 use wf_model::quote::GoQuoted;
 use wf_model::{METRIC_NAME, NameScheme, labels};
 use wf_promql::ast::Expr;
-use wf_promql::parser::{ParseOptions, parse};
+use wf_promql::parser::parse;
 
 use super::read::{GroupEntry, RuleEntry, RuleFile, Texts};
-use super::{Group, Rule, RuleKind};
+use super::{Acceptance, Group, Rule, RuleKind};
 use crate::template;
 
 /// Checks everything; a group with a problem is left out.
-pub(super) fn groups(file: RuleFile, scheme: NameScheme, problems: &mut Vec<Problem>) -> Vec<Group> {
+pub(super) fn groups(file: RuleFile, acceptance: Acceptance, problems: &mut Vec<Problem>) -> Vec<Group> {
     let mut names = HashSet::new();
     let mut groups = Vec::new();
     for entry in file.groups {
@@ -26,18 +26,18 @@ pub(super) fn groups(file: RuleFile, scheme: NameScheme, problems: &mut Vec<Prob
         } else if !names.insert(entry.name.clone()) {
             report(format!("groupname: {} is repeated in the same file", GoQuoted(&entry.name)));
         }
-        for name in entry.labels.0.keys().filter(|name| !is_label(name, scheme)) {
+        for name in entry.labels.0.keys().filter(|name| !is_label(name, acceptance.scheme)) {
             report(format!("invalid label name: {name}"));
         }
-        groups.push(group(entry, scheme, problems));
+        groups.push(group(entry, acceptance, problems));
     }
     groups
 }
 
-fn group(entry: GroupEntry, scheme: NameScheme, problems: &mut Vec<Problem>) -> Group {
+fn group(entry: GroupEntry, acceptance: Acceptance, problems: &mut Vec<Problem>) -> Group {
     let mut rules = Vec::with_capacity(entry.rules.len());
     for (idx, rule) in entry.rules.iter().enumerate() {
-        let mut checker = RuleChecker { group: &entry.name, number: idx + 1, rule, scheme, problems };
+        let mut checker = RuleChecker { group: &entry.name, number: idx + 1, rule, acceptance, problems };
         rules.extend(checker.check(&entry.labels));
     }
     Group {
@@ -54,7 +54,7 @@ struct RuleChecker<'a> {
     /// Counted from 1, as people do.
     number: usize,
     rule: &'a RuleEntry,
-    scheme: NameScheme,
+    acceptance: Acceptance,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -86,7 +86,14 @@ impl RuleChecker<'_> {
             },
         };
         let name = if is_record { &rule.record.text } else { &rule.alert.text };
-        Some(Rule { position: rule.position, name: name.clone(), kind, expr, labels })
+        Some(Rule {
+            position: rule.position,
+            name: name.clone(),
+            kind,
+            text: rule.expr.text.clone(),
+            expr,
+            labels,
+        })
     }
 
     fn check_record(&mut self) {
@@ -105,7 +112,7 @@ impl RuleChecker<'_> {
             let message =
                 format!("braces present in the recording rule name; should it be in expr?: {}", record.text);
             self.report(record.position, &message);
-        } else if !is_metric(&record.text, self.scheme) {
+        } else if !is_metric(&record.text, self.acceptance.scheme) {
             self.report(record.position, &format!("invalid recording rule name: {}", record.text));
         }
     }
@@ -116,7 +123,7 @@ impl RuleChecker<'_> {
             self.report(self.rule.position, "field 'expr' must be set in rule");
             return None;
         }
-        match parse(&expr.text, &ParseOptions::all()) {
+        match parse(&expr.text, &self.acceptance.expressions) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
                 self.report(expr.position, &format!("could not parse expression: {error}"));
@@ -128,12 +135,12 @@ impl RuleChecker<'_> {
     fn check_labels(&mut self) {
         let rule = self.rule;
         for (name, text) in &rule.labels.0 {
-            if !is_label(name, self.scheme) || name == METRIC_NAME {
+            if !is_label(name, self.acceptance.scheme) || name == METRIC_NAME {
                 self.report(text.position, &format!("invalid label name: {name}"));
             }
         }
         for (name, text) in &rule.annotations.0 {
-            if !is_label(name, self.scheme) {
+            if !is_label(name, self.acceptance.scheme) {
                 self.report(text.position, &format!("invalid annotation name: {name}"));
             }
         }

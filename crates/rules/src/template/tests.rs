@@ -14,8 +14,8 @@ fn expand_with(text: &str, value: f64) -> Result<String, String> {
     let functions = RuleFunctions { query: &query, external_url: "http://example.org/prom/", now_ms: 1_500 };
     let labels = Labels::from_pairs([("instance", "foo.example.com:12345"), ("job", "node")]);
     let external = [("region".to_owned(), "eu".to_owned())];
-    let subject = Subject { alert: "Down", labels: &labels, value, external_labels: &external };
-    expand(text, subject, &functions)
+    let subject = Subject { labels: &labels, value, histogram: None, external_labels: &external };
+    AlertText::new("Down", text).expand(subject, &functions)
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn strip_domain(address: &str) -> String {
 }
 
 /// Escapes as a form does: space becomes `+`.
-pub(super) fn url_query(text: &str) -> String {
+pub(crate) fn url_query(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),

@@ -8,7 +8,7 @@ use wf_gotemplate::{Object, Value};
 
 /// A length of time, ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GoDuration(pub(super) i64);
+pub(crate) struct GoDuration(pub(crate) i64);
 
 /// A time, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,27 +85,9 @@ impl GoDuration {
     }
 }
 
-impl Object for GoDuration {
-    fn type_name(&self) -> &str {
-        "time.Duration"
-    }
-
-    fn method(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
-        #[expect(clippy::cast_precision_loss, reason = "as in the original")]
-        let nanos = self.0 as f64;
-        let value = match (name, args) {
-            ("Seconds", []) => Value::Float(nanos / 1e9),
-            ("Minutes", []) => Value::Float(nanos / 6e10),
-            ("Hours", []) => Value::Float(nanos / 3.6e12),
-            ("Milliseconds", []) => Value::Int(self.0 / 1_000_000),
-            ("String", []) => Value::Text(Value::object(*self).to_string().into()),
-            _ => return None,
-        };
-        Some(Ok(value))
-    }
-
+impl fmt::Display for GoDuration {
     /// `1h2m3.5s`, `1.5ms`, `0s`.
-    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let nanos = self.0.unsigned_abs();
         let decimal = |nanos: u64, unit: u64| {
@@ -128,6 +110,30 @@ impl Object for GoDuration {
                 }
             }
         }
+    }
+}
+
+impl Object for GoDuration {
+    fn type_name(&self) -> &str {
+        "time.Duration"
+    }
+
+    fn method(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
+        #[expect(clippy::cast_precision_loss, reason = "as in the original")]
+        let nanos = self.0 as f64;
+        let value = match (name, args) {
+            ("Seconds", []) => Value::Float(nanos / 1e9),
+            ("Minutes", []) => Value::Float(nanos / 6e10),
+            ("Hours", []) => Value::Float(nanos / 3.6e12),
+            ("Milliseconds", []) => Value::Int(self.0 / 1_000_000),
+            ("String", []) => Value::Text(self.to_string().into()),
+            _ => return None,
+        };
+        Some(Ok(value))
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 
     fn as_any(&self) -> &dyn Any {

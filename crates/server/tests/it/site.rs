@@ -80,6 +80,7 @@ impl Site {
             keeps_exemplars: true,
             scrape_features: wf_server::ScrapeFeatures::default(),
             engine: EngineOptions::default(),
+            rules: wf_server::RuleOptions::default(),
             range_cache_bytes: 1 << 20,
             n_query_slots: 2,
             cors_origin: ".*".to_owned(),

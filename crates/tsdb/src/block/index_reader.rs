@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use super::BlockError;
 use super::index_writer::{MAGIC, TOC_BYTES};
 use super::postings::Postings;
-use super::series_entry::{SeriesEntry, for_each_chunk, for_each_label};
+use super::series_entry::{ChunkMeta, Chunks, SeriesEntry, for_each_chunk, for_each_label};
 use crate::disk::{Disk, Mapped};
 use crate::encoding::{Cursor, DecodeError};
 
@@ -176,6 +176,25 @@ impl IndexReader {
     }
 
     fn decode_series(&self, symbols: &Symbols<'_>, id: u64, entry: &mut SeriesEntry) -> Result<u64, Damage> {
+        let (offset, mut body, behind) = self.checked_body(id)?;
+        let mut is_known = true;
+        for_each_label(&mut body, |name, value| {
+            match (self.ordinal(symbols, name), self.ordinal(symbols, value)) {
+                (Some(name), Some(value)) => entry.labels.push((name, value)),
+                _ => is_known = false,
+            }
+        })
+        .map_err(Damage::decoding("labels of the series", offset))?;
+        if !is_known {
+            return Err(unknown_symbol(offset));
+        }
+        for_each_chunk(&mut body, |chunk| entry.chunks.push(chunk))
+            .map_err(Damage::decoding("chunks of the series", offset))?;
+        Ok(behind)
+    }
+
+    /// Returns the offset of a series' entry, its body with the checksum compared, and the offset behind it.
+    fn checked_body(&self, id: u64) -> Result<(usize, Cursor<'_>, u64), Damage> {
         let offset = usize::try_from(self.series_offset(id)).unwrap_or(usize::MAX);
         let damage = |reason: &str| Damage::new(offset, reason);
         let bytes = self.bytes.get(offset..).filter(|_| offset as u64 >= self.toc.series);
@@ -186,21 +205,65 @@ impl IndexReader {
         if crc32c::crc32c(body) != crc {
             return Err(damage("checksum of the series does not match"));
         }
-        let mut cursor_in_body = Cursor::new(body);
-        let mut is_known = true;
-        for_each_label(&mut cursor_in_body, |name, value| {
-            match (self.ordinal(symbols, name), self.ordinal(symbols, value)) {
-                (Some(name), Some(value)) => entry.labels.push((name, value)),
-                _ => is_known = false,
+        Ok((offset, Cursor::new(body), (offset + bytes.len() - cursor.remaining()) as u64))
+    }
+
+    /// Finds a series whose entry is to be read again, perhaps many times: checks all of it but its chunks, once.
+    pub(crate) fn find_series(&self, symbols: &Symbols<'_>, id: u32) -> Result<FoundSeries, BlockError> {
+        let find = || {
+            let (offset, mut body, _) = self.checked_body(u64::from(id))?;
+            let n_bytes = body.remaining();
+            let mut is_known = true;
+            for_each_label(&mut body, |name, value| {
+                is_known &= self.ordinal(symbols, name).is_some() && self.ordinal(symbols, value).is_some();
+            })
+            .map_err(Damage::decoding("labels of the series", offset))?;
+            if !is_known {
+                return Err(unknown_symbol(offset));
             }
-        })
-        .map_err(Damage::decoding("labels of the series", offset))?;
-        if !is_known {
-            return Err(damage("the series has a label that is not in the symbol table"));
-        }
-        for_each_chunk(&mut cursor_in_body, |chunk| entry.chunks.push(chunk))
-            .map_err(Damage::decoding("chunks of the series", offset))?;
-        Ok((offset + bytes.len() - cursor.remaining()) as u64)
+            let labels_bytes = u32::try_from(n_bytes - body.remaining());
+            Ok(FoundSeries { id, labels_bytes: labels_bytes.map_err(|_| unknown_symbol(offset))? })
+        };
+        find().map_err(|damage| self.damaged(damage))
+    }
+
+    /// Returns the body of a series that was found, which need not be checked again.
+    fn body(&self, id: u32) -> Cursor<'_> {
+        let offset = usize::try_from(self.series_offset(u64::from(id))).unwrap_or(usize::MAX);
+        let mut cursor = Cursor::new(self.bytes.get(offset..).unwrap_or_default());
+        Cursor::new(cursor.uvarint_bytes().unwrap_or_default())
+    }
+
+    /// Calls `each` with the ordinals of name and value of every label of a series that was found, by name.
+    pub(crate) fn labels_of(
+        &self,
+        symbols: &Symbols<'_>,
+        found: FoundSeries,
+        mut each: impl FnMut(u32, u32),
+    ) {
+        // Whoever found the series saw that the labels can be read and that there are such symbols.
+        let _ = for_each_label(&mut self.body(found.id), |name, value| {
+            if let (Some(name), Some(value)) = (self.ordinal(symbols, name), self.ordinal(symbols, value)) {
+                each(name, value);
+            }
+        });
+    }
+
+    /// Iterates over the chunks of a series that was found.
+    pub(crate) fn chunks_of(
+        &self,
+        found: FoundSeries,
+    ) -> impl Iterator<Item = Result<ChunkMeta, BlockError>> + '_ {
+        let body = self.body(found.id).rest().get(found.labels_bytes as usize..).unwrap_or_default();
+        let (chunks, error) = match Chunks::new(Cursor::new(body)) {
+            Ok(chunks) => (Some(chunks), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let damaged = move |error| {
+            let offset = usize::try_from(self.series_offset(u64::from(found.id))).unwrap_or(usize::MAX);
+            self.damaged(Damage::decoding("chunks of the series", offset)(error))
+        };
+        error.into_iter().chain(chunks.into_iter().flatten()).map(move |chunk| chunk.map_err(damaged))
     }
 
     fn ordinal(&self, symbols: &Symbols<'_>, raw: u64) -> Option<u32> {
@@ -214,6 +277,18 @@ impl IndexReader {
     pub(crate) fn damaged(&self, damage: Damage) -> BlockError {
         BlockError::Damaged { path: self.path.clone(), offset: damage.offset, reason: damage.reason }
     }
+}
+
+/// A series whose entry was checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundSeries {
+    pub(crate) id: u32,
+    /// Bytes of the labels: its chunks are behind them.
+    labels_bytes: u32,
+}
+
+fn unknown_symbol(offset: usize) -> Damage {
+    Damage::new(offset, "the series has a label that is not in the symbol table")
 }
 
 /// Checks the first bytes and the table of contents. Returns whether the file is of version 1.

@@ -91,28 +91,61 @@ pub(crate) fn for_each_label(
     Ok(())
 }
 
-/// Reads the chunks behind the labels; each must end no earlier than it starts.
+/// Reads the chunks behind the labels.
 pub(crate) fn for_each_chunk(
     body: &mut Cursor<'_>,
     mut each: impl FnMut(ChunkMeta),
 ) -> Result<(), DecodeError> {
-    let n_chunks = body.uvarint()?;
-    let mut previous: Option<ChunkMeta> = None;
-    for _ in 0..n_chunks {
-        let min_time = match previous {
+    let mut chunks = Chunks::new(*body)?;
+    while let Some(chunk) = chunks.next().transpose()? {
+        each(chunk);
+    }
+    *body = chunks.body;
+    Ok(())
+}
+
+/// Iterates over the chunks behind the labels of a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunks<'a> {
+    body: Cursor<'a>,
+    n_left: u64,
+    previous: Option<ChunkMeta>,
+}
+
+impl<'a> Chunks<'a> {
+    /// Starts where the labels end.
+    pub(crate) fn new(mut body: Cursor<'a>) -> Result<Self, DecodeError> {
+        let n_left = body.uvarint()?;
+        Ok(Self { body, n_left, previous: None })
+    }
+
+    fn read(&mut self) -> Result<ChunkMeta, DecodeError> {
+        let body = &mut self.body;
+        let min_time = match self.previous {
             None => body.varint()?,
             Some(previous) => previous.max_time.wrapping_add(body.uvarint()? as i64),
         };
         let max_time = min_time.wrapping_add(body.uvarint()? as i64);
-        let chunk_ref = match previous {
+        let chunk_ref = match self.previous {
             None => body.uvarint()?,
             Some(previous) => previous.chunk_ref.wrapping_add(body.varint()? as u64),
         };
-        let chunk = ChunkMeta { min_time, max_time, chunk_ref };
-        each(chunk);
-        previous = Some(chunk);
+        Ok(ChunkMeta { min_time, max_time, chunk_ref })
     }
-    Ok(())
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Result<ChunkMeta, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.n_left = self.n_left.checked_sub(1)?;
+        let chunk = self.read();
+        match &chunk {
+            Ok(chunk) => self.previous = Some(*chunk),
+            Err(_) => self.n_left = 0,
+        }
+        Some(chunk)
+    }
 }
 
 #[cfg(test)]

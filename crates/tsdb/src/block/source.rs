@@ -8,7 +8,7 @@ use wf_series::{
     LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource,
 };
 
-use super::index_reader::Symbols;
+use super::index_reader::{FoundSeries, Symbols};
 use super::matching::select_ids;
 use super::series_entry::{ChunkMeta, SeriesEntry};
 use super::tombstones::{Interval, Tombstones};
@@ -25,37 +25,34 @@ pub struct BlockSource(pub Arc<Block>);
 struct BlockSelection {
     block: Arc<Block>,
     tombstones: Arc<Tombstones>,
-    ids: Vec<u32>,
+    series: Vec<FoundSeries>,
 }
 
 impl BlockSource {
-    /// Returns the ids of the series that satisfy the matchers and may have a sample in the range.
-    fn ids(&self, request: &SelectRequest<'_>, tombstones: &Tombstones) -> Result<Vec<u32>, BlockError> {
+    /// Returns the series that satisfy the matchers and may have a sample in the range.
+    fn find(
+        &self,
+        request: &SelectRequest<'_>,
+        tombstones: &Tombstones,
+    ) -> Result<Vec<FoundSeries>, BlockError> {
         let block = &self.0;
         if !block.span().overlaps(&request.range) {
             return Ok(Vec::new());
         }
-        let mut ids = select_ids(block.index(), request.matchers)?;
+        let ids = select_ids(block.index(), request.matchers)?;
         let symbols = block.symbols()?;
-        let mut entry = SeriesEntry::default();
-        // Reading the entry compares its checksum, too: from here on the labels are known to be good.
-        let mut failed = None;
-        ids.retain(|id| {
-            if failed.is_some() {
-                return false;
-            }
-            match block.index().read_series_with(&symbols, u64::from(*id), &mut entry) {
-                Ok(_) => {
-                    let deleted = tombstones.of(u64::from(*id));
-                    entry.chunks.iter().any(|chunk| may_have_samples(chunk, request.range, deleted))
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    false
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let deleted = tombstones.of(u64::from(id));
+            let series = block.index().find_series(&symbols, id)?;
+            for chunk in block.index().chunks_of(series) {
+                if may_have_samples(&chunk?, request.range, deleted) {
+                    found.push(series);
+                    break;
                 }
             }
-        });
-        failed.map_or(Ok(ids), Err)
+        }
+        Ok(found)
     }
 
     /// Returns the series that a label query is about; `None` stands for all of them.
@@ -69,7 +66,8 @@ impl BlockSource {
         let tombstones = self.0.tombstones();
         let mut ids = Vec::new();
         for matchers in query.matcher_sets {
-            ids.extend(self.ids(&SelectRequest { matchers, range: query.range }, &tombstones)?);
+            let found = self.find(&SelectRequest { matchers, range: query.range }, &tombstones)?;
+            ids.extend(found.into_iter().map(|series| series.id));
         }
         ids.sort_unstable();
         ids.dedup();
@@ -124,8 +122,8 @@ impl BlockSource {
         request: &SelectRequest<'_>,
     ) -> Result<Arc<dyn CodedSelection>, SelectError> {
         let tombstones = self.0.tombstones();
-        let ids = self.ids(request, &tombstones).map_err(|error| storage_error(&error))?;
-        Ok(Arc::new(BlockSelection { block: Arc::clone(&self.0), tombstones, ids }))
+        let series = self.find(request, &tombstones).map_err(|error| storage_error(&error))?;
+        Ok(Arc::new(BlockSelection { block: Arc::clone(&self.0), tombstones, series }))
     }
 }
 
@@ -145,23 +143,29 @@ impl SeriesSource for BlockSource {
 
 impl BlockSelection {
     fn entry(&self, idx: usize) -> Result<Option<SeriesEntry>, BlockError> {
-        let Some(id) = self.ids.get(idx) else { return Ok(None) };
+        let Some(found) = self.series.get(idx) else { return Ok(None) };
         let mut entry = SeriesEntry::default();
-        self.block.read_series(u64::from(*id), &mut entry)?;
+        self.block.read_series(u64::from(found.id), &mut entry)?;
         Ok(Some(entry))
     }
 
     fn value_codes(&self, name: &str) -> Result<LabelColumn, BlockError> {
         let symbols = self.block.symbols()?;
         let name = symbols.find(name);
-        let mut column = LabelColumn { codes: Vec::with_capacity(self.ids.len()), values: Vec::new() };
+        let mut column = LabelColumn { codes: Vec::with_capacity(self.series.len()), values: Vec::new() };
         let mut code_of: FastMap<Option<u32>, u32> = FastMap::default();
-        let mut entry = SeriesEntry::default();
-        for id in &self.ids {
-            self.block.index().read_series_with(&symbols, u64::from(*id), &mut entry)?;
-            let value = name.and_then(|name| entry.value_of(name));
-            let code = match code_of.get(&value) {
-                Some(code) => *code,
+        // Neighbours in the order of labels often share a value.
+        let mut last: Option<(Option<u32>, u32)> = None;
+        for found in &self.series {
+            let mut value = None;
+            self.block.index().labels_of(&symbols, *found, |candidate, its_value| {
+                if Some(candidate) == name {
+                    value = Some(its_value);
+                }
+            });
+            let known = last.filter(|(of, _)| *of == value).map(|(_, code)| code);
+            let code = match known.or_else(|| code_of.get(&value).copied()) {
+                Some(code) => code,
                 None => {
                     column.values.push(value.map_or(Ok(""), |value| symbols.get(value))?.into());
                     let code = u32::try_from(column.values.len() - 1).unwrap_or(u32::MAX);
@@ -169,6 +173,7 @@ impl BlockSelection {
                     code
                 }
             };
+            last = Some((value, code));
             column.codes.push(code);
         }
         Ok(column)
@@ -177,13 +182,30 @@ impl BlockSelection {
 
 impl CodedSelection for BlockSelection {
     fn visit_labels(&self, visit: &mut VisitLabels<'_>) {
-        // Both were read when the selection was made.
+        // They were read when the selection was made.
         let Ok(symbols) = self.block.symbols() else { return };
-        let mut entry = SeriesEntry::default();
-        for id in &self.ids {
-            let is_read = self.block.index().read_series_with(&symbols, u64::from(*id), &mut entry).is_ok();
-            visit(if is_read { &entry.labels } else { &[] }, &symbols);
+        let mut labels = Vec::new();
+        for found in &self.series {
+            labels.clear();
+            self.block.index().labels_of(&symbols, *found, |name, value| labels.push((name, value)));
+            visit(&labels, &symbols);
         }
+    }
+
+    fn read_behind(
+        &self,
+        idx: usize,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<bool, SelectError> {
+        let Some(found) = self.series.get(idx) else { return Ok(true) };
+        let deleted = self.tombstones.of(u64::from(found.id));
+        if deleted.iter().any(|span| span.overlaps(&range)) {
+            return Ok(false);
+        }
+        let chunks = self.block.index().chunks_of(*found);
+        read_chunks(&self.block, chunks, range, deleted, out).map_err(|error| storage_error(&error))?;
+        Ok(true)
     }
 }
 
@@ -195,7 +217,7 @@ impl SymbolText for Symbols<'_> {
 
 impl Selection for BlockSelection {
     fn len(&self) -> usize {
-        self.ids.len()
+        self.series.len()
     }
 
     fn labels(&self, idx: usize) -> Labels {
@@ -207,14 +229,14 @@ impl Selection for BlockSelection {
 
     fn read(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
         out.clear();
-        let entry = self.entry(idx).map_err(|error| storage_error(&error))?;
-        let Some(entry) = entry else { return Ok(()) };
-        let deleted = self.tombstones.of(entry.series_ref);
-        read_samples(&self.block, &entry, range, deleted, out).map_err(|error| storage_error(&error))
+        let Some(found) = self.series.get(idx) else { return Ok(()) };
+        let deleted = self.tombstones.of(u64::from(found.id));
+        let chunks = self.block.index().chunks_of(*found);
+        read_chunks(&self.block, chunks, range, deleted, out).map_err(|error| storage_error(&error))
     }
 
     fn label_column(&self, name: &str) -> LabelColumn {
-        let all_absent = || LabelColumn { codes: vec![0; self.ids.len()], values: vec!["".into()] };
+        let all_absent = || LabelColumn { codes: vec![0; self.series.len()], values: vec!["".into()] };
         self.value_codes(name).unwrap_or_else(|_| all_absent())
     }
 }
@@ -229,7 +251,24 @@ pub fn read_samples(
     deleted: &[Interval],
     out: &mut SampleColumns,
 ) -> Result<(), BlockError> {
-    for meta in entry.chunks.iter().filter(|chunk| may_have_samples(chunk, range, deleted)) {
+    read_chunks(block, entry.chunks.iter().copied().map(Ok), range, deleted, out)
+}
+
+fn read_chunks(
+    block: &Block,
+    chunks: impl Iterator<Item = Result<ChunkMeta, BlockError>>,
+    range: TimeRange,
+    deleted: &[Interval],
+    out: &mut SampleColumns,
+) -> Result<(), BlockError> {
+    for meta in chunks {
+        let meta = meta?;
+        if meta.min_time > range.end_ms {
+            break;
+        }
+        if !may_have_samples(&meta, range, deleted) {
+            continue;
+        }
         let (encoding, data) = block.chunk(meta.chunk_ref)?;
         let n_before = out.len();
         chunk::decode(encoding, data, range, out)

@@ -1,4 +1,4 @@
-//! Bits, most significant first: appended to a byte vector, read through a 64-bit window.
+//! Bits, most significant first: appended to a byte vector, read a word at a time at any bit.
 #![expect(clippy::cast_possible_truncation, reason = "a codec narrows on purpose, each time after shifting")]
 
 /// Appends the low `n_bits` of `value`; `free` counts the unused low bits of the last byte and is updated.
@@ -57,97 +57,90 @@ impl BitWriter {
     }
 }
 
-/// Reads bits from the front of a byte slice. Past the end it yields zeros, and [`BitReader::take`] yields `None`.
+/// Bits of [`BitReader::peek`] that are real wherever as many are left.
+pub const PEEKED: u32 = 57;
+
+/// Reads bits from the front of a byte slice. Past the end there are zeros, and [`BitReader::take`] yields `None`.
 #[derive(Clone, Debug)]
 pub struct BitReader<'a> {
-    /// Bytes that are not in the window yet.
-    rest: &'a [u8],
-    /// The next bits at the top; below the valid ones, zeros.
-    window: u64,
-    n_valid: u32,
+    bytes: &'a [u8],
+    /// The next bit; behind the last one when more was skipped than there was.
+    at: usize,
 }
 
 impl<'a> BitReader<'a> {
     /// Starts at the first bit of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, window: 0, n_valid: 0 }
+        Self { bytes, at: 0 }
     }
 
-    /// Fills the window: afterwards at least 56 bits are valid, or all that are left.
-    #[inline]
-    pub fn refill(&mut self) {
-        if let Some((next, _)) = self.rest.split_first_chunk::<8>() {
-            // Whole bytes only: the bits below them are masked away and loaded again next time.
-            let n_bytes = (64 - self.n_valid) / 8;
-            let n_bits = n_bytes * 8;
-            if n_bits == 0 {
-                return;
-            }
-            let loaded = (u64::from_be_bytes(*next) >> (64 - n_bits)) << (64 - n_bits);
-            self.window |= loaded >> self.n_valid;
-            self.n_valid += n_bits;
-            self.rest = self.rest.get(n_bytes as usize..).unwrap_or_default();
-        } else {
-            self.refill_tail();
-        }
-    }
-
-    #[cold]
-    fn refill_tail(&mut self) {
-        while self.n_valid <= 56 {
-            let Some((&byte, rest)) = self.rest.split_first() else { return };
-            self.window |= u64::from(byte) << (56 - self.n_valid);
-            self.n_valid += 8;
-            self.rest = rest;
-        }
-    }
-
-    /// Returns the next bits at the top of a word, zeros below the valid ones.
-    #[inline]
+    /// Returns the next [`PEEKED`] bits at the top of a word: one unaligned load, whatever was read before.
+    #[inline(always)]
     pub fn peek(&self) -> u64 {
-        self.window
+        let first = self.at / 8;
+        let word = match self.bytes.get(first..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => u64::from_be_bytes(*bytes),
+            None => self.last_word(first),
+        };
+        word << (self.at % 8)
+    }
+
+    /// Returns the word at byte `first`, of which some bytes are missing.
+    #[cold]
+    fn last_word(&self, first: usize) -> u64 {
+        let rest = self.bytes.get(first..).unwrap_or_default();
+        match self.bytes.last_chunk() {
+            Some(last) if !rest.is_empty() => u64::from_be_bytes(*last) << (64 - 8 * rest.len()),
+            _ => rest.iter().zip(1..).fold(0, |word, (byte, n)| word | u64::from(*byte) << (64 - 8 * n)),
+        }
     }
 
     /// Returns how many bits are left: what a count read from damaged bytes can be held against.
-    pub fn n_left(&self) -> usize {
-        self.rest.len().saturating_mul(8).saturating_add(self.n_valid as usize)
-    }
-
-    /// Returns how many bits of [`BitReader::peek`] are real.
     #[inline]
-    pub fn n_valid(&self) -> u32 {
-        self.n_valid
+    pub fn n_left(&self) -> usize {
+        (self.bytes.len() * 8).saturating_sub(self.at)
     }
 
-    /// Drops `n` bits; `None` when fewer are in the window. `n` is below 64.
+    /// Returns whether more bits were passed over than there are.
+    #[inline(always)]
+    pub fn is_past_end(&self) -> bool {
+        self.at > self.bytes.len() * 8
+    }
+
+    /// Passes over `n` bits, there or not; whoever reads fast asks [`BitReader::is_past_end`] afterwards.
+    #[inline(always)]
+    pub fn pass(&mut self, n: u32) {
+        self.at += n as usize;
+    }
+
+    /// Drops `n` bits; `None` when fewer are left.
     #[inline]
     pub fn skip(&mut self, n: u32) -> Option<()> {
-        debug_assert!(n < 64);
-        self.n_valid = self.n_valid.checked_sub(n)?;
-        self.window <<= n;
-        Some(())
+        self.pass(n);
+        (!self.is_past_end()).then_some(())
     }
 
-    /// Takes 1 to 56 bits that a [`BitReader::refill`] made available; `None` when they are not there.
+    /// Takes 1 to 64 bits, zeros behind the end.
+    #[inline(always)]
+    pub fn pass_value(&mut self, n: u32) -> u64 {
+        debug_assert!((1..=64).contains(&n));
+        if n <= PEEKED {
+            let value = self.peek() >> (64 - n);
+            self.pass(n);
+            return value;
+        }
+        let high = self.peek() >> 32;
+        self.pass(32);
+        let low = self.peek() >> (96 - n);
+        self.pass(n - 32);
+        high << (n - 32) | low
+    }
+
+    /// Takes 1 to 64 bits; `None` when fewer are left.
     #[inline]
     pub fn take(&mut self, n: u32) -> Option<u64> {
-        debug_assert!((1..=56).contains(&n));
-        let value = self.window >> (64 - n);
-        self.skip(n)?;
-        Some(value)
-    }
-
-    /// Refills and takes 1 to 64 bits; `None` when fewer are left.
-    #[inline]
-    pub fn refill_take(&mut self, n: u32) -> Option<u64> {
-        self.refill();
-        if n <= 56 {
-            return self.take(n);
-        }
-        let high = self.take(32)?;
-        self.refill();
-        let low = self.take(n - 32)?;
-        Some(high << (n - 32) | low)
+        let value = self.pass_value(n);
+        (!self.is_past_end()).then_some(value)
     }
 }
 
@@ -166,11 +159,12 @@ mod tests {
             }
             let mut reader = BitReader::new(&out);
             for &(value, n) in &fields {
-                prop_assert_eq!(reader.refill_take(n), Some(masked(value, n)));
+                prop_assert_eq!(reader.peek() >> (64 - n.min(PEEKED)), masked(value, n) >> n.saturating_sub(PEEKED));
+                prop_assert_eq!(reader.take(n), Some(masked(value, n)));
             }
-            reader.refill();
-            prop_assert!(reader.n_valid() < 8 && reader.peek() == 0);
-            prop_assert_eq!(reader.refill_take(8), None);
+            prop_assert!(reader.n_left() < 8 && reader.peek() == 0);
+            prop_assert_eq!(reader.take(8), None);
+            prop_assert!(reader.n_left() == 0 && reader.peek() == 0);
         }
     }
 }

@@ -151,14 +151,14 @@ impl XorFloat {
     pub(crate) fn read_in_window(&mut self, bits: &mut BitReader<'_>) -> Result<(), Damage> {
         let leading = if self.leading == NO_WINDOW { 0 } else { u32::from(self.leading) };
         let trailing = u32::from(self.trailing);
-        let xor = bits.refill_take(64 - leading - trailing).ok_or(Damage::Truncated)?;
+        let xor = bits.take(64 - leading - trailing).ok_or(Damage::Truncated)?;
         self.bits ^= xor << trailing;
         Ok(())
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "both numbers of zeros are below 64")]
     pub(crate) fn read_with_window(&mut self, bits: &mut BitReader<'_>) -> Result<(), Damage> {
-        let raw = bits.refill_take(11).ok_or(Damage::Truncated)? as u32;
+        let raw = bits.take(11).ok_or(Damage::Truncated)? as u32;
         let (leading, n_bits) = (raw >> 6, if raw & 63 == 0 { 64 } else { raw & 63 });
         let trailing = 64_u32.checked_sub(leading + n_bits).ok_or(Damage::BadWindow)?;
         (self.leading, self.trailing) = (leading as u8, trailing as u8);
@@ -197,14 +197,14 @@ impl Column for XorFloat {
     }
 
     fn read_first(bits: &mut BitReader<'_>) -> Result<Self, Damage> {
-        Ok(Self::from_bits(bits.refill_take(64).ok_or(Damage::Truncated)?))
+        Ok(Self::from_bits(bits.take(64).ok_or(Damage::Truncated)?))
     }
 
     fn read_next(&mut self, bits: &mut BitReader<'_>) -> Result<(), Damage> {
-        if bits.refill_take(1).ok_or(Damage::Truncated)? == 0 {
+        if bits.take(1).ok_or(Damage::Truncated)? == 0 {
             return Ok(());
         }
-        if bits.refill_take(1).ok_or(Damage::Truncated)? == 0 {
+        if bits.take(1).ok_or(Damage::Truncated)? == 0 {
             self.read_in_window(bits)
         } else {
             self.read_with_window(bits)

@@ -60,11 +60,10 @@ pub fn read_uint(bits: &mut BitReader<'_>) -> Option<u64> {
 }
 
 fn read(bits: &mut BitReader<'_>) -> Option<(u64, u32)> {
-    bits.refill();
     let n_ones = (!bits.peek()).leading_zeros().min(8);
     bits.skip(if n_ones == 8 { 8 } else { n_ones + 1 })?;
     let width = *WIDTHS.get(n_ones as usize)?;
-    let raw = if width == 0 { 0 } else { bits.refill_take(width)? };
+    let raw = if width == 0 { 0 } else { bits.take(width)? };
     Some((raw, width))
 }
 
@@ -92,7 +91,7 @@ pub fn read_varint(bits: &mut BitReader<'_>) -> Option<i64> {
 pub fn read_uvarint(bits: &mut BitReader<'_>) -> Option<u64> {
     let mut value = 0_u64;
     for idx in 0..VARINT_BYTES_MAX {
-        let byte = bits.refill_take(8)?;
+        let byte = bits.take(8)?;
         if idx == VARINT_BYTES_MAX - 1 && byte > 1 {
             return None;
         }
@@ -152,7 +151,7 @@ mod tests {
                 push_varint(&mut out, *varint);
             }
             let mut bits = BitReader::new(&out.bytes);
-            bits.refill_take(shift).unwrap();
+            bits.take(shift).unwrap();
             for (int, uint, varint) in values {
                 prop_assert_eq!(read_int(&mut bits), Some(int));
                 prop_assert_eq!(read_uint(&mut bits), Some(uint));

@@ -13,7 +13,7 @@ use wf_model::TimeRange;
 use wf_series::SampleColumns;
 
 use super::ChunkError;
-use super::bits::{BitReader, push_bits};
+use super::bits::{BitReader, PEEKED, push_bits};
 use crate::encoding::{Cursor, DecodeError, put_uvarint, put_varint};
 
 /// `leading` before any window was written.
@@ -206,152 +206,198 @@ pub fn decode_first(
     if n == 0 {
         return Ok(());
     }
-    // Two bits a sample is the least: a header that promises more than the bytes can hold reserves nothing.
-    let n_reserve = usize::from(n).min(bytes.len() * 4);
-    out.times_ms.reserve(n_reserve);
-    out.values.reserve(n_reserve);
-    let truncated = |left: u16| ChunkError::Truncated { at: n - left, n_samples: n };
-
     let mut cursor = Cursor::new(bytes);
     cursor.u16()?;
-    let mut sample = Sample { t: cursor.varint()?, dt: 0, bits: cursor.u64()? };
-    if !sample.emit(range, out) || n == 1 {
+    let first = Newest { t: cursor.varint()?, dt: 0, bits: cursor.u64()? };
+    // Two bits a sample is the least: a header that promises more than the bytes can hold reserves nothing.
+    let n_reserve = usize::from(n).min(bytes.len() * 4);
+    let n_before = out.times_ms.len();
+    out.times_ms.resize(n_before + n_reserve, 0);
+    out.values.resize(n_before + n_reserve, 0.0);
+    let mut sink = Sink {
+        range,
+        times_ms: out.times_ms.get_mut(n_before..).unwrap_or_default(),
+        values: out.values.get_mut(n_before..).unwrap_or_default(),
+        n_filled: 0,
+    };
+    let outcome = decode_into(&mut sink, first, n, cursor);
+    let n_filled = sink.n_filled;
+    out.times_ms.truncate(n_before + n_filled);
+    out.values.truncate(n_before + n_filled);
+    outcome
+}
+
+/// Decodes what follows the first sample: the hottest loop of a query.
+fn decode_into(
+    sink: &mut Sink<'_>,
+    mut newest: Newest,
+    n: u16,
+    mut cursor: Cursor<'_>,
+) -> Result<(), ChunkError> {
+    if !sink.put(&newest) || n == 1 {
         return Ok(());
     }
-    sample.dt = cursor.uvarint()? as i64;
+    newest.dt = cursor.uvarint()? as i64;
     let mut bits = BitReader::new(cursor.rest());
-    let mut window = Window { leading: 0, trailing: 0 };
+    let mut window = Window { n_bits: 64, trailing: 0 };
     let mut left = n - 1;
-    let mut is_second = true;
-    while left > 0 {
-        bits.refill();
-        if !is_second {
-            // `skip` takes less than a whole window.
-            let n_zero_pairs = bits.peek().leading_zeros().min(bits.n_valid()).min(62) / 2;
-            if n_zero_pairs > 0 {
-                let n_run = left.min(n_zero_pairs as u16);
-                bits.skip(2 * u32::from(n_run)).ok_or(truncated(left))?;
-                left -= n_run;
-                if !sample.emit_run(n_run, range, out) {
-                    return Ok(());
-                }
-                continue;
-            }
-            let dod = read_dod(&mut bits).ok_or(truncated(left))?;
-            sample.dt = sample.dt.wrapping_add(dod);
-        }
-        is_second = false;
-        sample.t = sample.t.wrapping_add(sample.dt);
-        sample.bits ^= match read_xor(&mut bits, &mut window) {
-            Some(Ok(xor)) => xor,
-            Some(Err(BadWindow)) => return Err(ChunkError::BadWindow { at: n - left }),
-            None => return Err(truncated(left)),
+    // The second sample has its delta in the header.
+    let mut n_used = 0;
+    let mut word = bits.peek();
+    loop {
+        newest.t = newest.t.wrapping_add(newest.dt);
+        let Some(xor) = read_xor(&mut bits, word, n_used, &mut window) else {
+            return Err(ChunkError::BadWindow { at: n - left });
         };
+        newest.bits ^= xor;
+        if bits.is_past_end() {
+            return Err(ChunkError::Truncated { at: n - left, n_samples: n });
+        }
         left -= 1;
-        if !sample.emit(range, out) {
+        if !sink.put(&newest) {
             return Ok(());
         }
+        word = bits.peek();
+        while left > 0 && word >> 62 == 0 {
+            let n_real = bits.n_left().min(PEEKED as usize) as u32;
+            let n_run = left.min((word.leading_zeros().min(n_real) / 2) as u16);
+            if n_run == 0 {
+                return Err(ChunkError::Truncated { at: n - left, n_samples: n });
+            }
+            bits.pass(2 * u32::from(n_run));
+            left -= n_run;
+            if !sink.put_run(&mut newest, n_run) {
+                return Ok(());
+            }
+            word = bits.peek();
+        }
+        if left == 0 {
+            return Ok(());
+        }
+        n_used = 1;
+        if word >> 63 == 1 {
+            let dod = if word >> 60 == 0b1111 {
+                bits.pass(4);
+                let dod = bits.pass_value(64) as i64;
+                (n_used, word) = (0, bits.peek());
+                dod
+            } else {
+                short_dod(word, &mut n_used)
+            };
+            newest.dt = newest.dt.wrapping_add(dod);
+        }
     }
-    Ok(())
 }
 
 /// The newest sample while decoding.
-struct Sample {
+#[derive(Clone, Copy)]
+struct Newest {
     t: i64,
     dt: i64,
     bits: u64,
 }
 
-impl Sample {
-    /// Pushes the sample if it is inside; returns whether later ones may be.
-    #[inline]
-    fn emit(&self, range: TimeRange, out: &mut SampleColumns) -> bool {
-        if self.t > range.end_ms {
+/// Where samples go: slots for all that may come, filled from the front.
+struct Sink<'a> {
+    range: TimeRange,
+    times_ms: &'a mut [i64],
+    values: &'a mut [f64],
+    n_filled: usize,
+}
+
+impl Sink<'_> {
+    /// Keeps the sample if it is inside; returns whether later ones may be.
+    #[inline(always)]
+    fn put(&mut self, newest: &Newest) -> bool {
+        if newest.t > self.range.end_ms {
             return false;
         }
-        if self.t >= range.start_ms {
-            out.push(self.t, f64::from_bits(self.bits));
+        // Written even before the range, where the next one takes its place: no branch to be mispredicted.
+        if let (Some(time), Some(value)) =
+            (self.times_ms.get_mut(self.n_filled), self.values.get_mut(self.n_filled))
+        {
+            (*time, *value) = (newest.t, f64::from_bits(newest.bits));
+            self.n_filled += usize::from(newest.t >= self.range.start_ms);
         }
         true
     }
 
     /// Steps `n` times with unchanged delta and value.
     #[inline]
-    fn emit_run(&mut self, n: u16, range: TimeRange, out: &mut SampleColumns) -> bool {
-        let (first, dt) = (self.t.wrapping_add(self.dt), self.dt);
-        let last = self.t.wrapping_add(dt.wrapping_mul(i64::from(n)));
-        // Times that wrap, or stand still, come from damaged bytes; they take the slow way.
-        if first >= range.start_ms && last <= range.end_ms && dt > 0 && first <= last {
-            out.times_ms.extend((0..i64::from(n)).map(|step| first.wrapping_add(dt.wrapping_mul(step))));
-            out.values.resize(out.values.len() + usize::from(n), f64::from_bits(self.bits));
-            self.t = last;
+    fn put_run(&mut self, newest: &mut Newest, n: u16) -> bool {
+        if n >= LONG_RUN && self.put_long_run(newest, n) {
             return true;
         }
         for _ in 0..n {
-            self.t = self.t.wrapping_add(dt);
-            if !self.emit(range, out) {
+            newest.t = newest.t.wrapping_add(newest.dt);
+            if !self.put(newest) {
                 return false;
             }
         }
         true
     }
+
+    /// As [`Sink::put_run`], all at once; false, and nothing done, when some of the samples may be outside.
+    fn put_long_run(&mut self, newest: &mut Newest, n: u16) -> bool {
+        let (first, dt) = (newest.t.wrapping_add(newest.dt), newest.dt);
+        let last = newest.t.wrapping_add(dt.wrapping_mul(i64::from(n)));
+        // Times that wrap, or stand still, come from damaged bytes.
+        let is_inside = first >= self.range.start_ms && last <= self.range.end_ms && dt > 0 && first <= last;
+        let slots = self.n_filled..self.n_filled + usize::from(n);
+        let slots = (self.times_ms.get_mut(slots.clone()), self.values.get_mut(slots));
+        let (true, (Some(times), Some(values))) = (is_inside, slots) else { return false };
+        values.fill(f64::from_bits(newest.bits));
+        for (time, step) in times.iter_mut().zip(0..) {
+            *time = first.wrapping_add(dt.wrapping_mul(step));
+        }
+        self.n_filled += usize::from(n);
+        newest.t = last;
+        true
+    }
 }
 
+/// Samples of a run for which preparing a fill pays.
+const LONG_RUN: u16 = 8;
+
+/// The bits of a value that change.
 struct Window {
-    leading: u32,
+    n_bits: u32,
     trailing: u32,
 }
 
-struct BadWindow;
-
-/// Reads a delta of deltas; the window was just refilled.
-#[inline]
-fn read_dod(bits: &mut BitReader<'_>) -> Option<i64> {
-    let (n_prefix, n_bits) = match (!bits.peek()).leading_zeros() {
-        0 => {
-            bits.skip(1)?;
-            return Some(0);
-        }
-        1 => (2, 14),
-        2 => (3, 17),
-        3 => (4, 20),
-        _ => {
-            bits.skip(4)?;
-            return Some(bits.refill_take(64)? as i64);
-        }
-    };
-    bits.skip(n_prefix)?;
-    let raw = bits.take(n_bits)? as i64;
+/// Reads a delta of deltas of 14, 17 or 20 bits from the top of `word`.
+#[inline(always)]
+fn short_dod(word: u64, n_used: &mut u32) -> i64 {
+    let n_prefix = (!word).leading_zeros() + 1;
+    let n_bits = 8 + 3 * n_prefix;
+    *n_used = n_prefix + n_bits;
     // The range is one off two's complement: 2^(n-1) itself is positive.
-    Some(if raw > 1 << (n_bits - 1) { raw - (1 << n_bits) } else { raw })
+    let raw = (word << n_prefix >> (64 - n_bits)).wrapping_sub(1);
+    ((raw << (64 - n_bits)) as i64 >> (64 - n_bits)) + 1
 }
 
-/// Reads the XOR of a value with the one before.
-#[inline]
-fn read_xor(bits: &mut BitReader<'_>, window: &mut Window) -> Option<Result<u64, BadWindow>> {
-    // At least 13 bits are needed below, a long delta of deltas may have used up the window.
-    if bits.n_valid() < 13 {
-        bits.refill();
+/// Reads the XOR of a value with the one before, behind `n_used` bits, 24 at most, of the `word` that `bits` peeks;
+/// `None` when it has more bits than a value.
+#[inline(always)]
+fn read_xor(bits: &mut BitReader<'_>, word: u64, n_used: u32, window: &mut Window) -> Option<u64> {
+    let control = word << n_used;
+    if control >> 63 == 0 {
+        bits.pass(n_used + 1);
+        return Some(0);
     }
-    match bits.peek() >> 62 {
-        0 | 1 => {
-            bits.skip(1)?;
-            return Some(Ok(0));
-        }
-        2 => bits.skip(2)?,
-        _ => {
-            let raw = bits.take(13)? as u32;
-            let n_bits = if raw & 63 == 0 { 64 } else { raw & 63 };
-            window.leading = raw >> 6 & 31;
-            match 64_u32.checked_sub(window.leading + n_bits) {
-                Some(trailing) => window.trailing = trailing,
-                None => return Some(Err(BadWindow)),
-            }
-        }
+    let mut n_used = n_used + 2;
+    if control >> 62 == 0b11 {
+        let raw = (control >> 51) as u32 & 0x7ff;
+        window.n_bits = if raw & 63 == 0 { 64 } else { raw & 63 };
+        window.trailing = 64_u32.checked_sub((raw >> 6) + window.n_bits)?;
+        n_used += 11;
     }
-    let n_bits = 64 - window.leading - window.trailing;
-    let xor = if n_bits <= bits.n_valid().min(56) { bits.take(n_bits)? } else { bits.refill_take(n_bits)? };
-    Some(Ok(xor << window.trailing))
+    if n_used + window.n_bits <= PEEKED {
+        bits.pass(n_used + window.n_bits);
+        return Some(word << n_used >> (64 - window.n_bits) << window.trailing);
+    }
+    bits.pass(n_used);
+    Some(bits.pass_value(window.n_bits) << window.trailing)
 }
 
 /// Returns the time of the first sample, ms, without decoding the rest.

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
         match at {
             0 => {
                 self.time = varbit::read_varint(&mut self.bits).ok_or(Damage::Truncated)?;
-                let bits = self.bits.refill_take(64).ok_or(Damage::Truncated)?;
+                let bits = self.bits.take(64).ok_or(Damage::Truncated)?;
                 self.is_stale = bits == STALE_NAN_BITS;
                 self.value = XorFloat::from_bits(if self.is_stale { 0 } else { bits });
                 return self.starts.read_first(self.time, &mut self.bits);
@@ -223,14 +223,13 @@ impl<'a> Reader<'a> {
     /// Reads a joint prefix and what it announces.
     fn read_joint(&mut self) -> Result<(), Damage> {
         let bits = &mut self.bits;
-        bits.refill();
         let n_ones = (!bits.peek()).leading_zeros().min(5);
         bits.skip((n_ones + 1).min(5)).ok_or(Damage::Truncated)?;
         self.is_stale = n_ones == 5;
         let n_bits = match n_ones {
             0 | 5 => return Ok(()),
             1 => {
-                return if bits.refill_take(1).ok_or(Damage::Truncated)? == 0 {
+                return if bits.take(1).ok_or(Damage::Truncated)? == 0 {
                     self.value.read_in_window(bits)
                 } else {
                     self.value.read_with_window(bits)
@@ -240,7 +239,7 @@ impl<'a> Reader<'a> {
             3 => 20,
             _ => 64,
         };
-        let raw = bits.refill_take(n_bits).ok_or(Damage::Truncated)?;
+        let raw = bits.take(n_bits).ok_or(Damage::Truncated)?;
         // Two's complement: the sign is the top bit read.
         let change = (raw << (64 - n_bits)).cast_signed() >> (64 - n_bits);
         self.step = self.step.wrapping_add(change);
@@ -249,7 +248,6 @@ impl<'a> Reader<'a> {
 
     fn read_value(&mut self) -> Result<(), Damage> {
         let bits = &mut self.bits;
-        bits.refill();
         let n_ones = (!bits.peek()).leading_zeros().min(3);
         bits.skip((n_ones + 1).min(3)).ok_or(Damage::Truncated)?;
         self.is_stale = n_ones == 3;

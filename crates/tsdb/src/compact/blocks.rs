@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
 use super::counters::Counters;
-use crate::block::{Block, CREATION_SUFFIX, DELETION_SUFFIX, Ulid};
+use crate::block::{Block, BlockError, CREATION_SUFFIX, DELETION_SUFFIX, Ulid, repair_index_version};
 use crate::disk::{self, Disk};
 use crate::head::Chain;
 
@@ -120,7 +120,7 @@ impl Blocks {
     }
 
     fn open_block(&self, ulid: Ulid, path: &Path) -> Option<Arc<Block>> {
-        match Block::open(&self.disk, path) {
+        match Block::open(&self.disk, path).and_then(|block| self.with_right_version(block, path)) {
             Ok(block) => {
                 self.set_aside.lock().remove(&ulid);
                 Some(block)
@@ -135,6 +135,22 @@ impl Blocks {
                 None
             }
         }
+    }
+
+    /// Corrects the numbers of a block of a release of 2017, so that others can read it as well. We can as it is.
+    fn with_right_version(&self, block: Arc<Block>, path: &Path) -> Result<Arc<Block>, BlockError> {
+        if block.meta().version == 1 {
+            return Ok(block);
+        }
+        let dir = path.display();
+        match repair_index_version(&self.disk, path) {
+            Ok(_) => info!(%dir, "corrected the version numbers of a block"),
+            Err(error) => {
+                warn!(%dir, error = %Chain(&error), "cannot correct the version numbers of a block; it is read as it is");
+                return Ok(block);
+            }
+        }
+        Block::open(&self.disk, path)
     }
 
     fn publish(&self, mut blocks: Vec<Arc<Block>>) {
@@ -188,21 +204,21 @@ fn list_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<Ulid, PathBuf>>
     Ok(entries.filter_map(|entry| Some((entry.name.parse().ok()?, entry.path))).collect())
 }
 
-/// Removes directories of blocks, and of another program's chunk snapshots, that were being written or deleted when the
-/// process ended. A whole chunk snapshot stays: the log says the same and more.
+/// Removes directories of blocks that were being written or deleted when the process ended, and another program's chunk
+/// snapshots: the log says the same, and from now on more, which who goes back to that program must not miss.
 fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for entry in disk.list(dir)?.into_iter().filter(|entry| entry.info.is_dir) {
         let stem = UNFINISHED.iter().find_map(|ending| entry.name.strip_suffix(ending));
         let is_snapshot = entry.name.starts_with("chunk_snapshot.");
-        if is_snapshot && stem.is_none() {
-            info!(dir = %entry.path.display(), "chunk snapshot is left alone: the log is read instead");
-        }
-        if stem.is_none_or(|stem| !is_snapshot && stem.parse::<Ulid>().is_err()) {
+        if !is_snapshot && stem.is_none_or(|stem| stem.parse::<Ulid>().is_err()) {
             continue;
         }
+        let what = if is_snapshot { "chunk snapshot of another program" } else { "unfinished directory" };
         match disk.remove_dir_all(&entry.path) {
-            Ok(()) => info!(dir = %entry.path.display(), "removed an unfinished directory"),
-            Err(error) => warn!(dir = %entry.path.display(), %error, "cannot remove an unfinished directory"),
+            Ok(()) => info!(dir = %entry.path.display(), what, "removed what is out of date"),
+            Err(error) => {
+                warn!(dir = %entry.path.display(), what, %error, "cannot remove what is out of date");
+            }
         }
     }
     Ok(())

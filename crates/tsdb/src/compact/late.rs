@@ -6,14 +6,13 @@ use std::borrow::Cow;
 
 use tracing::{info, warn};
 use wf_model::TimeRange;
-use wf_series::{HistogramValue, SampleColumns};
 
 use super::HINT_OUT_OF_ORDER;
 use super::life::Life;
 use super::rewrite::{Density, Input, Rewriter};
 use super::write::{BlockInput, CompactError, Visit};
 use crate::block::{Compaction, MetaDraft, ParentBlock};
-use crate::chunk::{ChunkError, EncodedChunk, Encoding, Sample, Value, Writer};
+use crate::chunk::{ChunkError, EncodedChunk, Encoding, Sample, Writer};
 use crate::head::ranked::Ranked;
 use crate::head::{Chain, Head, LateCut, LateCutError, TooManySymbols};
 
@@ -94,33 +93,27 @@ impl BlockInput for LateInput<'_> {
     }
 
     fn visit(&mut self, visit: &mut Visit<'_>) -> Result<(), CompactError> {
-        let (mut columns, mut labels) = (SampleColumns::default(), Vec::new());
+        let mut labels = Vec::new();
         for id in &self.ranked.ids {
             let Ok(at) = self.ids.binary_search(id) else { continue };
-            self.head.read_late(self.cut, at, self.range, &mut columns);
-            if columns.is_empty() {
+            let samples = self.head.read_late(self.cut, at, self.range);
+            if samples.is_empty() {
                 continue;
             }
             self.head.ranked_labels(self.ranked, *id, &mut labels);
-            visit(&labels, encode(&columns).map_err(CompactError::read)?)?;
+            visit(&labels, encode(&samples).map_err(CompactError::read)?)?;
         }
         Ok(())
     }
 }
 
-/// Writes samples as chunks.
-fn encode(columns: &SampleColumns) -> Result<Vec<Input<'static>>, ChunkError> {
-    let has_starts = !columns.start_times_ms.is_empty();
+/// Writes samples as chunks that lose nothing of them.
+fn encode(samples: &[Sample]) -> Result<Vec<Input<'static>>, ChunkError> {
+    let has_starts = samples.iter().any(|sample| sample.start_time_ms != 0);
     let mut writer = Writer::new(SAMPLES_MAX, if has_starts { Encoding::Xor2 } else { Encoding::Xor });
-    let mut histograms = columns.histograms.iter().peekable();
     let mut chunks = Vec::new();
-    for (at, (time_ms, value)) in columns.times_ms.iter().zip(&columns.values).enumerate() {
-        let value = match histograms.next_if(|(position, _)| *position == at) {
-            Some((_, histogram)) => Value::Histogram(HistogramValue::Float(histogram.clone())),
-            None => Value::Float(*value),
-        };
-        let start_time_ms = columns.start_times_ms.get(at).copied().unwrap_or(0);
-        chunks.extend(writer.push(&Sample { time_ms: *time_ms, start_time_ms, value })?.map(input));
+    for sample in samples {
+        chunks.extend(writer.push(sample)?.map(input));
     }
     chunks.extend(writer.finish().map(input));
     Ok(chunks)

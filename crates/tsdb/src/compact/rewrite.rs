@@ -4,6 +4,7 @@
 //! cut in two, and small neighbours that are joined into one.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use wf_model::TimeRange;
 use wf_series::SampleColumns;
@@ -11,6 +12,7 @@ use wf_series::SampleColumns;
 use super::dense_xor::DenseXor;
 use super::mixed;
 use crate::block::OutChunk;
+use crate::chunk::xor2::Xor2Encoder;
 use crate::chunk::{self, ChunkError, Encoding, xor};
 use crate::merge::merge_columns;
 
@@ -153,17 +155,43 @@ impl Rewriter {
         out.push(Output { span, encoding: Encoding::Xor, data: Cow::Owned(data) });
     }
 
-    /// Joins neighbours while they are small together.
+    /// As [`Rewriter::encode_floats`], in the other encoding, with start timestamps.
+    fn encode_started(columns: &SampleColumns, at: Range<usize>, out: &mut Vec<Output<'_>>) {
+        let sample = |at: usize| {
+            let start = columns.start_times_ms.get(at).copied().unwrap_or(0);
+            Some((*columns.times_ms.get(at)?, start, *columns.values.get(at)?))
+        };
+        let Some((start_ms, start, value)) = sample(at.start) else { return };
+        let mut encoder = Xor2Encoder::begin(start_ms, start, value);
+        let mut end_ms = start_ms;
+        for (time, start, value) in (at.start + 1..at.end).filter_map(sample) {
+            encoder.push(time, start, value);
+            end_ms = time;
+        }
+        let mut data = encoder.into_bytes();
+        if data.len() > BYTES_JOINED && at.len() > 1 {
+            let middle = at.start + at.len() / 2;
+            Self::encode_started(columns, at.start..middle, out);
+            return Self::encode_started(columns, middle..at.end, out);
+        }
+        data.shrink_to_fit();
+        let span = TimeRange { start_ms, end_ms };
+        out.push(Output { span, encoding: Encoding::Xor2, data: Cow::Owned(data) });
+    }
+
+    /// Joins neighbours of one encoding while they are small together.
     fn join(&mut self, chunks: &mut Vec<Output<'_>>) -> Result<(), ChunkError> {
         let mut joined = Vec::with_capacity(chunks.len());
         let mut rest = std::mem::take(chunks).into_iter().peekable();
         while let Some(first) = rest.next() {
+            let encoding = first.encoding;
             let Some((mut n_samples, mut n_bytes)) = joinable(&first) else {
                 joined.push(first);
                 continue;
             };
             let mut group = vec![first];
-            while let Some((more_samples, more_bytes)) = rest.peek().and_then(joinable) {
+            let is_alike = |next: &&Output<'_>| next.encoding == encoding;
+            while let Some((more_samples, more_bytes)) = rest.peek().filter(is_alike).and_then(joinable) {
                 (n_samples, n_bytes) = (n_samples + more_samples, n_bytes + more_bytes);
                 if n_samples > SAMPLES_JOINED || n_bytes > BYTES_JOINED {
                     break;
@@ -179,7 +207,11 @@ impl Rewriter {
             for chunk in &group {
                 chunk::decode(chunk.encoding, &chunk.data, TimeRange::ALL, &mut columns)?;
             }
-            self.encode_floats(&columns.times_ms, &columns.values, &mut joined);
+            if encoding == Encoding::Xor2 {
+                Self::encode_started(&columns, 0..columns.times_ms.len(), &mut joined);
+            } else {
+                self.encode_floats(&columns.times_ms, &columns.values, &mut joined);
+            }
             self.columns = columns;
         }
         *chunks = joined;
@@ -189,7 +221,8 @@ impl Rewriter {
 
 /// Returns samples and bytes of a chunk that may be joined with its neighbours.
 fn joinable(chunk: &Output<'_>) -> Option<(usize, usize)> {
-    let n_samples = (chunk.encoding == Encoding::Xor).then(|| xor::n_samples(&chunk.data))?.ok()?;
+    let is_float = matches!(chunk.encoding, Encoding::Xor | Encoding::Xor2);
+    let n_samples = is_float.then(|| xor::n_samples(&chunk.data))?.ok()?;
     Some((usize::from(n_samples), chunk.data.len()))
 }
 

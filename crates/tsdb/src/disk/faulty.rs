@@ -17,13 +17,20 @@ pub(crate) struct FaultyDisk {
     pub(crate) room: Arc<AtomicU64>,
     /// How many of the next syncs fail.
     pub(crate) fail_syncs: Arc<AtomicU64>,
+    /// How many of the next removals of files fail.
+    pub(crate) fail_removals: Arc<AtomicU64>,
     /// Writes and syncs wait while somebody holds this.
     pub(crate) hang: Arc<Mutex<()>>,
 }
 
 impl Default for FaultyDisk {
     fn default() -> Self {
-        Self { room: Arc::new(AtomicU64::new(u64::MAX)), fail_syncs: Arc::default(), hang: Arc::default() }
+        Self {
+            room: Arc::new(AtomicU64::new(u64::MAX)),
+            fail_syncs: Arc::default(),
+            fail_removals: Arc::default(),
+            hang: Arc::default(),
+        }
     }
 }
 
@@ -31,6 +38,11 @@ impl Default for FaultyDisk {
 struct FaultyFile {
     file: Box<dyn DiskFile>,
     disk: FaultyDisk,
+}
+
+/// Whether a count of failures is not used up; counts down.
+fn is_failing(n_left: &AtomicU64) -> bool {
+    n_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
 }
 
 impl DiskFile for FaultyFile {
@@ -51,9 +63,7 @@ impl DiskFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         drop(self.disk.hang.lock());
-        let failing =
-            self.disk.fail_syncs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if failing.is_ok() { Err(io::Error::other("injected")) } else { self.file.sync() }
+        if is_failing(&self.disk.fail_syncs) { Err(io::Error::other("injected")) } else { self.file.sync() }
     }
 }
 
@@ -105,6 +115,9 @@ impl Disk for FaultyDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        if is_failing(&self.fail_removals) {
+            return Err(io::Error::other("injected"));
+        }
         OsDisk.remove_file(path)
     }
 

@@ -90,23 +90,39 @@ impl ChunkList {
         true
     }
 
-    /// Adds chunks in files wherever they belong in time. Returns how many were refused, because they overlap others or
-    /// their span cannot be stored.
-    pub(crate) fn merge(&mut self, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
-        let found = found.into_iter().map(|(span, chunk)| (span, ChunkPlace::File(chunk)));
-        let mut all: Vec<(ChunkSpan, ChunkPlace)> = self.iter().chain(found).collect();
-        // Stable: what is in the list already wins.
+    /// Adds chunks in files wherever they belong in time, and sorts them. Returns how many were refused, because they
+    /// overlap others or their span cannot be stored.
+    pub(crate) fn merge(&mut self, found: &mut [(ChunkSpan, ChunkRef)]) -> usize {
+        // Stable: of those that overlap the first wins.
+        found.sort_by_key(|(span, _)| span.min_time);
+        let all = found.iter().map(|(span, chunk)| (*span, ChunkPlace::File(*chunk)));
+        let Some(known) = std::mem::take(self).list else { return self.push_all(all, found.len()) };
+        let known = Self { list: Some(known) };
+        let n_all = known.len() + found.len();
+        let mut all: Vec<(ChunkSpan, ChunkPlace)> = known.iter().chain(all).collect();
+        // What is in the list already wins.
         all.sort_by_key(|(span, _)| span.min_time);
-        *self = Self::default();
+        self.push_all(all.into_iter(), n_all)
+    }
+
+    /// Adds `n_all` chunks in the order of time to an empty list; returns how many were refused.
+    fn push_all(&mut self, all: impl Iterator<Item = (ChunkSpan, ChunkPlace)>, n_all: usize) -> usize {
+        let mut newest = None;
         let mut n_refused = 0;
         for (span, place) in all {
-            let is_free = self.last_time().is_none_or(|newest| newest < span.min_time);
-            let is_taken = is_free
+            let is_taken = newest.is_none_or(|newest| newest < span.min_time)
                 && match place {
                     ChunkPlace::File(chunk) => self.push(span, chunk),
                     ChunkPlace::Pending(slot) => self.push_pending(span, slot),
                 };
-            n_refused += usize::from(!is_taken);
+            if !is_taken {
+                n_refused += 1;
+                continue;
+            }
+            newest = Some(span.max_time);
+            if let Some(list) = &mut self.list {
+                list.entries.reserve_exact(n_all.saturating_sub(list.entries.len()));
+            }
         }
         n_refused
     }

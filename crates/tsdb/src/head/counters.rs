@@ -56,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) gc_micros: Counter,
     pub(crate) replay_micros: Counter,
     pub(crate) replay_unknown_refs: Counter,
+    /// Bytes of records that replay took from the log.
+    pub(crate) replayed_bytes: Counter,
     pub(crate) snapshots_failed: Counter,
     pub(crate) snapshot_replay_errors: Counter,
     pub(crate) snapshot_series: Counter,

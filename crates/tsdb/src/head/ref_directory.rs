@@ -60,24 +60,33 @@ impl RefDirectory {
 
     /// Iterates over all references and their ids, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        self.pages.iter().flat_map(|(page_no, page)| {
-            let refs = (page_no << PAGE_REFS_LOG2)..;
-            refs.zip(page.ids.iter().copied()).filter(|(_, id)| *id != NONE)
-        })
+        self.pages.keys().flat_map(|page_no| self.page(*page_no))
     }
 
-    /// Forgets every reference whose id is dead; calls `forgotten` with each.
-    pub(crate) fn remove_all(&mut self, is_dead: impl Fn(u32) -> bool, mut forgotten: impl FnMut(u64)) {
-        self.pages.retain(|page_no, page| {
-            for (slot, id) in page.ids.iter_mut().enumerate() {
-                if *id != NONE && is_dead(*id) {
-                    *id = NONE;
-                    page.n_used -= 1;
-                    forgotten(page_no << PAGE_REFS_LOG2 | slot as u64);
-                }
-            }
-            page.n_used > 0
-        });
+    /// Returns the numbers of the pages there are.
+    pub(crate) fn page_numbers(&self) -> Vec<u64> {
+        self.pages.keys().copied().collect()
+    }
+
+    /// Iterates over the references of a page and their ids.
+    pub(crate) fn page(&self, page_no: u64) -> impl Iterator<Item = (u64, u32)> + '_ {
+        let refs = (page_no << PAGE_REFS_LOG2)..;
+        let ids = self.pages.get(&page_no).map_or(&[][..], |page| &page.ids);
+        refs.zip(ids.iter().copied()).filter(|(_, id)| *id != NONE)
+    }
+
+    /// Forgets a reference.
+    pub(crate) fn remove(&mut self, series_ref: u64) {
+        let page_no = series_ref >> PAGE_REFS_LOG2;
+        let Some(page) = self.pages.get_mut(&page_no) else { return };
+        let entry = &mut page.ids[slot(series_ref)];
+        if *entry != NONE {
+            *entry = NONE;
+            page.n_used -= 1;
+        }
+        if page.n_used == 0 {
+            self.pages.remove(&page_no);
+        }
     }
 }
 
@@ -98,10 +107,8 @@ mod tests {
             directory.insert(series_ref, id);
         }
         assert_eq!(refs.map(|r| directory.find(r)), [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)]);
-        let mut forgotten = Vec::new();
-        directory.remove_all(|id| id >= 3, |series_ref| forgotten.push(series_ref));
-        forgotten.sort_unstable();
-        assert_eq!(forgotten, refs[3..]);
+        refs[3..].iter().for_each(|series_ref| directory.remove(*series_ref));
+        directory.remove(7);
         assert_eq!((directory.find(4096), directory.find(2), directory.pages.len()), (None, Some(1), 1));
     }
 }

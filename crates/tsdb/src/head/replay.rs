@@ -6,9 +6,10 @@
 //! Samples that a head chunk holds already are passed over, so replay costs decoding what is in open chunks. Batches are
 //! not rebuilt: what is on disk was complete when it got there, but for damage, which is passed over and then mended.
 //! Everything on the way is bounded: replay takes a few megabytes more than what it rebuilds.
-//! # Reading order: `feed`, this file, `others`, `workers`.
+//! # Reading order: `feed`, `found`, this file, `others`, `workers`.
 
 mod feed;
+mod found;
 mod load;
 mod others;
 mod workers;
@@ -21,17 +22,13 @@ use tracing::info;
 use wf_model::Labels;
 
 use self::feed::Block;
-use self::others::kind_of;
-use self::workers::{Found, Item, RichItem, RichValue, Workers};
+pub(crate) use self::found::FoundChunks;
+use self::workers::{Item, RichItem, RichValue, Workers};
 use super::Head;
 use super::chunk_list::ChunkSpan;
-use super::late::LateChunk;
-use super::series::SampleKind;
-use super::shard::shard_of;
+use super::shard::{Shard, shard_of};
 use super::snapshot::{SnapshotError, SnapshotReader};
-use crate::FastMap;
 use crate::ReplayProgress;
-use crate::head_chunks::ChunkMeta;
 use crate::record::{self, Record, RecordError, Samples, SeriesEntry};
 use crate::wal::{Position, ReadError, Reader};
 
@@ -41,49 +38,6 @@ const REF_MAX: u64 = 1 << 62;
 
 pub(super) fn is_ref(series_ref: u64) -> bool {
     (1..=REF_MAX).contains(&series_ref)
-}
-
-/// The chunks found in files, by series reference, until their series are known.
-#[derive(Debug, Default)]
-pub(crate) struct FoundChunks {
-    /// Chunks that end before are in a block, ms.
-    min_valid: i64,
-    by_series: FastMap<u64, Found>,
-    late: FastMap<u64, Vec<LateChunk>>,
-    /// End and kind of the newest chunk of series that have had histograms.
-    newest_kinds: FastMap<u64, (i64, SampleKind)>,
-    max_ref: u64,
-    pub(crate) n_corruptions: u64,
-    /// Chunks of no series.
-    n_foreign: u64,
-}
-
-impl FoundChunks {
-    pub(crate) fn new(min_valid: i64) -> Self {
-        Self { min_valid, ..Self::default() }
-    }
-
-    pub(crate) fn add(&mut self, chunk: ChunkMeta) {
-        if !is_ref(chunk.series) {
-            self.n_foreign += 1;
-            return;
-        }
-        self.max_ref = self.max_ref.max(chunk.series);
-        let span = ChunkSpan { min_time: chunk.min_time_ms, max_time: chunk.max_time_ms };
-        if chunk.is_out_of_order {
-            self.late.entry(chunk.series).or_default().push(LateChunk { span, chunk: chunk.chunk });
-            return;
-        }
-        if chunk.max_time_ms < self.min_valid {
-            return;
-        }
-        let newest = self.newest_kinds.get(&chunk.series).map_or(i64::MIN, |(newest, _)| *newest);
-        let kind = kind_of(chunk.encoding);
-        if span.max_time >= newest && (kind != SampleKind::Float || newest != i64::MIN) {
-            self.newest_kinds.insert(chunk.series, (span.max_time, kind));
-        }
-        self.by_series.entry(chunk.series).or_default().push((span, chunk.chunk));
-    }
 }
 
 /// What was wrong with the log.
@@ -195,6 +149,7 @@ impl<'scope, 'env> Replay<'scope, 'env> {
     /// Takes what was read at once.
     fn block(&mut self, block: &mut Block, complaints: &mut Complaints, progress: &ReplayProgress) {
         let complaints = RefCell::new(complaints);
+        self.head.counters.replayed_bytes.add(block.n_bytes() as u64);
         block.drain(
             |position, bytes| {
                 if position.checkpoint.is_none() {
@@ -282,9 +237,10 @@ impl<'scope, 'env> Replay<'scope, 'env> {
             self.head.shards[shard_of(id)].write().add(id);
         }
         // Two references of one series hold chunks of different times, in any order.
-        if let Some(found) = self.found.by_series.remove(&entry.series) {
-            let newest = self.found.newest_kinds.remove(&entry.series);
-            self.workers.push_found(id, found, newest);
+        let mut found = Vec::new();
+        self.found.take(entry.series, &mut found);
+        if !found.is_empty() {
+            self.workers.push_found(id, found, self.found.take_newest_kind(entry.series));
         }
         self.late(id, entry.series);
     }
@@ -346,10 +302,9 @@ impl<'scope, 'env> Replay<'scope, 'env> {
         let mut commit = head.commit.lock();
         commit.next_ref = commit.next_ref.max(self.max_ref.saturating_add(1));
         drop(commit);
-        head.forget_dropped(self.dropped);
+        head.forget_dropped(&self.dropped);
         head.counters.replay_unknown_refs.set(self.n_unknown);
-        let n_late_orphans: usize = self.found.late.values().map(Vec::len).sum();
-        let n_orphans = n_late_orphans + self.found.by_series.values().map(Vec::len).sum::<usize>();
+        let n_orphans = self.found.n_left();
         if self.n_unknown + self.n_bad_histograms + self.n_tombstones + self.found.n_foreign > 0
             || n_orphans > 0
         {
@@ -370,21 +325,9 @@ impl<'scope, 'env> Replay<'scope, 'env> {
 
 impl Head {
     /// Forgets series that were dropped and got no sample since.
-    fn forget_dropped(&self, mut dropped: RoaringBitmap) {
-        let is_empty = |id: u32| {
-            let shard = self.shards[shard_of(id)].read();
-            shard.series(id).n_chunks() == 0 && shard.late.get(id).is_none()
-        };
-        dropped = dropped.into_iter().filter(|id| is_empty(*id)).collect();
-        if dropped.is_empty() {
-            return;
-        }
-        let mut commit = self.commit.lock();
-        for id in &dropped {
-            self.shards[shard_of(id)].write().remove(id);
-        }
-        commit.refs.remove_all(|id| dropped.contains(id), |_| {});
-        self.index.write().remove_all(&dropped);
-        self.metadata.retain(|series_ref| commit.refs.find(series_ref).is_some());
+    fn forget_dropped(&self, dropped: &RoaringBitmap) {
+        let is_dead = |shard: &Shard, id| shard.is_without_data(id);
+        // The log says so already: nothing can fail.
+        let _ = self.drop_series(dropped, &is_dead, &mut |_| Ok(()));
     }
 }

@@ -192,6 +192,26 @@ impl Selection for HeadSelection {
         Ok(())
     }
 
+    fn read_newest(&self, idx: usize, range: TimeRange, out: &mut SampleColumns) -> Result<(), SelectError> {
+        let newest = self.series.get(idx).and_then(|selected| {
+            let shard = self.head.shards[shard_of(selected.id)].read();
+            let is_plain = !u32::try_from(idx).is_ok_and(|idx| self.extras.contains_key(&idx));
+            let newest =
+                shard.series(selected.id).newest_float().filter(|(time, _)| *time == selected.visible_max);
+            newest.filter(|_| is_plain && self.head.pins.is_readable(&self.pin))
+        });
+        match newest {
+            Some((time_ms, value))
+                if (range.start_ms.max(self.pin.min_time)..=range.end_ms).contains(&time_ms) =>
+            {
+                out.clear();
+                out.push(time_ms, value);
+                Ok(())
+            }
+            _ => self.read(idx, range, out),
+        }
+    }
+
     fn label_column(&self, name: &str) -> LabelColumn {
         let index = self.head.index.read();
         let absent = || LabelColumn { codes: vec![0; self.series.len()], values: vec!["".into()] };
@@ -277,6 +297,19 @@ impl CodedSelection for HeadSelection {
                 visit(&labels, &index.symbols);
             }
             RwLockReadGuard::bump(&mut index);
+        }
+    }
+
+    fn read_behind(
+        &self,
+        idx: usize,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<bool, SelectError> {
+        let has_extras = u32::try_from(idx).is_ok_and(|idx| self.extras.contains_key(&idx));
+        match self.series.get(idx) {
+            Some(selected) if !has_extras => self.read_in_order(*selected, range, out).map(|()| true),
+            _ => Ok(false),
         }
     }
 }

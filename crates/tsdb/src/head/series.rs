@@ -314,6 +314,13 @@ impl Series {
         self.max_time
     }
 
+    /// Returns the newest sample if it is a float of the open chunk.
+    pub(crate) fn newest_float(&self) -> Option<(i64, f64)> {
+        // Of a closed chunk that was found in a file the value may not be known yet.
+        let is_float = self.open.n_samples() > 0 && self.open.newest_kind() == SampleKind::Float;
+        is_float.then(|| (self.max_time, f64::from_bits(self.last_value)))
+    }
+
     /// Returns the oldest sample, [`NO_TIME`] without any.
     pub(crate) fn min_time(&self) -> i64 {
         self.full.first_time().unwrap_or(if self.open.n_samples() > 0 { self.open_start } else { NO_TIME })
@@ -356,7 +363,7 @@ impl Series {
     }
 
     /// Adds chunks found in head-chunk files at start; the open chunk must be closed. Returns how many overlap others.
-    pub(crate) fn restore_chunks(&mut self, found: Vec<(ChunkSpan, ChunkRef)>) -> usize {
+    pub(crate) fn restore_chunks(&mut self, found: &mut [(ChunkSpan, ChunkRef)]) -> usize {
         debug_assert!(self.open.n_samples() == 0, "an open chunk has to stay the newest");
         let n_refused = self.full.merge(found);
         if let Some(newest) = self.full.last_time().filter(|newest| *newest > self.max_time) {

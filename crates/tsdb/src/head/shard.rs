@@ -135,8 +135,13 @@ impl Shard {
         was_open
     }
 
-    /// Adds chunks of a series that were found in files at start. Returns how many of them overlap others.
-    pub(crate) fn restore(&mut self, id: u32, found: Vec<(ChunkSpan, ChunkRef)>, rules: ChunkRules) -> usize {
+    /// Adds chunks of a series that were found in files at start, and sorts them. Returns how many of them overlap others.
+    pub(crate) fn restore(
+        &mut self,
+        id: u32,
+        found: &mut [(ChunkSpan, ChunkRef)],
+        rules: ChunkRules,
+    ) -> usize {
         if found.is_empty() {
             return 0;
         }
@@ -175,7 +180,7 @@ impl Shard {
     pub(crate) fn restore_saved(
         &mut self,
         id: u32,
-        found: Vec<(ChunkSpan, ChunkRef)>,
+        found: &mut [(ChunkSpan, ChunkRef)],
         saved: &[u8],
         limits: Limits,
     ) -> Result<usize, DecodeError> {

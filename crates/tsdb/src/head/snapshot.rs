@@ -1,8 +1,8 @@
 //! The head snapshot: what a start would rebuild from the log, in our own form, so that it replays only what came after.
 //!
-//! Written at a clean shutdown, after each truncation, and every quarter of an hour meanwhile: a slice of series at a
-//! time, so that no batch waits. It is a hint and never the only copy: without it, or when it does not fit the log,
-//! everything is replayed.
+//! Written at a clean shutdown, after each truncation, and meanwhile every quarter of an hour, or earlier when the log has
+//! grown by half of what a snapshot takes: a slice of series at a time, so that no batch waits. It is a hint and never
+//! the only copy: without it, or when it does not fit the log, everything is replayed.
 //!
 //! ```text
 //! head_snapshot.wf = magic "WFHEADS1" | frame*        frame = length u32 | crc32c u32 | kind u8 | body

@@ -5,7 +5,6 @@
 //! # Source
 //! `spec/prometheus-core.md` §7.2, §7.8 (tombstones over all of time).
 
-use parking_lot::RwLockWriteGuard;
 use roaring::RoaringBitmap;
 use wf_model::TimeRange;
 use wf_series::{Acknowledge, AppendError};
@@ -13,15 +12,14 @@ use wf_series::{Acknowledge, AppendError};
 use super::Head;
 use super::cut::{CutError, HeadCut, OpenChunks};
 use super::maintain::Upkeep;
-use super::series::{ChunkRules, Series};
+use super::series::ChunkRules;
 use super::shard::{Shard, shard_of};
+use crate::FastMap;
 use crate::record::TombstonesWriter;
 use crate::wal::CommitSeq;
 
 /// Series that are looked at before a batch may go on.
 const SERIES_PER_LOCK: usize = 1024;
-/// Tombstones in one record.
-const RECORD_TOMBSTONES: usize = 10_000;
 
 /// Stale series, all their chunks in files.
 #[derive(Clone, Debug, Default)]
@@ -66,31 +64,29 @@ impl Head {
 
     /// Drops the series that did not come back; the log says so first. Returns how many.
     pub(super) fn drop_stale(&self, upkeep: &mut Upkeep, stale: &StaleSeries) -> Result<u64, AppendError> {
-        let mut commit = self.commit.lock();
-        let is_dead = |series: &Series, max_time| series.is_stale() && series.max_time() == max_time;
-        let mut dead = RoaringBitmap::new();
-        for (id, max_time) in &stale.series {
-            let shard = self.shards[shard_of(*id)].read();
-            if is_dead(shard.series(*id), *max_time) && shard.late.get(*id).is_none() {
-                dead.insert(*id);
-            }
-        }
-        // Nobody else appends: the commit lock is ours.
-        let refs: Vec<u64> = {
-            let index = self.index.read();
-            dead.iter().map(|id| index.series_ref(id)).collect()
+        let max_times: FastMap<u32, i64> = stale.series.iter().copied().collect();
+        let doomed: RoaringBitmap = max_times.keys().copied().collect();
+        let is_dead = |shard: &Shard, id| {
+            let series = shard.series(id);
+            series.is_stale()
+                && max_times.get(&id) == Some(&series.max_time())
+                && shard.late.get(id).is_none()
         };
-        for refs in refs.chunks(RECORD_TOMBSTONES) {
+        let dropped = upkeep.dropped_mut();
+        let (n_dropped, outcome) = self.drop_series(&doomed, &is_dead, &mut |refs| {
             let mut record = Vec::new();
             let mut writer = TombstonesWriter::new(&mut record);
             refs.iter().for_each(|series_ref| writer.push(*series_ref, i64::MIN, i64::MAX));
-            let logged = self.log().log(&[&record], Acknowledge::Queued);
-            logged.map_err(|error| self.log_error(&error))?;
-        }
-        let mut index = self.index.write();
-        let shards: Vec<RwLockWriteGuard<'_, Shard>> =
-            self.shards.iter().map(|shard| shard.write()).collect();
-        Ok(self.drop_series(&mut commit, &mut index, shards, upkeep, &dead))
+            if !refs.is_empty() {
+                let logged = self.log().log(&[&record], Acknowledge::Queued);
+                logged.map_err(|error| self.log_error(&error))?;
+            }
+            let last_segment = self.log().stats().segment;
+            dropped.extend(refs.iter().map(|series_ref| (*series_ref, last_segment)));
+            Ok(())
+        });
+        self.counters.series_removed.add(n_dropped);
+        outcome.map(|()| n_dropped)
     }
 }
 

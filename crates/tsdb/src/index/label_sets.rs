@@ -66,6 +66,19 @@ pub(crate) struct LabelSets {
     shapes: Tuples,
     groups: Tuples,
     own: OwnValues,
+    newest: Newest,
+}
+
+/// The set that was stored last: the next one mostly shares shape and group with it.
+#[derive(Debug, Default)]
+struct Newest {
+    /// `None` when there is none, or it may be gone.
+    ids: Option<(u32, u32)>,
+    /// Its shape, as stored.
+    shape: Vec<u32>,
+    group: Vec<u32>,
+    /// Room for the own values of a set.
+    own: Vec<u32>,
 }
 
 const IN_GROUP: u32 = 1 << 31;
@@ -73,23 +86,41 @@ const IN_GROUP: u32 = 1 << 31;
 impl LabelSets {
     /// Stores a set of `(name, value)` ids sorted by name; the caller makes sure that it is not stored yet.
     pub(crate) fn insert(&mut self, pairs: &[(u32, u32)], symbols: &SymbolTable) -> LabelSetRef {
-        let marked = |name: u32| {
-            if GROUP_NAMES.contains(&symbols.get(name)) { name | IN_GROUP } else { name }
-        };
-        let shape: Vec<u32> = pairs.iter().map(|(name, _)| marked(*name)).collect();
-        let values_of = |group: bool| -> Vec<u32> {
-            let members = shape.iter().zip(pairs).filter(|(name, _)| (**name & IN_GROUP != 0) == group);
-            members.map(|(_, (_, value))| *value).collect()
-        };
-        let (group, own) = (values_of(true), values_of(false));
-        LabelSetRef {
-            shape: self.shapes.intern(&shape),
-            group: self.groups.intern(&group),
-            own: self.own.store(&own),
+        let Self { shapes, groups, own, newest } = self;
+        let known = newest.ids.filter(|_| {
+            newest.shape.iter().map(|name| name & !IN_GROUP).eq(pairs.iter().map(|(name, _)| *name))
+        });
+        let shape = known.map_or_else(
+            || {
+                newest.shape.clear();
+                newest.shape.extend(pairs.iter().map(|(name, _)| marked(*name, symbols)));
+                shapes.intern(&newest.shape)
+            },
+            |(shape, _)| shape,
+        );
+        newest.own.clear();
+        let mut is_same_group = known.is_some();
+        let mut n_group = 0;
+        for (name, (_, value)) in newest.shape.iter().zip(pairs) {
+            if name & IN_GROUP == 0 {
+                newest.own.push(*value);
+                continue;
+            }
+            if newest.group.get(n_group) != Some(value) {
+                newest.group.truncate(n_group);
+                newest.group.push(*value);
+                is_same_group = false;
+            }
+            n_group += 1;
         }
+        newest.group.truncate(n_group);
+        let group =
+            known.filter(|_| is_same_group).map_or_else(|| groups.intern(&newest.group), |(_, id)| id);
+        newest.ids = Some((shape, group));
+        LabelSetRef { shape, group, own: own.store(&newest.own) }
     }
 
-    /// Frees the own values of a set; shape and group go with [`LabelSets::retain`].
+    /// Frees the own values of a set; shape and group go with [`LabelSets::retain_noted`].
     pub(crate) fn remove(&mut self, set: LabelSetRef) {
         let n_own = self.shapes.get(set.shape).iter().filter(|name| **name & IN_GROUP == 0).count();
         self.own.free(set.own, n_own);
@@ -128,21 +159,36 @@ impl LabelSets {
         value.copied().unwrap_or(EMPTY)
     }
 
-    /// Drops shapes and groups that none of `live` uses.
-    pub(crate) fn retain(&mut self, live: impl Iterator<Item = LabelSetRef>) {
-        let mut shapes = vec![false; self.shapes.tuples.len()];
-        let mut groups = vec![false; self.groups.tuples.len()];
-        for set in live {
-            shapes[set.shape as usize] = true;
-            groups[set.group as usize] = true;
-        }
-        self.shapes.retain(&shapes);
-        self.groups.retain(&groups);
+    /// From now on notes which shapes and groups are in use: those of sets that come in, and those told to
+    /// [`LabelSets::note`].
+    pub(crate) fn begin_noting(&mut self) {
+        // The next set is looked up, and so noted.
+        self.newest.ids = None;
+        self.shapes.noted = Some(vec![false; self.shapes.tuples.len()]);
+        self.groups.noted = Some(vec![false; self.groups.tuples.len()]);
+    }
+
+    /// Notes that a set is in use.
+    pub(crate) fn note(&mut self, set: LabelSetRef) {
+        self.shapes.note(set.shape);
+        self.groups.note(set.group);
+    }
+
+    /// Drops shapes and groups that are not noted.
+    pub(crate) fn retain_noted(&mut self) {
+        self.newest.ids = None;
+        self.shapes.retain_noted();
+        self.groups.retain_noted();
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.own.chunks.len() * CHUNK_VALUES * 4 + self.shapes.bytes() + self.groups.bytes()
     }
+}
+
+/// Returns the entry of a shape for a name.
+fn marked(name: u32, symbols: &SymbolTable) -> u32 {
+    if GROUP_NAMES.contains(&symbols.get(name)) { name | IN_GROUP } else { name }
 }
 
 /// Distinct lists of ids, each stored once.
@@ -152,6 +198,8 @@ struct Tuples {
     tuples: Vec<Box<[u32]>>,
     ids: HashTable<u32>,
     free: Vec<u32>,
+    /// Which are in use, while that is found out.
+    noted: Option<Vec<bool>>,
 }
 
 impl Tuples {
@@ -160,7 +208,13 @@ impl Tuples {
     }
 
     fn intern(&mut self, tuple: &[u32]) -> u32 {
-        let Self { hasher, tuples, ids, free } = self;
+        let id = self.find_or_add(tuple);
+        self.note(id);
+        id
+    }
+
+    fn find_or_add(&mut self, tuple: &[u32]) -> u32 {
+        let Self { hasher, tuples, ids, free, .. } = self;
         let hash = hasher.hash_one(tuple);
         if let Some(id) = ids.find(hash, |id| *tuples[*id as usize] == *tuple) {
             return *id;
@@ -179,10 +233,19 @@ impl Tuples {
         id
     }
 
-    fn retain(&mut self, live: &[bool]) {
+    fn note(&mut self, id: u32) {
+        if let Some(noted) = &mut self.noted {
+            let at = id as usize;
+            noted.resize(noted.len().max(at + 1), false);
+            noted[at] = true;
+        }
+    }
+
+    fn retain_noted(&mut self) {
+        let Some(noted) = self.noted.take() else { return };
         let Self { tuples, ids, free, .. } = self;
         ids.retain(|id| {
-            let keep = live.get(*id as usize).copied().unwrap_or(false);
+            let keep = noted.get(*id as usize).copied().unwrap_or(false);
             if !keep {
                 tuples[*id as usize] = Box::default();
                 free.push(*id);
@@ -276,7 +339,8 @@ mod tests {
                 .collect();
             assert!(stored.iter().all(|(set, pairs)| sets.pairs(*set).eq(pairs.iter().copied())));
             stored.iter().for_each(|(set, _)| sets.remove(*set));
-            sets.retain(std::iter::empty());
+            sets.begin_noting();
+            sets.retain_noted();
         }
         assert!(sets.bytes() < 500_000, "{}", sets.bytes());
     }

@@ -276,7 +276,10 @@ mod tests {
             let mut index = Index::new();
             let mut ids: Vec<(u32, &Labels)> = series.iter().map(|l| (index.insert(l, 1), l)).collect();
             let dead: RoaringBitmap = removed.iter().filter(|_| !ids.is_empty()).map(|at| at.get(&ids).0).collect();
-            index.remove_all(&dead);
+            index.remove(&dead);
+            let lock = parking_lot::RwLock::new(index);
+            crate::index::removal::tidy(&lock);
+            let mut index = lock.into_inner();
             // Every other one comes back, under an id that another may have had.
             ids.retain_mut(|(id, labels)| {
                 let is_back = dead.contains(*id) && *id % 2 == 0;

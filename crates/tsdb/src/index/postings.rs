@@ -1,9 +1,15 @@
 //! Which series carry which label pair: sets of dense ids, by name and value.
 
+mod bulk;
+
 use roaring::RoaringBitmap;
 
 use super::symbols::SymbolTable;
 use crate::FastMap;
+
+pub(crate) use self::bulk::BulkPostings;
+
+type FastSet = hashbrown::HashSet<u32, foldhash::fast::RandomState>;
 
 /// Up to six ids inline, then a bitmap: most pairs of a high-cardinality label have one series.
 const INLINE_IDS: usize = 6;
@@ -39,21 +45,24 @@ impl IdSet {
         }
     }
 
-    fn remove_all(&mut self, dead: &RoaringBitmap) {
-        let alive: Vec<u32> = match self {
+    fn remove(&mut self, id: u32) {
+        match self {
             Self::Few { len, ids } => {
-                ids[..usize::from(*len)].iter().copied().filter(|id| !dead.contains(*id)).collect()
+                let n_ids = usize::from(*len);
+                if let Some(at) = ids[..n_ids].iter().position(|known| *known == id) {
+                    ids.copy_within(at + 1..n_ids, at);
+                    *len -= 1;
+                }
             }
             Self::Many(bitmap) => {
-                **bitmap -= dead;
-                if bitmap.len() > INLINE_IDS as u64 {
-                    return;
+                bitmap.remove(id);
+                if bitmap.len() <= INLINE_IDS as u64 {
+                    let rest: Vec<u32> = bitmap.iter().collect();
+                    *self = Self::default();
+                    rest.into_iter().for_each(|id| self.insert(id));
                 }
-                bitmap.iter().collect()
             }
-        };
-        *self = Self::default();
-        alive.into_iter().for_each(|id| self.insert(id));
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -98,6 +107,8 @@ pub(crate) struct NameIndex {
     sorted: Vec<u32>,
     /// Values that came since `sorted` was last merged.
     tail: Vec<u32>,
+    /// Values in `sorted` or `tail` that no series has any more.
+    vacant: FastSet,
 }
 
 impl NameIndex {
@@ -124,7 +135,8 @@ impl NameIndex {
         let start = self.sorted.partition_point(|value| symbols.get(*value) < prefix);
         let has_prefix = |value: &&u32| symbols.get(**value).starts_with(prefix);
         let in_order = self.sorted.get(start..).unwrap_or(&[]).iter().take_while(has_prefix);
-        in_order.chain(self.tail.iter().filter(has_prefix)).copied().collect()
+        let all = in_order.chain(self.tail.iter().filter(has_prefix)).copied();
+        all.filter(|value| !self.vacant.contains(value)).collect()
     }
 
     fn insert(&mut self, value: u32, id: u32, symbols: &SymbolTable) {
@@ -132,26 +144,54 @@ impl NameIndex {
         self.by_value
             .entry(value)
             .or_insert_with(|| {
-                self.tail.push(value);
+                if !self.vacant.remove(&value) {
+                    self.tail.push(value);
+                }
                 IdSet::default()
             })
             .insert(id);
         if self.tail.len() > 64 && self.tail.len() * 16 > self.sorted.len() {
-            self.sorted.append(&mut self.tail);
-            self.sorted.sort_unstable_by(|a, b| symbols.get(*a).cmp(symbols.get(*b)));
+            self.sort(symbols);
         }
     }
 
-    fn remove_all(&mut self, dead: &RoaringBitmap) {
-        self.has -= dead;
-        self.by_value.retain(|_, ids| {
-            ids.remove_all(dead);
-            ids.len() > 0
-        });
-        self.by_value.shrink_to_fit();
-        let by_value = &self.by_value;
-        self.sorted.retain(|value| by_value.contains_key(value));
-        self.tail.retain(|value| by_value.contains_key(value));
+    /// Moves the tail to where it belongs.
+    fn sort(&mut self, symbols: &SymbolTable) {
+        self.tail.sort_unstable_by(|a, b| symbols.get(*a).cmp(symbols.get(*b)));
+        if self.sorted.is_empty() {
+            self.sorted = std::mem::take(&mut self.tail);
+            return;
+        }
+        self.sorted.append(&mut self.tail);
+        // Two runs in order: a stable sort merges them.
+        self.sorted.sort_by(|a, b| symbols.get(*a).cmp(symbols.get(*b)));
+    }
+
+    fn remove(&mut self, id: u32, value: u32) {
+        let Some(ids) = self.by_value.get_mut(&value) else { return };
+        ids.remove(id);
+        if ids.len() == 0 {
+            self.by_value.remove(&value);
+            self.vacant.insert(value);
+        }
+    }
+
+    /// Forgets values that no series has, and writes bitmaps with run containers where that is smaller.
+    fn tidy(&mut self) {
+        let vacant = std::mem::take(&mut self.vacant);
+        if !vacant.is_empty() {
+            self.sorted.retain(|value| !vacant.contains(value));
+            self.tail.retain(|value| !vacant.contains(value));
+        }
+        if self.by_value.len() < self.by_value.capacity() / 4 {
+            self.by_value.shrink_to_fit();
+        }
+        self.has.optimize();
+        for ids in self.by_value.values_mut() {
+            if let IdSet::Many(bitmap) = ids {
+                bitmap.optimize();
+            }
+        }
     }
 }
 
@@ -183,25 +223,35 @@ impl Postings {
         }
     }
 
-    pub(crate) fn remove_all(&mut self, dead: &RoaringBitmap) {
+    /// Removes a series from those that have a label.
+    pub(crate) fn remove(&mut self, id: u32, name: u32, value: u32) {
+        if let Some(index) = self.names.get_mut(&name) {
+            index.remove(id, value);
+        }
+    }
+
+    /// Removes series that have no label left.
+    pub(crate) fn remove_ids(&mut self, dead: &RoaringBitmap) {
         self.all -= dead;
         self.names.retain(|_, index| {
-            index.remove_all(dead);
+            index.has -= dead;
             !index.has.is_empty()
         });
+    }
+
+    /// Gives back what removed series leave of a name, and notes the strings that are in use.
+    pub(crate) fn tidy(&mut self, name: u32, symbols: &mut SymbolTable) {
+        self.all.optimize();
+        let Some(index) = self.names.get_mut(&name) else { return };
+        index.tidy();
+        symbols.note(name);
+        index.by_value.keys().for_each(|value| symbols.note(*value));
     }
 
     /// Rewrites bitmaps with run containers where that is smaller: labels constant within a target become one run.
     pub(crate) fn optimize(&mut self) {
         self.all.optimize();
-        self.names.values_mut().for_each(|index| {
-            index.has.optimize();
-            index.by_value.values_mut().for_each(|ids| {
-                if let IdSet::Many(bitmap) = ids {
-                    bitmap.optimize();
-                }
-            });
-        });
+        self.names.values_mut().for_each(NameIndex::tidy);
     }
 
     pub(crate) fn n_pairs(&self) -> usize {

@@ -28,6 +28,8 @@ pub(crate) struct SymbolTable {
     spans: Vec<Span>,
     ids: HashTable<u32>,
     free: Vec<u32>,
+    /// Which are in use, while that is found out.
+    noted: Option<Vec<bool>>,
     /// Bytes of strings that are still interned.
     live_bytes: usize,
     /// Bytes in slabs, dropped strings included.
@@ -42,6 +44,7 @@ impl SymbolTable {
             spans: Vec::new(),
             ids: HashTable::new(),
             free: Vec::new(),
+            noted: None,
             live_bytes: 0,
             stored_bytes: 0,
         };
@@ -65,6 +68,27 @@ impl SymbolTable {
     }
 
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
+        let id = self.find_or_add(text);
+        self.note(id);
+        id
+    }
+
+    /// From now on notes which strings are in use: those interned, and those told to [`SymbolTable::note`].
+    pub(crate) fn begin_noting(&mut self) {
+        self.noted = Some(vec![false; self.spans.len()]);
+    }
+
+    /// Notes that a string is in use.
+    #[inline]
+    pub(crate) fn note(&mut self, id: u32) {
+        if let Some(noted) = &mut self.noted {
+            let at = id as usize;
+            noted.resize(noted.len().max(at + 1), false);
+            noted[at] = true;
+        }
+    }
+
+    fn find_or_add(&mut self, text: &str) -> u32 {
         let hash = self.hasher.hash_one(text);
         if let Some(id) = self.ids.find(hash, |id| self.get(*id) == text) {
             return *id;
@@ -86,11 +110,12 @@ impl SymbolTable {
         id
     }
 
-    /// Drops every string for which `is_live` is false, and rewrites the slabs when more than a quarter is dead.
-    pub(crate) fn retain(&mut self, is_live: impl Fn(u32) -> bool) {
+    /// Drops every string that is not noted, and rewrites the slabs when more than a quarter is dead.
+    pub(crate) fn retain_noted(&mut self) {
+        let Some(noted) = self.noted.take() else { return };
         let Self { slabs, spans, ids, free, live_bytes, .. } = self;
         ids.retain(|id| {
-            let keep = *id == EMPTY || is_live(*id);
+            let keep = *id == EMPTY || noted.get(*id as usize).copied().unwrap_or(false);
             if !keep {
                 *live_bytes -= resolve(slabs, spans, *id).len();
                 free.push(*id);
@@ -100,7 +125,9 @@ impl SymbolTable {
         if (self.stored_bytes - self.live_bytes) * 4 > self.stored_bytes {
             self.rewrite();
         }
-        self.ids.shrink_to_fit(|id| self.hasher.hash_one(resolve(&self.slabs, &self.spans, *id)));
+        if self.ids.len() < self.ids.capacity() / 4 {
+            self.ids.shrink_to_fit(|id| self.hasher.hash_one(resolve(&self.slabs, &self.spans, *id)));
+        }
     }
 
     /// Returns the number of strings, the empty one not counted.
@@ -166,7 +193,9 @@ mod tests {
         let mut table = SymbolTable::new();
         let ids: Vec<u32> = (0..100_000).map(|n| table.intern(&format!("value-{n}"))).collect();
         assert_eq!(table.intern("value-7"), ids[7]);
-        table.retain(|id| ids.binary_search(&id).is_ok_and(|at| at % 3 == 0));
+        table.begin_noting();
+        ids.iter().step_by(3).for_each(|id| table.note(*id));
+        table.retain_noted();
         assert_eq!(table.get(ids[99_999]), "value-99999");
         assert_eq!((table.find("value-3"), table.find("value-4")), (Some(ids[3]), None));
         assert!(table.stored_bytes < 600_000, "dead bytes are given back: {}", table.stored_bytes);

@@ -70,17 +70,21 @@ impl Dictionary {
         labels: &[(u32, u32)],
         symbols: &dyn SymbolText,
     ) -> (u32, bool) {
-        let n_same = of.last.iter().zip(labels).take_while(|(a, b)| a == b).count();
-        of.last_translated.truncate(n_same);
-        for (at, (name, value)) in labels.iter().enumerate().skip(n_same) {
-            let same_name = of.last.get(at).is_some_and(|last| last.0 == *name);
-            let name = match of.last_translated_name(at).filter(|_| same_name) {
-                Some(known) => known,
-                None => self.code(&mut of.codes, *name, symbols),
+        for (at, (name, value)) in labels.iter().enumerate() {
+            // Neighbours share most labels, be they before or behind the one in which they differ.
+            let translated = match (of.last.get(at), of.last_translated.get(at)) {
+                (Some(last), Some(known)) if last == &(*name, *value) => *known,
+                (Some(last), Some(known)) if last.0 == *name => {
+                    (known.0, self.code(&mut of.codes, *value, symbols))
+                }
+                _ => (self.code(&mut of.codes, *name, symbols), self.code(&mut of.codes, *value, symbols)),
             };
-            let value = self.code(&mut of.codes, *value, symbols);
-            of.last_translated.push((name, value));
+            match of.last_translated.get_mut(at) {
+                Some(slot) => *slot = translated,
+                None => of.last_translated.push(translated),
+            }
         }
+        of.last_translated.truncate(labels.len());
         of.last.clear();
         of.last.extend_from_slice(labels);
         self.sets.intern(&of.last_translated)
@@ -88,12 +92,6 @@ impl Dictionary {
 
     fn code(&mut self, codes: &mut FastMap<u32, u32>, code: u32, symbols: &dyn SymbolText) -> u32 {
         *codes.entry(code).or_insert_with(|| self.texts.intern(symbols.text(code).as_bytes()).0)
-    }
-}
-
-impl Translation {
-    fn last_translated_name(&self, at: usize) -> Option<u32> {
-        self.last_translated.get(at).map(|(name, _)| *name)
     }
 }
 

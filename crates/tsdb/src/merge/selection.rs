@@ -99,6 +99,11 @@ impl Selection for Merged {
                 is_first = false;
                 continue;
             }
+            // Mostly one part follows the other, and nothing need be copied.
+            let is_behind = out.times_ms.last().is_none_or(|last| *last < part.range.start_ms);
+            if is_behind && part.selection.read_behind(member.idx as usize, range, out)? {
+                continue;
+            }
             let mut spare = self.spare.lock().pop().unwrap_or_default();
             let result = part.selection.read(member.idx as usize, range, &mut spare);
             merge_columns(out, &spare);

@@ -53,6 +53,20 @@ impl CodedSelection for Coded {
             visit(&coded, &texts);
         }
     }
+    fn read_behind(
+        &self,
+        idx: usize,
+        range: TimeRange,
+        out: &mut SampleColumns,
+    ) -> Result<bool, SelectError> {
+        let mut own = SampleColumns::default();
+        self.read(idx, range, &mut own)?;
+        let is_behind =
+            out.times_ms.last().is_none_or(|last| own.times_ms.first().is_none_or(|first| last < first));
+        assert!(is_behind, "asked only where all samples lie behind");
+        merge_columns(out, &own);
+        Ok(true)
+    }
 }
 
 type Samples = BTreeMap<u8, BTreeMap<i64, u8>>;
@@ -131,6 +145,13 @@ fn one_source_is_passed_straight_through() {
 #[test]
 fn names_are_merged_sorted() {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(merge_names(vec![list(&["a", "c"]), list(&["b", "c"])]), list(&["a", "b", "c"]));
-    assert_eq!(merge_names(vec![]), list(&[]));
+    let check = |a: &[&str], b: &[&str], want: &[&str]| {
+        assert_eq!(merge_names(list(a), list(b)), list(want));
+        assert_eq!(merge_names(list(b), list(a)), list(want));
+    };
+    check(&["a", "c"], &["b", "c"], &["a", "b", "c"]);
+    check(&["a", "d"], &["b", "c", "e", "f"], &["a", "b", "c", "d", "e", "f"]);
+    check(&["a", "b"], &["a", "b"], &["a", "b"]);
+    check(&["a"], &[], &["a"]);
+    check(&[], &[], &[]);
 }

@@ -17,7 +17,7 @@ use wf_model::{Labels, LabelsBuilder};
 use super::ToolError;
 use crate::FastMap;
 use crate::block::{Block, BlockError, BlockWriter, MetaDraft, OutChunk, Ulid};
-use crate::chunk::{Encoding, XorState};
+use crate::chunk::{Encoding, Sample as StoredSample, Writer};
 use crate::disk::{Disk, os_disk};
 
 /// Length of a block unless a longer one is asked for, ms.
@@ -26,7 +26,7 @@ pub const BLOCK_MS: i64 = 2 * 3_600_000;
 /// Samples sorted in memory: 24 B each, half as much again while they are sorted.
 const RUN_SAMPLES: usize = 1 << 20;
 
-const CHUNK_SAMPLES: usize = 120;
+const CHUNK_SAMPLES: u16 = 120;
 
 /// Bytes of a sample in the scratch file: rank, time, value.
 const SAMPLE_BYTES: usize = 20;
@@ -77,6 +77,19 @@ pub fn create_blocks(
     request: Request<'_>,
     each: &mut dyn FnMut(&Arc<Block>) -> Result<(), ToolError>,
 ) -> Result<Outcome, ToolError> {
+    create_blocks_of(Encoding::Xor, input, output, request, each)
+}
+
+/// As [`create_blocks`], with chunks of another encoding of floats.
+/// # Errors
+/// As [`create_blocks`].
+pub fn create_blocks_of(
+    floats: Encoding,
+    input: &Path,
+    output: &Path,
+    request: Request<'_>,
+    each: &mut dyn FnMut(&Arc<Block>) -> Result<(), ToolError>,
+) -> Result<Outcome, ToolError> {
     let disk = os_disk();
     let page = disk.map(input).map_err(BlockError::io("read", input))?;
     let mut series = Series::default();
@@ -95,7 +108,8 @@ pub fn create_blocks(
         sorter.push(Row { rank, time_ms, value: sample.value })
     })?;
     sorter.flush()?;
-    let maker = Maker { disk: &disk, output, request, labels: &labels, each, outcome: Outcome::default() };
+    let outcome = Outcome::default();
+    let maker = Maker { disk: &disk, output, request, floats, labels: &labels, each, outcome };
     maker.run(&sorter)
 }
 
@@ -247,6 +261,7 @@ struct Maker<'a> {
     disk: &'a Arc<dyn Disk>,
     output: &'a Path,
     request: Request<'a>,
+    floats: Encoding,
     labels: &'a [Labels],
     each: &'a mut dyn FnMut(&Arc<Block>) -> Result<(), ToolError>,
     outcome: Outcome,
@@ -336,20 +351,20 @@ impl<'a> Maker<'a> {
         let (Some(first), Some(last)) = (block.samples.first(), block.samples.last()) else { return Ok(()) };
         block.min_time = block.min_time.min(first.0);
         block.max_time = block.max_time.max(last.0.saturating_add(1));
+        let mut writer = Writer::new(CHUNK_SAMPLES, self.floats);
         let mut encoded = Vec::new();
-        for part in block.samples.chunks(CHUNK_SAMPLES) {
-            let (mut state, mut data) = (XorState::default(), Vec::new());
-            part.iter().for_each(|(time_ms, value)| state.append(&mut data, *time_ms, *value));
-            let span = part.first().zip(part.last()).map_or((0, 0), |(first, last)| (first.0, last.0));
-            encoded.push((span, data));
+        for (time_ms, value) in &block.samples {
+            let ended = writer.push(&StoredSample::float(*time_ms, *value));
+            encoded.extend(ended.map_err(|error| ToolError::Request(error.to_string()))?);
         }
+        encoded.extend(writer.finish());
         let chunks: Vec<OutChunk<'_>> = encoded
             .iter()
-            .map(|((min_time, max_time), data)| OutChunk {
-                min_time: *min_time,
-                max_time: *max_time,
-                encoding: Encoding::Xor,
-                data,
+            .map(|chunk| OutChunk {
+                min_time: chunk.min_time_ms,
+                max_time: chunk.max_time_ms,
+                encoding: chunk.encoding,
+                data: &chunk.bytes,
             })
             .collect();
         let ordinal = |text: &str| {

@@ -60,12 +60,15 @@ fn dump(
     range: TimeRange,
 ) -> BTreeMap<Labels, Vec<(i64, u64)>> {
     let selection = source.select(&SelectRequest { matchers, range }).unwrap();
-    let mut out = SampleColumns::default();
+    let (mut out, mut newest) = (SampleColumns::default(), SampleColumns::default());
     let mut all = BTreeMap::new();
     let column = selection.label_column("n");
     for idx in 0..selection.len() {
         selection.read(idx, range, &mut out).unwrap();
         let samples = out.times_ms.iter().copied().zip(out.values.iter().map(|value| value.to_bits()));
+        selection.read_newest(idx, range, &mut newest).unwrap();
+        let last = newest.times_ms.last().copied().zip(newest.values.last().map(|value| value.to_bits()));
+        assert_eq!(last, samples.clone().next_back(), "the newest sample is the last of all");
         let labels = selection.labels(idx);
         assert_eq!(&*column.values[column.codes[idx] as usize], labels.get("n").unwrap_or(""));
         // Storage may return a series whose chunks, but not samples, touch the range.

@@ -16,6 +16,7 @@ use wf_tsdb::block::{
 };
 use wf_tsdb::chunk::{Encoding, XorState};
 use wf_tsdb::disk::os_disk;
+use wf_tsdb::{Tsdb, TsdbOptions};
 
 use crate::peers::{Dump, dump, peer, value_text};
 
@@ -237,6 +238,13 @@ fn a_block_with_mixed_up_versions_is_read_and_repaired() {
         assert_eq!(labels, [r#"{a="1", b="1"}"#, r#"{a="2", b="1"}"#]);
     };
     check();
+    let data = tempfile::tempdir().unwrap();
+    let inside = data.path().join("01BZJ9WJQPWHGNC2W4J9TA62KC");
+    copy(&folder, &inside);
+    let options = TsdbOptions { compaction_thread: false, ..TsdbOptions::default() };
+    let tsdb = Tsdb::open(data.path(), options, 1_500_000_000_000).unwrap();
+    assert_eq!(fs::read(inside.join("index")).unwrap()[4], 2, "opening the database repairs");
+    tsdb.close().unwrap();
     assert!(repair_index_version(&os_disk(), &path).unwrap());
     assert!(!repair_index_version(&os_disk(), &path).unwrap());
     assert_eq!(fs::read(path.join("index")).unwrap()[4], 2);

@@ -13,8 +13,6 @@ pub(super) struct Case<'a> {
     pub(super) theirs: &'a Answer,
     /// Asks 2.42 something else about the same times.
     pub(super) ask: &'a dyn Fn(&str) -> Answer,
-    /// Whether a rule of our optimiser changed the plan.
-    pub(super) has_rule: &'a dyn Fn(&str) -> bool,
 }
 
 /// A known difference: why, and how it is recognised.
@@ -28,7 +26,7 @@ const fn known(reason: &'static str, explains: fn(&Case<'_>) -> bool) -> Differe
 }
 
 /// All of them; the first that explains a case counts it.
-pub(super) static DIFFERENCES: [Difference; 12] = [
+pub(super) static DIFFERENCES: [Difference; 11] = [
     known("topk and bottomk: which of equal values wins follows the order of storage", |case| {
         case.is_ranked() && case.same_values_by_time()
     }),
@@ -55,10 +53,6 @@ pub(super) static DIFFERENCES: [Difference; 12] = [
     known("3.x finds duplicate matches before a comparison filters them away", |case| {
         case.refuses_pairs_that_are_filtered()
     }),
-    known(
-        "ours selects no series that have no partner in a join: that these are ambiguous is no error then",
-        |case| case.is_spared_by_our_plan(),
-    ),
     known("since 3.0 series that become alike at different times are one series, not an error", |case| {
         case.may_join_series()
     }),
@@ -95,12 +89,6 @@ impl Case<'_> {
 
     fn is_refused_by_ours(&self) -> bool {
         matches!(self.ours, Answer::Refused(_))
-    }
-
-    fn is_spared_by_our_plan(&self) -> bool {
-        let only_theirs =
-            *self.theirs == Answer::Refused("execution".to_owned()) && !self.is_refused_by_ours();
-        only_theirs && (self.has_rule)("matcher-propagation")
     }
 
     /// A counter near zero whose window begins before it does.

@@ -25,6 +25,7 @@ trait Cell: Clone + Default {
 }
 
 impl Cell for Sum {
+    #[inline]
     fn add(&mut self, value: f64) {
         Sum::add(self, value);
     }
@@ -192,20 +193,24 @@ fn run<C: Cell>(
     let n_cells = n_groups * n_steps;
     let held = cx.hold(n_cells as u64)?;
     let mut cells = vec![C::default(); n_cells];
-    let mut filled = StepSet::default();
-    filled.reset(n_cells);
+    let mut filled = vec![StepSet::default(); n_groups];
+    filled.iter_mut().for_each(|steps| steps.reset(n_steps));
     let mut histograms = HistogramCells::new(on_histogram);
     for_each_series(&*inputs.op, cx, |idx, column, cx| {
-        let base = inputs.groups.of[idx] as usize * n_steps;
-        for step in column.floats.iter() {
-            cells[base + step].add(column.values[step]);
-            filled.insert(base + step);
+        let group = inputs.groups.of[idx] as usize;
+        let base = group * n_steps;
+        let own = &mut cells[base..base + n_steps];
+        for steps in column.floats.runs() {
+            for (cell, value) in own[steps.clone()].iter_mut().zip(&column.values[steps]) {
+                cell.add(*value);
+            }
         }
+        filled[group].insert_all(&column.floats);
         for (step, histogram) in &column.histograms {
             match on_histogram {
                 OnHistogram::Count => {
-                    cells[base + step].add(0.0);
-                    filled.insert(base + step);
+                    own[*step].add(0.0);
+                    filled[group].insert(*step);
                 }
                 OnHistogram::Ignore => {
                     cx.remarks.info(inputs.pos, format!("ignored histogram in {} aggregation", op.as_str()));
@@ -221,13 +226,14 @@ fn run<C: Cell>(
         Ok(())
     })?;
     let mut series = Vec::with_capacity(n_groups);
-    for group in 0..n_groups {
+    for (group, filled) in filled.iter().enumerate() {
         let mut column = Column::new(n_steps);
         for step in 0..n_steps {
             let cell = group * n_steps + step;
-            let histogram = histograms.finish(cell, filled.contains(cell), inputs.pos, &mut cx.remarks);
+            let has_floats = filled.contains(step);
+            let histogram = histograms.finish(cell, has_floats, inputs.pos, &mut cx.remarks);
             match histogram {
-                Finished::None if filled.contains(cell) => column.set_float(step, cells[cell].value()),
+                Finished::None if has_floats => column.set_float(step, cells[cell].value()),
                 Finished::Histogram(histogram) => column.push_histogram(step, Arc::new(histogram)),
                 Finished::None | Finished::Omitted => {}
             }

@@ -1,7 +1,5 @@
 //! Aggregations that look at all values of a group at once: `quantile`, `count_values`.
 
-use std::collections::BTreeMap;
-
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use wf_model::float::format_f;
@@ -72,24 +70,27 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
         return Err(invalid_label_name(label));
     }
     let n_steps = inputs.n_steps;
-    let mut counted: BTreeMap<(u32, String), Column> = BTreeMap::new();
+    let mut counted: HashMap<(u32, Counted), Column, FixedState> = HashMap::default();
     for_each_series(&*inputs.op, cx, |idx, column, _| {
         for step in column.steps().iter() {
-            let text = match column.get(step) {
-                Some(Point::Float(value)) => format_f(value),
-                Some(Point::Histogram(histogram)) => histogram.to_string(),
+            let what = match column.get(step) {
+                Some(Point::Float(value)) => Counted::Float(value.to_bits()),
+                Some(Point::Histogram(histogram)) => Counted::Histogram(histogram.to_string()),
                 None => continue,
             };
-            let counts = counted.entry((inputs.groups.of[idx], text)).or_insert_with(|| Column::new(n_steps));
+            let counts = counted.entry((inputs.groups.of[idx], what)).or_insert_with(|| Column::new(n_steps));
             let before = if counts.floats.contains(step) { counts.values[step] } else { 0.0 };
             counts.set_float(step, before + 1.0);
         }
         Ok(())
     })?;
+    let texts = counted.into_iter().map(|((group, what), counts)| (group, what.text(), counts));
+    let mut counted: Vec<(u32, String, Column)> = texts.collect();
+    counted.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     // Overwriting a label that distinguished two groups can make their series equal: their counts add up.
     let mut by_labels: HashMap<Labels, usize, FixedState> = HashMap::default();
     let mut series: Vec<Series> = Vec::new();
-    for ((group, text), counts) in counted {
+    for (group, text, counts) in counted {
         let mut builder = LabelsBuilder::from_labels(&inputs.groups.labels[group as usize]);
         builder.set(label, &text);
         let labels = builder.build();
@@ -103,6 +104,23 @@ pub(crate) fn count_values(inputs: &Inputs, label: &str, cx: &mut Cx<'_>) -> Res
         }
     }
     Ok(Box::new(Materialized::new(series, cx)?))
+}
+
+/// A value that is counted; its text is made once, not for every sample.
+#[derive(PartialEq, Eq, Hash)]
+enum Counted {
+    /// By its bits: there are several kinds of NaN, whose counts add up in the end.
+    Float(u64),
+    Histogram(String),
+}
+
+impl Counted {
+    fn text(self) -> String {
+        match self {
+            Self::Float(bits) => format_f(f64::from_bits(bits)),
+            Self::Histogram(text) => text,
+        }
+    }
 }
 
 fn add_counts(to: &mut Column, counts: &Column) {

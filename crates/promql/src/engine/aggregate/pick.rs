@@ -54,15 +54,25 @@ pub(crate) fn extremes(
     let counts = counts(k, n_steps)?.unwrap_or_else(|| vec![0; n_steps]);
     let mut held = cx.hold((groups.len() * n_steps) as u64)?;
     let mut best = vec![Best::default(); groups.len() * n_steps];
+    // What is worse than this has no chance: nearly all values are turned away here, by a look at eight bytes.
+    let no_bar = if is_top { f64::NEG_INFINITY } else { f64::INFINITY };
+    let mut bars = vec![no_bar; best.len()];
     let mut has_histograms = false;
     for_each_series(&*op, cx, |idx, column, _| {
         has_histograms |= !column.histograms.is_empty();
-        let cells = &mut best[groups.of[idx] as usize * n_steps..][..n_steps];
-        let n_kept = column
-            .floats
-            .iter()
-            .filter(|step| cells[*step].offer((column.values[*step], idx), counts[*step], is_top));
-        held.grow(n_kept.count() as u64)
+        let own = groups.of[idx] as usize * n_steps;
+        let (cells, bars) = (&mut best[own..own + n_steps], &mut bars[own..own + n_steps]);
+        let mut n_kept = 0;
+        for step in column.floats.runs().flatten() {
+            let (value, bar) = (column.values[step], &mut bars[step]);
+            if is_top && value < *bar || !is_top && value > *bar {
+                continue;
+            }
+            n_kept += u64::from(cells[step].offer((value, idx), counts[step], is_top));
+            *bar =
+                cells[step].last_wanted.map_or(no_bar, |(last, _)| if last.is_nan() { no_bar } else { last });
+        }
+        held.grow(n_kept)
     })?;
     if has_histograms {
         let name = if is_top { "topk" } else { "bottomk" };

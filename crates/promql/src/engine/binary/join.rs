@@ -33,6 +33,12 @@ impl Rule {
         self.matching.cardinality == Cardinality::OneToMany
     }
 
+    /// Returns the values as left and right one.
+    #[inline]
+    fn sides(&self, many: f64, one: f64) -> (f64, f64) {
+        if self.many_is_right() { (one, many) } else { (many, one) }
+    }
+
     fn is_one_to_one(&self) -> bool {
         self.matching.cardinality == Cardinality::OneToOne
     }
@@ -205,26 +211,23 @@ impl VectorOp for Join {
 
 /// Both sides are plain floats.
 fn combine_floats(rule: &Rule, many: &mut Column, one: &Column) {
-    let filters = rule.op.is_comparison() && !rule.return_bool;
     let is_trim = matches!(rule.op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
-    for step in 0..rule.n_steps {
-        if !many.floats.contains(step) {
-            continue;
-        }
-        if !one.floats.contains(step) || is_trim {
-            many.floats.remove(step);
-            continue;
-        }
-        let (a, b) = (many.values[step], one.values[step]);
-        let (left, right) = if rule.many_is_right() { (b, a) } else { (a, b) };
-        let result = floats(rule.op, left, right);
-        if !filters {
-            many.values[step] = result;
-        } else if result == 0.0 {
-            many.floats.remove(step);
-        } else {
-            many.values[step] = left;
-        }
+    if is_trim {
+        return many.floats.reset(rule.n_steps);
+    }
+    many.floats.keep_only(&one.floats);
+    if rule.op.is_comparison() && !rule.return_bool {
+        many.retain_floats(|step, value| {
+            let (left, right) = rule.sides(*value, one.values[step]);
+            *value = left;
+            floats(rule.op, left, right) != 0.0
+        });
+        return;
+    }
+    // Gaps are computed too: a branch per step costs more than the arithmetic.
+    for (value, one) in many.values.iter_mut().zip(&one.values) {
+        let (left, right) = rule.sides(*value, *one);
+        *value = floats(rule.op, left, right);
     }
 }
 

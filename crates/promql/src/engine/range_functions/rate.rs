@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wf_model::FloatHistogram;
 use wf_model::histogram::CounterResetHint;
 
+use super::lie::{Lie, seconds};
 use super::sweep::Sweep;
 use super::{Kernel, Notes, Output};
 use crate::engine::column::Column;
@@ -37,32 +38,16 @@ impl Kernel for Rate {
     }
 
     fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
-        let resets = if self.is_counter { resets(sweep.values) } else { Vec::new() };
-        let mut rest = resets.as_slice();
-        // Regular scrapes lie the same way in every window: what follows from that is computed once.
-        let mut lie = Lie::default();
-        for (step, from, to) in sweep.windows() {
-            if to - from < 2 {
-                continue;
-            }
-            let (first, last) = (sweep.values[from], sweep.values[to - 1]);
-            // A reset at the first sample of a window happened before it.
-            while let [(at, _), later @ ..] = rest
-                && *at <= from
-            {
-                rest = later;
-            }
-            let in_window = rest.iter().take_while(|(at, _)| *at < to);
-            let change = in_window.fold(last - first, |sum, (_, lost)| sum + lost);
-            let end_ms = sweep.spec.end_ms(step);
-            let start_ms = end_ms.saturating_sub(sweep.spec.range_ms);
-            let (first_ms, last_ms) = (sweep.times_ms[from], sweep.times_ms[to - 1]);
-            let gaps = [first_ms - start_ms, last_ms - first_ms, end_ms - last_ms];
-            if gaps != lie.gaps || to - from != lie.n_samples {
-                lie = Lie::new(gaps, to - from);
-            }
-            out.set_float(step, change * lie.factor(*self, first, change));
+        out.floats.clone_from(&sweep.bounds.with_two);
+        if sweep.is_rising || !self.is_counter {
+            self.sweep_without_resets(sweep, out);
+        } else {
+            self.sweep_with_resets(sweep, out);
         }
+        true
+    }
+
+    fn extrapolates(&self) -> bool {
         true
     }
 
@@ -72,6 +57,40 @@ impl Kernel for Rate {
 }
 
 impl Rate {
+    fn sweep_without_resets(self, sweep: &Sweep<'_>, out: &mut Column) {
+        let (Some(lowest), Some(highest)) = (sweep.values.first(), sweep.values.last()) else { return };
+        if sweep.is_rising && lowest == highest && lowest.is_finite() {
+            // Nearly half of all counters stand still. The column is zero already.
+            return;
+        }
+        for (steps, lie, windows) in sweep.alike() {
+            for (rate, (from, to)) in out.values[steps].iter_mut().zip(windows) {
+                let first = sweep.values[*from];
+                let change = sweep.values[to - 1] - first;
+                *rate = change * lie.factor(self, first, change);
+            }
+        }
+    }
+
+    fn sweep_with_resets(self, sweep: &Sweep<'_>, out: &mut Column) {
+        let resets = resets(sweep.values);
+        let mut rest = resets.as_slice();
+        for (steps, lie, windows) in sweep.alike() {
+            for (rate, (from, to)) in out.values[steps].iter_mut().zip(windows) {
+                let (first, last) = (sweep.values[*from], sweep.values[to - 1]);
+                // A reset at the first sample of a window happened before it.
+                while let [(at, _), later @ ..] = rest
+                    && at <= from
+                {
+                    rest = later;
+                }
+                let in_window = rest.iter().take_while(|(at, _)| at < to);
+                let change = in_window.fold(last - first, |sum, (_, lost)| sum + lost);
+                *rate = change * lie.factor(self, first, change);
+            }
+        }
+    }
+
     fn floats(self, window: &Window<'_>, notes: &mut Notes<'_>) -> Option<f64> {
         let samples = &window.floats;
         let start = self.usable_start(samples, window);
@@ -163,62 +182,8 @@ impl Rate {
     }
 }
 
-/// How samples lie in a window, and how far a change between them is extrapolated to its ends. All in seconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lie {
-    /// From the start of the window to the first sample, to the last, to the end of the window, ms.
-    gaps: [i64; 3],
-    n_samples: usize,
-    sampled: f64,
-    to_start: f64,
-    to_end: f64,
-    window: f64,
-    /// Sampled and extrapolated time as a multiple of the sampled.
-    share: f64,
-    /// The same per second of the window.
-    share_per_second: f64,
-}
-
-impl Lie {
-    fn new(gaps: [i64; 3], n_samples: usize) -> Self {
-        let [mut to_start, sampled, mut to_end] = gaps.map(seconds);
-        let window = seconds(gaps.iter().sum());
-        let between = sampled / (n_samples - 1) as f64;
-        let threshold = between * 1.1;
-        if to_start >= threshold {
-            to_start = between / 2.0;
-        }
-        if to_end >= threshold {
-            to_end = between / 2.0;
-        }
-        let share = (sampled + to_start + to_end) / sampled;
-        Self { gaps, n_samples, sampled, to_start, to_end, window, share, share_per_second: share / window }
-    }
-
-    #[inline]
-    fn factor(&self, rate: Rate, first: f64, change: f64) -> f64 {
-        // A counter was not below zero: going back further than to its zero would say so. It is further away than the
-        // start of the window when the first value exceeds the change.
-        let may_cross_zero = first < change || self.sampled < self.to_start;
-        if rate.is_counter && may_cross_zero && change > 0.0 && first >= 0.0 {
-            let to_start = self.to_start.min(self.sampled * (first / change));
-            let share = (self.sampled + to_start + self.to_end) / self.sampled;
-            return if rate.is_rate { share / self.window } else { share };
-        }
-        if rate.is_rate { self.share_per_second } else { self.share }
-    }
-}
-
-fn seconds(span_ms: i64) -> f64 {
-    span_ms as f64 / 1000.0
-}
-
 /// Returns where values drop: the index of the lower sample and the value before it, which the drop lost.
 fn resets(values: &[f64]) -> Vec<(usize, f64)> {
-    let never_drops = values.iter().zip(values.iter().skip(1)).all(|(before, value)| value >= before);
-    if never_drops {
-        return Vec::new();
-    }
     let pairs = values.iter().zip(values.iter().skip(1)).enumerate();
     pairs.filter(|(_, (before, value))| value < before).map(|(idx, (before, _))| (idx + 1, *before)).collect()
 }

@@ -1,7 +1,9 @@
 //! `deriv`, `predict_linear` and `double_exponential_smoothing`: trends over the floats of a window.
 
+use super::sweep::Sweep;
 use super::{Kernel, Notes, Output};
-use crate::engine::compensated::Sum;
+use crate::engine::column::Column;
+use crate::engine::compensated;
 use crate::engine::result::SampleValue;
 use crate::engine::scalar::Scalar;
 use crate::engine::window::{SampleSlice, Window};
@@ -20,17 +22,13 @@ fn linear_regression(samples: &SampleSlice<'_, f64>, intercept_ms: i64) -> (f64,
     if samples.values.iter().all(|value| *value == first) {
         return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
     }
-    let (mut x_sum, mut y_sum, mut xy_sum, mut xx_sum) =
-        (Sum::default(), Sum::default(), Sum::default(), Sum::default());
+    let (mut sums, mut lost) = ([0.0; 4], [0.0; 4]);
     for (time_ms, y) in samples.times_ms.iter().zip(samples.values) {
         let x = (time_ms - intercept_ms) as f64 / 1000.0;
-        x_sum.add(x);
-        y_sum.add(*y);
-        xy_sum.add(x * y);
-        xx_sum.add(x * x);
+        compensated::add_each([x, *y, x * y, x * x], &mut sums, &mut lost);
     }
     let n = samples.len() as f64;
-    let (x, y, xy, xx) = (x_sum.value(), y_sum.value(), xy_sum.value(), xx_sum.value());
+    let [x, y, xy, xx] = std::array::from_fn(|idx| compensated::corrected(sums[idx], lost[idx]));
     let slope = (xy - x * y / n) / (xx - x * x / n);
     (slope, y / n - slope * x / n)
 }
@@ -47,6 +45,13 @@ impl Kernel for Deriv {
         // The first sample's time as origin keeps the sums small.
         let (slope, _) = linear_regression(&window.floats, window.floats.times_ms[0]);
         Some(SampleValue::Float(slope))
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        for (step, samples) in sweep.slices().filter(|(_, samples)| samples.len() >= 2) {
+            out.set_float(step, linear_regression(&samples, samples.times_ms[0]).0);
+        }
+        true
     }
 }
 
@@ -66,6 +71,14 @@ impl Kernel for PredictLinear {
         }
         let (slope, intercept) = linear_regression(&window.floats, self.grid.time_ms(window.step));
         Some(SampleValue::Float(slope * self.ahead.at(window.step) + intercept))
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>, out: &mut Column) -> bool {
+        for (step, samples) in sweep.slices().filter(|(_, samples)| samples.len() >= 2) {
+            let (slope, intercept) = linear_regression(&samples, self.grid.time_ms(step));
+            out.set_float(step, slope * self.ahead.at(step) + intercept);
+        }
+        true
     }
 }
 

@@ -52,7 +52,9 @@ impl Kernel for Statistic {
             Self::Max => sweep_extremes(sweep, |new, best| new > best, |(_, value)| value, out),
             Self::MinTime => sweep_extremes(sweep, |new, best| new <= best, seconds, out),
             Self::MaxTime => sweep_extremes(sweep, |new, best| new >= best, seconds, out),
-            Self::Stddev | Self::Stdvar | Self::Mad => return false,
+            Self::Stddev => sweep_variances(sweep, f64::sqrt, out),
+            Self::Stdvar => sweep_variances(sweep, |variance| variance, out),
+            Self::Mad => return false,
         }
         true
     }
@@ -87,17 +89,56 @@ fn extreme(samples: &SampleSlice<'_, f64>, beats: impl Fn(f64, f64) -> bool) -> 
     best
 }
 
-/// Population variance by Welford's method, compensated.
-fn variance(values: &[f64]) -> f64 {
-    let (mut count, mut mean, mut lost_mean, mut squares, mut lost_squares) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for value in values {
-        count += 1.0;
-        let delta = value - (mean + lost_mean);
-        (mean, lost_mean) = compensated::add(delta / count, mean, lost_mean);
-        (squares, lost_squares) =
-            compensated::add(delta * (value - (mean + lost_mean)), squares, lost_squares);
+/// The variance of every window: as long as neighbours have the same number of samples, several side by side.
+fn sweep_variances(sweep: &Sweep<'_>, result: impl Fn(f64) -> f64, out: &mut Column) {
+    let mut waiting: Vec<(usize, &[f64])> = Vec::with_capacity(LANES);
+    let mut finish = |waiting: &mut Vec<(usize, &[f64])>| {
+        if let Some(windows) = waiting.first_chunk::<LANES>() {
+            let variances = variances(windows.map(|(_, values)| values));
+            for ((step, _), variance) in windows.iter().zip(variances) {
+                out.set_float(*step, result(variance));
+            }
+        } else {
+            for (step, values) in waiting.iter() {
+                out.set_float(*step, result(variance(values)));
+            }
+        }
+        waiting.clear();
+    };
+    for (step, samples) in sweep.slices() {
+        if waiting.first().is_some_and(|(_, values)| values.len() != samples.len()) {
+            finish(&mut waiting);
+        }
+        waiting.push((step, samples.values));
+        if waiting.len() == LANES {
+            finish(&mut waiting);
+        }
     }
-    (squares + lost_squares) / count
+    finish(&mut waiting);
+}
+
+/// Windows whose variances are computed side by side.
+const LANES: usize = 4;
+
+fn variance(values: &[f64]) -> f64 {
+    let [variance] = variances([values]);
+    variance
+}
+
+/// Population variances of equally many values each, by Welford's method, compensated.
+fn variances<const N: usize>(windows: [&[f64]; N]) -> [f64; N] {
+    let n_values = windows.first().map_or(0, |values| values.len());
+    let (mut means, mut lost_means, mut squares, mut lost_squares) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
+    let mut count = 0.0;
+    for idx in 0..n_values {
+        count += 1.0;
+        let values = windows.map(|values| values[idx]);
+        let deltas: [f64; N] = std::array::from_fn(|lane| values[lane] - (means[lane] + lost_means[lane]));
+        compensated::add_each(deltas.map(|delta| delta / count), &mut means, &mut lost_means);
+        let terms = |lane: usize| deltas[lane] * (values[lane] - (means[lane] + lost_means[lane]));
+        compensated::add_each(std::array::from_fn(terms), &mut squares, &mut lost_squares);
+    }
+    std::array::from_fn(|lane| (squares[lane] + lost_squares[lane]) / count)
 }
 
 fn median_absolute_deviation(values: &[f64]) -> f64 {

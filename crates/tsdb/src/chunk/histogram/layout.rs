@@ -77,9 +77,9 @@ fn push_threshold(threshold: f64, out: &mut BitWriter) {
 }
 
 fn read_threshold(bits: &mut BitReader<'_>) -> Option<f64> {
-    Some(match bits.refill_take(8)? {
+    Some(match bits.take(8)? {
         0 => 0.0,
-        byte if byte == u64::from(THRESHOLD_IN_FULL) => f64::from_bits(bits.refill_take(64)?),
+        byte if byte == u64::from(THRESHOLD_IN_FULL) => f64::from_bits(bits.take(64)?),
         byte => f64::from_bits((byte + 1022 - THRESHOLD_BIAS) << 52),
     })
 }
@@ -136,7 +136,7 @@ fn read_bounds(bits: &mut BitReader<'_>) -> Result<Vec<f64>, ChunkError> {
     for _ in 0..n_bounds {
         let cut_off = ChunkError::Layout("it is cut off");
         bounds.push(match varbit::read_uint(bits).ok_or(cut_off)? {
-            0 => f64::from_bits(bits.refill_take(64).ok_or(cut_off)?),
+            0 => f64::from_bits(bits.take(64).ok_or(cut_off)?),
             millis => (millis - 1) as f64 / 1000.0,
         });
     }

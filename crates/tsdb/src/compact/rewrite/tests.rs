@@ -56,6 +56,36 @@ fn small_neighbours_are_joined_and_large_ones_stay() {
 }
 
 #[test]
+fn joined_xor2_chunks_keep_start_timestamps_and_stale_markers() {
+    let samples: Vec<(i64, i64, f64)> = (1..=600)
+        .map(|at| {
+            (at * 15_000, at / 70 * 1_000_000, if at % 90 == 0 { wf_model::STALE_NAN } else { at as f64 })
+        })
+        .collect();
+    let xor2 = |samples: &[(i64, i64, f64)]| {
+        let mut encoder = Xor2Encoder::begin(samples[0].0, samples[0].1, samples[0].2);
+        samples[1..].iter().for_each(|(time, start, value)| encoder.push(*time, *start, *value));
+        let span = TimeRange { start_ms: samples[0].0, end_ms: samples[samples.len() - 1].0 };
+        Input { span, encoding: Encoding::Xor2, data: Cow::Owned(encoder.into_bytes()), deleted: &[] }
+    };
+    let mut input: Vec<Input<'_>> = samples.chunks(120).map(xor2).collect();
+    input.push(chunk(&steady(1000, 120), &[]));
+    let out = rewrite(Density::Joined, &input);
+    let sizes: Vec<_> = out.iter().map(|c| (c.encoding, xor::n_samples(&c.data).unwrap())).collect();
+    assert_eq!(sizes, [(Encoding::Xor2, 480), (Encoding::Xor2, 120), (Encoding::Xor, 120)]);
+    let mut columns = SampleColumns::default();
+    for chunk in &out[..2] {
+        chunk::decode(chunk.encoding, &chunk.data, TimeRange::ALL, &mut columns).unwrap();
+    }
+    let starts = columns.start_times_ms.iter();
+    let found = columns.times_ms.iter().zip(starts).zip(&columns.values);
+    let bits = |(time, start, value): (i64, i64, f64)| (time, start, value.to_bits());
+    let want: Vec<_> = samples.into_iter().map(bits).collect();
+    let found: Vec<_> = found.map(|((time, start), value)| bits((*time, *start, *value))).collect();
+    assert_eq!(found, want);
+}
+
+#[test]
 fn chunks_that_do_not_compress_stay_below_the_bound() {
     let noise = |at: i64| f64::from_bits((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let samples: Vec<(i64, f64)> = (0..2000).map(|at| (at * at * 997, noise(at))).collect();

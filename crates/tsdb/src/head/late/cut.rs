@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use tracing::warn;
 use wf_model::TimeRange;
-use wf_series::{Acknowledge, SampleColumns};
+use wf_series::Acknowledge;
 
-use super::columns::merge_all;
 use super::in_blocks::InBlocks;
 use super::{LateChunk, LateSeries};
-use crate::chunk;
+use crate::chunk::{self, Sample};
 use crate::head::shard::shard_of;
 use crate::head::{Chain, Head};
 use crate::head_chunks::{ChunkBytes, ChunkRef, HeadChunksError};
@@ -31,6 +30,15 @@ pub(crate) struct LateCut {
     series: Vec<(u32, Arc<LateSeries>)>,
     /// From the oldest to the newest of them, ms.
     pub(crate) range: TimeRange,
+    /// Older segments of the log hold nothing else.
+    segment: u64,
+}
+
+/// What is still to be done for late samples that are in blocks.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::head) struct LateInBlocks {
+    /// The newest of their chunks, while it is not written down that they are in blocks.
+    newest: Option<ChunkRef>,
     /// Older segments of the log hold nothing else.
     segment: u64,
 }
@@ -59,6 +67,7 @@ impl LateCut {
 impl Head {
     /// Moves all late samples to chunks. `None` when there are none. Only one cut at a time.
     pub(crate) fn begin_late_cut(&self) -> Result<Option<LateCut>, LateCutError> {
+        self.settle_late_cut()?;
         if !self.has_late_samples() {
             return Ok(None);
         }
@@ -109,29 +118,33 @@ impl Head {
         self.shards[shard_of(id)].read().late.get(id).is_some_and(|late| late.n_open() > 0)
     }
 
-    /// Replaces `out` by the late samples inside `range` of the series at position `at`, without deleted ones. Damaged
-    /// chunks are passed over, reported and counted: the blocks are written without them.
-    pub(crate) fn read_late(&self, cut: &LateCut, at: usize, range: TimeRange, out: &mut SampleColumns) {
-        out.clear();
-        let Some((id, late)) = cut.series.get(at) else { return };
-        let mut all = Vec::new();
+    /// Returns the late samples inside `range` of the series at position `at`, ascending, without deleted ones; of those
+    /// of one time the one stored first. Damaged chunks are passed over, reported and counted: the blocks are written
+    /// without them.
+    pub(crate) fn read_late(&self, cut: &LateCut, at: usize, range: TimeRange) -> Vec<Sample> {
+        let Some((id, late)) = cut.series.get(at) else { return Vec::new() };
+        let mut all: Vec<Sample> = Vec::new();
         for chunk in late.full_chunks().iter().filter(|chunk| chunk.span.overlaps(range)) {
-            let mut columns = SampleColumns::default();
-            let decoded = self.chunk_files.chunk(chunk.chunk).map_err(|error| Chain(&error).to_string());
             let decode = |bytes: ChunkBytes| {
-                chunk::decode(bytes.encoding, &bytes, range, &mut columns).map_err(|error| error.to_string())
+                chunk::samples(bytes.encoding, &bytes, range).map_err(|error| error.to_string())
             };
-            if let Err(error) = decoded.and_then(decode) {
-                self.counters.head_chunk_corruptions.add(1);
-                warn!(error, "a chunk of late samples is damaged: they are lost");
+            let bytes = self.chunk_files.chunk(chunk.chunk).map_err(|error| Chain(&error).to_string());
+            match bytes.and_then(decode) {
+                Ok(mut samples) => all.append(&mut samples),
+                Err(error) => {
+                    self.counters.head_chunk_corruptions.add(1);
+                    warn!(error, "a chunk of late samples is damaged: they are lost");
+                }
             }
-            all.push(columns);
         }
-        *out = merge_all(all);
+        // Stable: what was stored first comes first, and stays.
+        all.sort_by_key(|sample| sample.time_ms);
+        all.dedup_by_key(|sample| sample.time_ms);
         let deleted = self.shards[shard_of(*id)].read().deleted.get(*id).cloned();
         if let Some(deleted) = deleted {
-            deleted.apply(out);
+            all.retain(|sample| !deleted.contains(sample.time_ms));
         }
+        all
     }
 
     /// Forgets what is in blocks now, which readers see already. Returns how many chunks that were.
@@ -143,11 +156,23 @@ impl Head {
             n_forgotten += self.shards[shard_of(id)].write().late.forget_through(id, last.chunk);
         }
         self.counters.chunks_removed.add(n_forgotten as u64);
+        *self.late_in_blocks.lock() = Some(LateInBlocks { newest, segment: cut.segment });
+        self.settle_late_cut()?;
+        Ok(n_forgotten)
+    }
+
+    /// Writes down what the last cut moved to blocks and drops its segments, unless that is done. Until then a start
+    /// would bring back what is in blocks, even what was deleted there since.
+    fn settle_late_cut(&self) -> Result<(), LateCutError> {
+        let mut open = self.late_in_blocks.lock();
+        let Some(LateInBlocks { newest, segment }) = *open else { return Ok(()) };
         if let Some(newest) = newest {
             self.log_in_blocks(newest)?;
+            *open = Some(LateInBlocks { newest: None, segment });
         }
-        self.wbl.open()?.truncate_before(cut.segment)?;
-        Ok(n_forgotten)
+        self.wbl.open()?.truncate_before(segment)?;
+        *open = None;
+        Ok(())
     }
 
     /// Writes down that the late chunks up to and including `newest` are in blocks, but for those that are here.

@@ -42,6 +42,11 @@ impl Block {
         true
     }
 
+    /// Returns the bytes of all its records.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Calls `record` and `failed` in the order of the log.
     pub(super) fn drain(
         &mut self,

@@ -5,6 +5,7 @@ use std::thread::Scope;
 
 use super::{Replay, is_ref};
 use crate::head::snapshot::{Frame, SeriesIter, SnapshotError, SnapshotReader, records};
+use crate::index::Bulk;
 
 /// Frames that wait, of a megabyte each.
 const FRAMES: usize = 4;
@@ -42,12 +43,20 @@ impl Replay<'_, '_> {
             path: "snapshot".into(),
             source,
         })?;
-        let mut symbols = Vec::new();
+        let (mut symbols, mut bulk) = (Vec::new(), Some(Bulk::default()));
         let mut n_loaded = 0;
         loop {
             let (frame, body) = frames.recv().map_err(|_| SnapshotError::Damaged("it is cut off"))??;
+            if frame != Frame::Series
+                && let Some(bulk) = bulk.take()
+            {
+                self.head.index.write().finish_bulk(bulk);
+            }
             match frame {
-                Frame::Series => n_loaded += self.load_series(&body, &mut symbols)?,
+                Frame::Series => {
+                    let bulk = bulk.as_mut().ok_or(SnapshotError::Damaged("series come after records"))?;
+                    n_loaded += self.load_series(&body, &mut symbols, bulk)?;
+                }
                 Frame::Records => {
                     let mut is_damaged = false;
                     records(&body, |record| is_damaged |= self.record(record).is_err())?;
@@ -68,7 +77,12 @@ impl Replay<'_, '_> {
     }
 
     /// Takes in the series of a frame; returns how many.
-    fn load_series(&mut self, body: &[u8], symbols: &mut Vec<u32>) -> Result<u64, SnapshotError> {
+    fn load_series(
+        &mut self,
+        body: &[u8],
+        symbols: &mut Vec<u32>,
+        bulk: &mut Bulk,
+    ) -> Result<u64, SnapshotError> {
         let mut loaded = Vec::new();
         {
             let mut commit = self.head.commit.lock();
@@ -86,7 +100,7 @@ impl Replay<'_, '_> {
                 if !is_ref(entry.series_ref) || pairs.is_empty() {
                     return Err(SnapshotError::Damaged("a series without name or reference"));
                 }
-                let id = index.insert_interned(&pairs, entry.series_ref);
+                let id = index.insert_bulk(bulk, &pairs, entry.series_ref);
                 commit.refs.insert(entry.series_ref, id);
                 loaded.push((id, entry));
             }
@@ -94,9 +108,8 @@ impl Replay<'_, '_> {
         // The workers need the index when they write full chunks: nothing is held while they are waited for.
         for (id, entry) in &loaded {
             self.max_ref = self.max_ref.max(entry.series_ref);
-            let found = self.found.by_series.remove(&entry.series_ref).unwrap_or_default();
-            let newest = self.found.newest_kinds.remove(&entry.series_ref);
-            self.workers.push_saved(*id, found, newest, entry.state);
+            let newest = self.found.take_newest_kind(entry.series_ref);
+            self.workers.push_saved(*id, newest, entry.state, |out| self.found.take(entry.series_ref, out));
             self.late(*id, entry.series_ref);
         }
         Ok(loaded.len() as u64)

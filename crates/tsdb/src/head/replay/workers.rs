@@ -62,12 +62,22 @@ struct FoundOf {
     newest: Option<(i64, SampleKind)>,
 }
 
+/// A series of a snapshot: where its chunks and its bytes end, and, as above, the newest chunk.
+#[derive(Debug)]
+struct SavedOf {
+    id: u32,
+    chunks_end: usize,
+    bytes_end: usize,
+    newest: Option<(i64, SampleKind)>,
+}
+
 #[derive(Debug, Default)]
 struct Batch {
     /// Come before the items.
     found: Vec<FoundOf>,
     /// Series of a snapshot, which come before everything: their chunks in files, and where their bytes end.
-    saved: Vec<(FoundOf, usize)>,
+    saved: Vec<SavedOf>,
+    saved_chunks: Found,
     saved_bytes: Vec<u8>,
     items: Vec<Item>,
     /// Come after the items.
@@ -169,20 +179,22 @@ impl<'scope> Workers<'scope> {
         }
     }
 
-    /// Hands over a series of a snapshot, and the chunks that were found of it.
+    /// Hands over a series of a snapshot, and the chunks that were found of it, which `take_found` appends.
     pub(super) fn push_saved(
         &mut self,
         id: u32,
-        found: Found,
         newest: Option<(i64, SampleKind)>,
         saved: &[u8],
+        take_found: impl FnOnce(&mut Found),
     ) {
         let n_lanes = self.lanes.len();
         let lane = &mut self.lanes[shard_of(id) % n_lanes];
-        lane.filling.saved_bytes.extend_from_slice(saved);
-        let end = lane.filling.saved_bytes.len();
-        lane.filling.saved.push((FoundOf { id, found, newest }, end));
-        if end >= SAVED_BYTES {
+        let batch = &mut lane.filling;
+        take_found(&mut batch.saved_chunks);
+        batch.saved_bytes.extend_from_slice(saved);
+        let (chunks_end, bytes_end) = (batch.saved_chunks.len(), batch.saved_bytes.len());
+        batch.saved.push(SavedOf { id, chunks_end, bytes_end, newest });
+        if bytes_end >= SAVED_BYTES {
             lane.send();
         }
     }
@@ -298,10 +310,11 @@ impl Worker<'_> {
     fn take_saved(&mut self, batch: &mut Batch) {
         let head = self.head;
         let limits = Limits { min_valid: head.min_valid.load(Ordering::Relaxed), rules: head.chunk_rules };
-        let mut start = 0;
-        for (FoundOf { id, found, newest }, end) in batch.saved.drain(..) {
-            let saved = batch.saved_bytes.get(start..end).unwrap_or_default();
-            start = end;
+        let (mut bytes_start, mut chunks_start) = (0, 0);
+        for SavedOf { id, chunks_end, bytes_end, newest } in batch.saved.drain(..) {
+            let saved = batch.saved_bytes.get(bytes_start..bytes_end).unwrap_or_default();
+            let found = batch.saved_chunks.get_mut(chunks_start..chunks_end).unwrap_or_default();
+            (bytes_start, chunks_start) = (bytes_end, chunks_end);
             let mut shard = head.shards[shard_of(id)].write();
             match shard.restore_saved(id, found, saved, limits) {
                 Ok(n_refused) => self.outcome.n_chunks_refused += n_refused as u64,
@@ -318,6 +331,7 @@ impl Worker<'_> {
             }
         }
         batch.saved_bytes.clear();
+        batch.saved_chunks.clear();
     }
 
     #[inline]
@@ -369,12 +383,12 @@ impl Worker<'_> {
         }
     }
 
-    fn restore(&mut self, shard: &mut Shard, id: u32, found: Found) {
+    fn restore(&mut self, shard: &mut Shard, id: u32, mut found: Found) {
         for (span, _) in &found {
             self.outcome.seen.add(span.min_time);
             self.outcome.seen.add(span.max_time);
         }
-        self.outcome.n_chunks_refused += shard.restore(id, found, self.head.chunk_rules) as u64;
+        self.outcome.n_chunks_refused += shard.restore(id, &mut found, self.head.chunk_rules) as u64;
         if let Some((newest, kind)) = self.newest_kinds.get(&id) {
             shard.series_mut(id).set_newest_kind(*newest, *kind);
         }

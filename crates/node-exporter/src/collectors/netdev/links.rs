@@ -3,30 +3,14 @@
 //! # Source
 //! Linux `rtnetlink(7)`: `RTM_GETLINK` with `NLM_F_DUMP`; `struct rtnl_link_stats64` of `linux/if_link.h`.
 
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
-
 use super::Device;
 use crate::collector::CollectError;
-use crate::parse;
+use crate::netlink;
 
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP: u16 = 0x300;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_STATS: u16 = 7;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
-
-const MESSAGE_HEADER: usize = 16;
-const LINK_HEADER: usize = 16;
-const ATTRIBUTE_HEADER: usize = 4;
-
-/// The kernel fills at most 32 KiB a datagram of a dump.
-const DATAGRAM_BYTES: usize = 32 << 10;
 
 /// Counts in the order of the kernel's struct. Older kernels end it sooner: the rest is 0.
 const N_COUNTS: usize = 24;
@@ -118,81 +102,17 @@ pub(super) fn legacy(counts: &Counts) -> Vec<f64> {
 
 /// Asks the kernel for all devices.
 pub(super) fn read(values: fn(&Counts) -> Vec<f64>) -> Result<Vec<Device>, CollectError> {
-    let failed = |errno: Errno| CollectError::Read { path: "rtnetlink".to_owned(), source: errno.into() };
-    // NETLINK_ROUTE is protocol 0, the default of the family.
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
-    let socket = socket.map_err(failed)?;
-    // Without an address the message goes to the kernel.
-    send(&socket, &request(), SendFlags::empty()).map_err(failed)?;
-    let mut datagram = vec![0_u8; DATAGRAM_BYTES];
     let mut devices = Vec::new();
-    loop {
-        let (n_bytes, _) = match recv(&socket, datagram.as_mut_slice(), RecvFlags::empty()) {
-            Err(Errno::INTR) => continue,
-            received => received.map_err(failed)?,
-        };
-        let received = datagram.get(..n_bytes).unwrap_or_default();
-        if n_bytes == 0 || parse_datagram(received, values, &mut devices)? == Dump::Complete {
-            return Ok(devices);
-        }
-    }
+    netlink::links(|_, attributes| devices.extend(parse_link(attributes, values)))?;
+    Ok(devices)
 }
 
-/// `struct nlmsghdr` and an empty `struct ifinfomsg`.
-fn request() -> Vec<u8> {
-    let mut message = Vec::with_capacity(MESSAGE_HEADER + LINK_HEADER);
-    message.extend_from_slice(&32_u32.to_ne_bytes());
-    message.extend_from_slice(&RTM_GETLINK.to_ne_bytes());
-    message.extend_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    message.resize(MESSAGE_HEADER + LINK_HEADER, 0);
-    message
-}
-
-#[derive(Debug, PartialEq)]
-enum Dump {
-    Complete,
-    MoreComes,
-}
-
-fn parse_datagram(
-    mut rest: &[u8],
-    values: fn(&Counts) -> Vec<f64>,
-    devices: &mut Vec<Device>,
-) -> Result<Dump, CollectError> {
-    while let Some((kind, body, tail)) = split_message(rest) {
-        match kind {
-            NLMSG_DONE => return Ok(Dump::Complete),
-            NLMSG_ERROR => return Err(CollectError::parse("rtnetlink", body)),
-            RTM_NEWLINK => devices.extend(parse_link(body.get(LINK_HEADER..).unwrap_or_default(), values)),
-            _ => {}
-        }
-        rest = tail;
-    }
-    Ok(Dump::MoreComes)
-}
-
-/// Splits `length u32 | type u16 | flags u16 | sequence u32 | port u32 | body` from the rest; padded to 4 bytes.
-fn split_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let length = usize::try_from(u32::from_ne_bytes(*bytes.first_chunk()?)).ok()?;
-    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
-    let body = bytes.get(MESSAGE_HEADER..length)?;
-    Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
-}
-
-/// Splits `length u16 | type u16 | value` from the rest; padded to 4 bytes.
-fn split_attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
-    let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
-    let value = bytes.get(ATTRIBUTE_HEADER..length)?;
-    Some((kind, value, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
-}
-
-fn parse_link(mut rest: &[u8], values: fn(&Counts) -> Vec<f64>) -> Option<Device> {
+fn parse_link(attributes: &[u8], values: fn(&Counts) -> Vec<f64>) -> Option<Device> {
     let (mut name, mut alias, mut short, mut long) = (None, String::new(), None, None);
-    while let Some((kind, value, tail)) = split_attribute(rest) {
+    for (kind, value) in netlink::attributes(attributes) {
         match kind {
-            IFLA_IFNAME => name = Some(text(value)),
-            IFLA_IFALIAS => alias = text(value),
+            IFLA_IFNAME => name = Some(netlink::text(value)),
+            IFLA_IFALIAS => alias = netlink::text(value),
             IFLA_STATS64 => {
                 long = Some(counts(
                     value.chunks_exact(8).map(|c| u64::from_ne_bytes(*c.first_chunk().unwrap_or(&[0; 8]))),
@@ -205,7 +125,6 @@ fn parse_link(mut rest: &[u8], values: fn(&Counts) -> Vec<f64>) -> Option<Device
             }
             _ => {}
         }
-        rest = tail;
     }
     Some(Device { name: name?, alias, values: values(&long.or(short)?) })
 }
@@ -218,11 +137,6 @@ fn counts(numbers: impl Iterator<Item = u64>) -> Counts {
     counts
 }
 
-/// A text attribute ends in a zero byte.
-fn text(value: &[u8]) -> String {
-    parse::text(value.split(|byte| *byte == 0).next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,18 +147,6 @@ mod tests {
         let loopback = devices.iter().find(|device| device.name == "lo").unwrap();
         assert_eq!(loopback.values.len(), DETAILED_NAMES.len());
         assert_eq!(read(legacy).unwrap().len(), devices.len());
-    }
-
-    #[test]
-    fn damaged_messages_end_the_walk_without_panic() {
-        for cut in 0..32 {
-            let bytes = request();
-            let result = parse_datagram(&bytes[..cut], detailed, &mut Vec::new());
-            assert_eq!(result.unwrap(), Dump::MoreComes);
-        }
-        let lying = [200_u32.to_ne_bytes(), [0; 4], [0; 4], [0; 4]].concat();
-        assert_eq!(split_message(&lying), None);
-        assert_eq!(split_attribute(&[3, 0, 1, 0]), None);
     }
 
     #[test]

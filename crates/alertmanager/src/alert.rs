@@ -1,0 +1,281 @@
+//! Alerts: what was sent to us, merged with what we know, until it is over.
+//!
+//! Source: `spec/alertmanager-pushgateway.md` §A4.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use wf_model::Labels;
+
+use crate::instant::Instant;
+use crate::labels::fingerprint;
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Alert {
+    pub(crate) labels: Labels,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) starts_at: Instant,
+    pub(crate) ends_at: Instant,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) generator_url: String,
+    /// Whether the end is only when we stop believing in it.
+    pub(crate) is_timeout: bool,
+    pub(crate) fingerprint: u64,
+}
+
+/// An alert as it was posted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PostedAlert {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) starts_at: Option<Instant>,
+    pub(crate) ends_at: Option<Instant>,
+    pub(crate) generator_url: String,
+}
+
+impl PostedAlert {
+    /// Fills in what was left open.
+    /// # Errors
+    /// Why it is no alert.
+    pub(crate) fn complete(
+        self,
+        now: Timestamp,
+        resolve_timeout: std::time::Duration,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Result<Alert, String> {
+        let starts_at = self.starts_at.or(self.ends_at).unwrap_or_else(|| Instant::local(now));
+        let (ends_at, is_timeout) = match self.ends_at {
+            Some(end) => (end, false),
+            None => (Instant::local(crate::instant::after(now, resolve_timeout)), true),
+        };
+        if ends_at.at < starts_at.at {
+            return Err("start time must be before end time".to_owned());
+        }
+        let labels = Labels::from_pairs(&self.labels);
+        if labels.is_empty() {
+            return Err("at least one label pair required".to_owned());
+        }
+        let bad = |name: &str| format!("invalid name {}", wf_model::quote::GoQuoted(name));
+        if let Some((name, _)) = labels.iter().find(|(name, _)| !is_name(name)) {
+            return Err(format!("invalid label set: {}", bad(name)));
+        }
+        if let Some(name) = self.annotations.keys().find(|name| !is_name(name)) {
+            return Err(format!("invalid annotations: {}", bad(name)));
+        }
+        let fingerprint = fingerprint(&labels);
+        let (annotations, generator_url) = (self.annotations, self.generator_url);
+        Ok(Alert {
+            labels,
+            annotations,
+            starts_at,
+            ends_at,
+            updated_at: now,
+            generator_url,
+            is_timeout,
+            fingerprint,
+        })
+    }
+}
+
+impl Alert {
+    /// Returns whether it is over at `now`; an end of `now` is one.
+    pub(crate) fn is_resolved(&self, now: Timestamp) -> bool {
+        self.ends_at.at <= now
+    }
+
+    /// Returns the value of `alertname`, or `""`.
+    pub(crate) fn name(&self) -> &str {
+        self.labels.get("alertname").unwrap_or("")
+    }
+
+    /// Merges with what is known of the same alert.
+    fn merged_with(self, old: &Self, now: Timestamp) -> Self {
+        let inside = |at: Timestamp| old.starts_at.at < at && at < old.ends_at.at;
+        if !inside(self.ends_at.at) && !inside(self.starts_at.at) {
+            return self;
+        }
+        let (newer, older) =
+            if self.updated_at < old.updated_at { (old.clone(), self) } else { (self, old.clone()) };
+        let mut merged = newer;
+        if older.starts_at.at < merged.starts_at.at {
+            merged.starts_at = older.starts_at;
+        }
+        let keeps_end = match merged.is_resolved(now) {
+            true => older.is_resolved(now),
+            false => !older.is_timeout,
+        };
+        if keeps_end && older.ends_at.at > merged.ends_at.at {
+            (merged.ends_at, merged.is_timeout) = (older.ends_at, older.is_timeout);
+        }
+        merged
+    }
+}
+
+/// What became of an alert that was put.
+#[derive(Clone, Debug)]
+pub(crate) enum Put {
+    /// As it is known now.
+    Stored(Arc<Alert>),
+    /// There are too many of its name.
+    Limited,
+}
+
+/// All alerts that are known, by fingerprint.
+#[derive(Debug, Default)]
+pub(crate) struct AlertStore {
+    alerts: HashMap<u64, Arc<Alert>>,
+    /// Fingerprints by name; empty without a limit.
+    by_name: HashMap<String, Vec<u64>>,
+    /// Most alerts of one name; 0 for any number.
+    limit: usize,
+}
+
+impl AlertStore {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    pub(crate) fn get(&self, fingerprint: u64) -> Option<&Arc<Alert>> {
+        self.alerts.get(&fingerprint)
+    }
+
+    /// Returns them in order of fingerprints.
+    pub(crate) fn sorted(&self) -> Vec<Arc<Alert>> {
+        let mut all: Vec<Arc<Alert>> = self.alerts.values().cloned().collect();
+        all.sort_unstable_by_key(|alert| alert.fingerprint);
+        all
+    }
+
+    /// Returns them in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.alerts.values()
+    }
+
+    /// Merges `alert` with what is known.
+    pub(crate) fn put(&mut self, alert: Alert, now: Timestamp) -> Put {
+        let old = self.alerts.get(&alert.fingerprint).cloned();
+        let alert = match old {
+            Some(old) => alert.merged_with(&old, now),
+            None if self.limit > 0 && !self.make_room(&alert, now) => return Put::Limited,
+            None => alert,
+        };
+        let alert = Arc::new(alert);
+        self.alerts.insert(alert.fingerprint, Arc::clone(&alert));
+        Put::Stored(alert)
+    }
+
+    /// Takes a place among the alerts of the same name; an expired one gives way.
+    fn make_room(&mut self, alert: &Alert, now: Timestamp) -> bool {
+        let known = self.by_name.entry(alert.name().to_owned()).or_default();
+        if known.len() < self.limit {
+            known.push(alert.fingerprint);
+            return true;
+        }
+        let end_of = |fingerprint: &u64| self.alerts.get(fingerprint).map(|alert| alert.ends_at.at);
+        let earliest = known.iter_mut().min_by_key(|fingerprint| end_of(fingerprint));
+        match earliest {
+            Some(place) if end_of(place).is_none_or(|end| end <= now) => {
+                let gone = std::mem::replace(place, alert.fingerprint);
+                self.alerts.remove(&gone);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn collect_garbage(&mut self, now: Timestamp) {
+        self.alerts.retain(|_, alert| !alert.is_resolved(now));
+        let alerts = &self.alerts;
+        self.by_name.retain(|_, known| {
+            known.retain(|fingerprint| alerts.contains_key(fingerprint));
+            !known.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// Returns the timestamp `seconds` after 1970.
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Returns an alert with these labels from `start` to `end`, updated at `start`.
+    pub(crate) fn alert(labels: &[(&str, &str)], start: i64, end: i64) -> Alert {
+        let posted = PostedAlert {
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            starts_at: Some(Instant::utc(at(start))),
+            ends_at: Some(Instant::utc(at(end))),
+            ..PostedAlert::default()
+        };
+        posted.complete(at(start), std::time::Duration::from_secs(300), |_| true).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{alert, at};
+    use super::*;
+
+    fn stored(put: Put) -> Arc<Alert> {
+        match put {
+            Put::Stored(alert) => alert,
+            Put::Limited => panic!("limited"),
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_filled_in() {
+        let posted =
+            PostedAlert { labels: [("a".to_owned(), "b".to_owned())].into(), ..PostedAlert::default() };
+        let timeout = std::time::Duration::from_secs(300);
+        let alert = posted.clone().complete(at(100), timeout, |_| true).unwrap();
+        assert_eq!((alert.starts_at.at, alert.ends_at.at, alert.is_timeout), (at(100), at(400), true));
+        let ended = PostedAlert { ends_at: Some(Instant::utc(at(50))), ..posted };
+        assert_eq!(ended.complete(at(100), timeout, |_| true).unwrap().starts_at.at, at(50));
+        let refused =
+            |posted: PostedAlert| posted.complete(at(100), timeout, |name| name != "bad").unwrap_err();
+        assert_eq!(refused(PostedAlert::default()), "at least one label pair required");
+        let bad =
+            PostedAlert { labels: [("bad".to_owned(), "b".to_owned())].into(), ..PostedAlert::default() };
+        assert_eq!(refused(bad), "invalid label set: invalid name \"bad\"");
+    }
+
+    #[test]
+    fn overlapping_alerts_merge_and_others_replace() {
+        let mut store = AlertStore::default();
+        store.put(alert(&[("a", "1")], 100, 500), at(100));
+        // A refresh with a later end replaces.
+        let refreshed = stored(store.put(alert(&[("a", "1")], 100, 700), at(200)));
+        assert_eq!(refreshed.ends_at.at, at(700));
+        // One that starts inside keeps the earlier start.
+        let later = stored(store.put(alert(&[("a", "1")], 300, 900), at(300)));
+        assert_eq!((later.starts_at.at, later.ends_at.at), (at(100), at(900)));
+        // A firing one with an earlier end keeps the later end, unless that is a timeout.
+        let shorter = stored(store.put(alert(&[("a", "1")], 400, 800), at(400)));
+        assert_eq!(shorter.ends_at.at, at(900));
+        // A resolved one ends it.
+        let mut resolved = alert(&[("a", "1")], 100, 450);
+        resolved.updated_at = at(450);
+        assert!(stored(store.put(resolved, at(450))).is_resolved(at(450)));
+    }
+
+    #[test]
+    fn a_name_has_a_limit_and_expired_alerts_give_way() {
+        let mut store = AlertStore::new(1);
+        store.put(alert(&[("alertname", "x"), ("i", "1")], 0, 100), at(0));
+        assert!(matches!(store.put(alert(&[("alertname", "x"), ("i", "2")], 0, 100), at(50)), Put::Limited));
+        assert!(matches!(store.put(alert(&[("alertname", "y")], 0, 100), at(50)), Put::Stored(_)));
+        assert!(matches!(
+            store.put(alert(&[("alertname", "x"), ("i", "2")], 0, 200), at(150)),
+            Put::Stored(_)
+        ));
+        store.collect_garbage(at(300));
+        assert_eq!(store.iter().count(), 0);
+    }
+}

@@ -1,0 +1,177 @@
+//! A flush: what is left after inhibition, intervals and silences is told to every integration at once.
+//!
+//! Source: `spec/alertmanager-pushgateway.md` §A6.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::{Alertmanager, Loaded, State};
+use crate::dispatch::Flush;
+use crate::labels::log_hash;
+use crate::nflog::{Entry, Reason, decide};
+use crate::notify::{Context, FailReason, Integration, Memory, NotifyError};
+use crate::pipeline;
+use crate::template::data::NotedAlert;
+use crate::template::{Note, route_labels};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_FACTOR: f64 = 1.5;
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+impl Alertmanager {
+    /// Tells about a group, then notes how it went.
+    pub(super) async fn flush(&self, loaded: &Arc<Loaded>, flush: Flush) {
+        let deadline = Instant::now() + flush.timeout;
+        let now = self.now();
+        let Some((note, suppressed)) = self.with_state(|state| {
+            let State { dispatcher, inhibitor, silences, .. } = state;
+            let route = dispatcher.route(flush.group)?;
+            let filtered = pipeline::filter(&flush, route, inhibitor, &loaded.intervals, silences, now);
+            let note = Note {
+                receiver: route.receiver.clone(),
+                group_key: flush.key.clone(),
+                group_labels: flush.labels.clone(),
+                route_labels: route.labels.clone(),
+                alerts: filtered.alerts,
+                reason: "unknown",
+                now: flush.tick,
+                repeat_interval: route.repeat_interval,
+            };
+            Some((note, filtered.suppressed))
+        }) else {
+            return;
+        };
+        for (why, count) in suppressed {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            self.shared.metrics.suppressed.with(&[why.as_str()]).add(count);
+        }
+        let succeeded = note.alerts.is_empty() || self.tell_all(loaded, note, deadline).await;
+        let now = self.now();
+        self.with_state(|state| state.dispatcher.finish(&flush, succeeded, now));
+        self.shared.wake.notify_one();
+    }
+
+    async fn tell_all(&self, loaded: &Arc<Loaded>, mut note: Note, deadline: Instant) -> bool {
+        note.route_labels = route_labels(&note.route_labels.clone(), &loaded.templates, &note);
+        let Some(integrations) = loaded.receivers.get(&note.receiver) else { return true };
+        let note = Arc::new(note);
+        let mut tasks = JoinSet::new();
+        for idx in 0..integrations.len() {
+            let (this, loaded, note) = (self.clone(), Arc::clone(loaded), Arc::clone(&note));
+            let integrations = Arc::clone(integrations);
+            tasks.spawn(async move {
+                let Some(integration) = integrations.get(idx) else { return true };
+                this.tell(integration, &loaded, &note, deadline).await
+            });
+        }
+        let mut succeeded = true;
+        while let Some(result) = tasks.join_next().await {
+            // A panic is a failure of that integration alone.
+            succeeded &= result.unwrap_or(false);
+        }
+        succeeded
+    }
+
+    /// Tells one integration if the log asks for it; returns whether that is settled.
+    async fn tell(&self, integration: &Integration, loaded: &Loaded, note: &Note, deadline: Instant) -> bool {
+        let hashes = |wants_resolved: bool| -> Vec<u64> {
+            let alerts = note.alerts.iter().filter(|alert| alert.is_resolved == wants_resolved);
+            alerts.map(|alert| log_hash(&alert.alert.labels)).collect()
+        };
+        let (firing, resolved) = (hashes(false), hashes(true));
+        let sends_resolved = integration.sends_resolved;
+        let Some((reason, mut memory)) = self.with_state(|state| {
+            let entry = state.log.get(&note.group_key, &integration.told);
+            let reason = decide(entry, &firing, &resolved, note.now, note.repeat_interval, sends_resolved)?;
+            let known = entry.filter(|_| reason != Reason::First).map(|entry| entry.data.clone());
+            Some((reason, known.unwrap_or_default()))
+        }) else {
+            return true;
+        };
+        let keep = |alert: &&NotedAlert| sends_resolved || !alert.is_resolved;
+        let alerts: Vec<NotedAlert> = note.alerts.iter().filter(keep).cloned().collect();
+        self.shared.metrics.notifications.with(&[&integration.told.kind]).inc();
+        if !alerts.is_empty() {
+            let told = Note { alerts, reason: reason.as_str(), ..note.clone() };
+            match self.retry(integration, loaded, &told, &memory, deadline).await {
+                Ok(remembered) => memory = remembered,
+                Err(error) => {
+                    self.on_failed(integration, note, &error);
+                    return false;
+                }
+            }
+        }
+        let at = self.now();
+        let entry = Entry {
+            group_key: note.group_key.clone().into_bytes(),
+            told: integration.told.clone(),
+            at,
+            firing,
+            resolved,
+            data: memory,
+            expires_at: at,
+        };
+        self.with_state(|state| state.log.log(entry, note.repeat_interval));
+        true
+    }
+
+    fn on_failed(&self, integration: &Integration, note: &Note, error: &NotifyError) {
+        let kind = integration.told.kind.as_str();
+        self.shared.metrics.failed.with(&[kind, error.reason.as_str()]).inc();
+        tracing::error!(
+            receiver = %note.receiver,
+            integration = %format!("{kind}[{}]", integration.told.idx),
+            group = %note.group_key,
+            reason = error.reason.as_str(),
+            %error,
+            "notify failed"
+        );
+    }
+
+    /// Tries until it works, nothing more can be hoped for, or the deadline passes.
+    async fn retry(
+        &self,
+        integration: &Integration,
+        loaded: &Loaded,
+        note: &Note,
+        memory: &Memory,
+        deadline: Instant,
+    ) -> Result<Memory, NotifyError> {
+        let kind = integration.told.kind.as_str();
+        let ctx = Context::new(note, &loaded.templates, memory, deadline);
+        let mut backoff = BACKOFF_FIRST;
+        let mut last: Option<NotifyError> = None;
+        loop {
+            if Instant::now() >= deadline {
+                return Err(last.unwrap_or_else(|| NotifyError {
+                    retries: false,
+                    reason: FailReason::DeadlineExceeded,
+                    message: "no time was left: context deadline exceeded".to_owned(),
+                }));
+            }
+            let started = Instant::now();
+            let result = integration.notify(&ctx).await;
+            let metrics = &self.shared.metrics;
+            metrics.latency.with(&[kind]).observe(started.elapsed().as_secs_f64());
+            metrics.requests.with(&[kind]).inc();
+            let error = match result {
+                Ok(remembered) => return Ok(remembered),
+                Err(error) => error,
+            };
+            metrics.requests_failed.with(&[kind]).inc();
+            if !error.retries {
+                return Err(error);
+            }
+            if last.is_none() {
+                tracing::warn!(receiver = %note.receiver, integration = kind, %error, "notify attempt failed, will retry later");
+            }
+            last = Some(error);
+            // Half to one and a half: peers that failed together do not come back together.
+            let wait = backoff.mul_f64(0.5 + fastrand::f64());
+            tokio::time::sleep(wait.min(deadline.saturating_duration_since(Instant::now()))).await;
+            backoff = backoff.mul_f64(BACKOFF_FACTOR).min(BACKOFF_MAX);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The HTTP face: the API, health, reload, metrics.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::api;
+use crate::manager::Alertmanager;
+
+impl Alertmanager {
+    /// Returns the HTTP face, under the route prefix.
+    pub fn router(&self) -> Router {
+        let options = self.options();
+        let slots = match options.get_concurrency {
+            0 => std::thread::available_parallelism().map_or(8, usize::from).max(8),
+            slots => slots,
+        };
+        let limit = GetLimit { slots: Arc::new(Semaphore::new(slots)), n_slots: slots };
+        let router = Router::new()
+            .route("/", get(landing_page))
+            .route("/-/healthy", get(|| async { "OK" }))
+            .route("/-/ready", get(|| async { "OK" }))
+            .route("/-/reload", post(reload))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone())
+            .merge(api::router(self.clone()))
+            .layer(axum::middleware::from_fn_with_state(limit, limit_gets));
+        match options.route_prefix.as_str() {
+            "" => router,
+            prefix => {
+                let home = format!("{prefix}/");
+                let redirect = move || async move { Redirect::to(&home).into_response() };
+                // `/prefix/` itself is the landing page.
+                let with_slash =
+                    Router::new().route(&format!("{prefix}/"), get(landing_page)).with_state(self.clone());
+                Router::new().route("/", get(redirect)).nest(prefix, router).merge(with_slash)
+            }
+        }
+    }
+}
+
+#[derive(Clone)]
+struct GetLimit {
+    slots: Arc<Semaphore>,
+    n_slots: usize,
+}
+
+/// Answers 503 when too many GETs run: one slow page must not take the API down.
+async fn limit_gets(State(limit): State<GetLimit>, request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let Ok(_slot) = limit.slots.try_acquire() else {
+        let n = limit.n_slots;
+        let message = format!("Limit of concurrent GET requests reached ({n}), try again later.\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    };
+    next.run(request).await
+}
+
+async fn landing_page() -> Html<&'static str> {
+    Html(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Alertmanager</title></head>\
+         <body><h1>Alertmanager</h1><ul><li><a href=\"api/v2/alerts/groups\">Alerts</a></li>\
+         <li><a href=\"api/v2/silences\">Silences</a></li><li><a href=\"api/v2/status\">Status</a></li>\
+         <li><a href=\"metrics\">Metrics</a></li></ul></body></html>",
+    )
+}
+
+async fn reload(State(alertmanager): State<Alertmanager>) -> Response {
+    // Files are read, templates parsed: not work for the runtime's threads.
+    let result = tokio::task::spawn_blocking(move || alertmanager.reload()).await;
+    let message = match result {
+        Ok(Ok(())) => return StatusCode::OK.into_response(),
+        Ok(Err(error)) => {
+            let source =
+                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            format!("failed to reload config: {error}{source}\n")
+        }
+        Err(error) => format!("failed to reload config: {error}\n"),
+    };
+    (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+}
+
+async fn metrics(State(alertmanager): State<Alertmanager>) -> Response {
+    let mut page = String::new();
+    wf_exposition::text::write_page(&mut page, &alertmanager.registry().gather());
+    ([(header::CONTENT_TYPE, wf_exposition::text::CONTENT_TYPE)], page).into_response()
+}

@@ -1,0 +1,386 @@
+//! A page of newest samples in the three forms that servers scrape.
+
+use std::fmt::Write;
+
+use wf_exposition::Escaping;
+use wf_exposition::protobuf::encode::Message;
+use wf_model::float::{format_g, write_g};
+use wf_model::histogram::Span;
+use wf_model::{FloatHistogram, Labels, METRIC_NAME};
+
+use super::{Found, Newest};
+
+/// What the reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    format: Format,
+    escaping: Escaping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Text,
+    OpenMetrics,
+    Protobuf,
+}
+
+impl Form {
+    /// Chooses the form that an `Accept` header likes best; text 0.0.4 when it says nothing that we write.
+    pub(super) fn choose(accept: &str) -> Self {
+        let mut best = (0.0, Self { format: Format::Text, escaping: Escaping::Underscores });
+        for entry in accept.split(',') {
+            let mut parts = entry.split(';').map(str::trim);
+            let media = parts.next().unwrap_or("");
+            let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+            let get = |name: &str| {
+                parameters.iter().find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
+            };
+            let is = |name: &str, allowed: &[&str]| get(name).is_none_or(|value| allowed.contains(&value));
+            let format = match media {
+                "application/vnd.google.protobuf"
+                    if is("proto", &["io.prometheus.client.MetricFamily"])
+                        && is("encoding", &["delimited"]) =>
+                {
+                    Format::Protobuf
+                }
+                "application/openmetrics-text" if is("version", &["1.0.0", "0.0.1"]) => Format::OpenMetrics,
+                "text/plain" | "text/*" | "*/*" if is("version", &["0.0.4", "1.0.0"]) => Format::Text,
+                _ => continue,
+            };
+            let quality = get("q").map_or(Some(1.0), |text| text.parse::<f64>().ok()).unwrap_or(0.0);
+            let escaping = get("escaping").and_then(Escaping::from_name).unwrap_or(Escaping::Underscores);
+            if quality > best.0 {
+                best = (quality, Self { format, escaping });
+            }
+        }
+        best.1
+    }
+
+    pub(super) fn content_type(self) -> String {
+        let media = match self.format {
+            Format::Text if self.escaping == Escaping::AllowUtf8 => {
+                "text/plain; version=1.0.0; charset=utf-8"
+            }
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Format::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        };
+        format!("{media}; escaping={}", self.escaping.name())
+    }
+}
+
+/// Writes all samples; those of one name and kind stand together behind their declaration.
+pub(super) fn page(form: Form, found: &Found, attached: &[(String, String)]) -> Vec<u8> {
+    let mut page = Page { form, attached, text: String::new(), families: Vec::new(), open: None };
+    for ((name, labels), newest) in found {
+        page.push(name, labels, newest);
+    }
+    page.finish()
+}
+
+struct Page<'a> {
+    form: Form,
+    attached: &'a [(String, String)],
+    text: String,
+    families: Vec<u8>,
+    /// The family that is being written: its name, whether it is one of histograms, and its protobuf message.
+    open: Option<(&'a str, bool, Message)>,
+}
+
+impl<'a> Page<'a> {
+    fn push(&mut self, name: &'a str, labels: &'a Labels, newest: &Newest) {
+        let histogram = newest.histogram.as_deref();
+        // Text has no form for exponential buckets.
+        if self.form.format != Format::Protobuf && histogram.is_some_and(|histogram| !histogram.is_custom()) {
+            return;
+        }
+        if self
+            .open
+            .as_ref()
+            .is_none_or(|(open, is_histogram, _)| *open != name || *is_histogram != histogram.is_some())
+        {
+            self.begin(name, histogram.is_some());
+        }
+        let pairs: Vec<(&str, &str)> = self.labels(labels).collect();
+        match (self.form.format, histogram) {
+            (Format::Protobuf, _) => self.push_message(&pairs, newest),
+            (_, None) => self.line(name, "", &pairs, None, newest.value, newest.time_ms),
+            (_, Some(histogram)) => self.classic_lines(name, &pairs, histogram, newest.time_ms),
+        }
+    }
+
+    fn labels(&self, labels: &'a Labels) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let own = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
+        let absent = self.attached.iter().filter(|(name, _)| labels.get(name).is_none());
+        own.chain(absent.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    fn begin(&mut self, name: &'a str, is_histogram: bool) {
+        self.end();
+        let escaped = self.form.escaping.metric_name(name);
+        let message = match self.form.format {
+            Format::Protobuf => {
+                Message::new().bytes(1, escaped.as_bytes()).varint(3, if is_histogram { 4 } else { 3 })
+            }
+            Format::Text | Format::OpenMetrics => {
+                self.text.push_str("# TYPE ");
+                if is_quoted(&escaped) {
+                    push_quoted(&mut self.text, &escaped);
+                } else {
+                    self.text.push_str(&escaped);
+                }
+                self.text.push_str(match (is_histogram, self.form.format) {
+                    (true, _) => " histogram\n",
+                    (false, Format::OpenMetrics) => " unknown\n",
+                    (false, _) => " untyped\n",
+                });
+                Message::new()
+            }
+        };
+        self.open = Some((name, is_histogram, message));
+    }
+
+    fn end(&mut self) {
+        if let Some((_, _, message)) = self.open.take().filter(|_| self.form.format == Format::Protobuf) {
+            message.write_delimited(&mut self.families);
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.end();
+        match self.form.format {
+            Format::Protobuf => return self.families,
+            Format::OpenMetrics => self.text.push_str("# EOF\n"),
+            Format::Text => {}
+        }
+        self.text.into_bytes()
+    }
+
+    fn line(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        pairs: &[(&str, &str)],
+        le: Option<&str>,
+        value: f64,
+        time_ms: i64,
+    ) {
+        let name = format!("{}{suffix}", self.form.escaping.metric_name(name));
+        let is_name_quoted = is_quoted(&name);
+        let mut separator = '{';
+        if is_name_quoted {
+            self.text.push('{');
+            push_quoted(&mut self.text, &name);
+            separator = ',';
+        } else {
+            self.text.push_str(&name);
+        }
+        for (label, text) in pairs.iter().copied().chain(le.map(|le| ("le", le))) {
+            let label = self.form.escaping.label_name(label);
+            self.text.push(separator);
+            if wf_model::labels::is_legacy_label_name(&label) {
+                self.text.push_str(&label);
+            } else {
+                push_quoted(&mut self.text, &label);
+            }
+            self.text.push('=');
+            push_quoted(&mut self.text, text);
+            separator = ',';
+        }
+        if separator == ',' {
+            self.text.push('}');
+        }
+        self.text.push(' ');
+        write_g(&mut self.text, value).expect("writing to a string cannot fail");
+        if self.form.format == Format::OpenMetrics {
+            let (sign, ms) = (if time_ms < 0 { "-" } else { "" }, time_ms.unsigned_abs());
+            writeln!(self.text, " {sign}{}.{:03}", ms / 1000, ms % 1000)
+                .expect("writing to a string cannot fail");
+        } else {
+            writeln!(self.text, " {time_ms}").expect("writing to a string cannot fail");
+        }
+    }
+
+    /// Writes a histogram of custom buckets as what it was before.
+    fn classic_lines(
+        &mut self,
+        name: &str,
+        pairs: &[(&str, &str)],
+        histogram: &FloatHistogram,
+        time_ms: i64,
+    ) {
+        for (bound, cumulative) in classic_buckets(histogram) {
+            let le = if bound == f64::INFINITY { "+Inf".to_owned() } else { format_g(bound) };
+            self.line(name, "_bucket", pairs, Some(&le), cumulative, time_ms);
+        }
+        self.line(name, "_sum", pairs, None, histogram.sum, time_ms);
+        self.line(name, "_count", pairs, None, histogram.count, time_ms);
+    }
+
+    fn push_message(&mut self, pairs: &[(&str, &str)], newest: &Newest) {
+        let mut metric = Message::new();
+        for (name, value) in pairs {
+            metric = metric.label(&self.form.escaping.label_name(name), value);
+        }
+        metric = match &newest.histogram {
+            None => metric.message(5, &Message::new().double(1, newest.value)),
+            Some(histogram) => metric.message(7, &histogram_message(histogram)),
+        };
+        let metric = metric.varint(6, newest.time_ms.cast_unsigned());
+        if let Some((_, _, family)) = &mut self.open {
+            *family = std::mem::take(family).message(4, &metric);
+        }
+    }
+}
+
+/// Returns upper bounds and how much lies at or below them; the last bound is infinite.
+fn classic_buckets(histogram: &FloatHistogram) -> Vec<(f64, f64)> {
+    let mut buckets = Vec::new();
+    let mut counts = histogram.buckets().filter(|bucket| bucket.count != 0.0).peekable();
+    let mut cumulative = 0.0;
+    for bound in &histogram.custom_values {
+        while let Some(bucket) = counts.next_if(|bucket| bucket.upper <= *bound) {
+            cumulative += bucket.count;
+        }
+        buckets.push((*bound, cumulative));
+    }
+    buckets.push((f64::INFINITY, histogram.count));
+    buckets
+}
+
+fn histogram_message(histogram: &FloatHistogram) -> Message {
+    let message = Message::new().double(4, histogram.count).double(2, histogram.sum);
+    if histogram.is_custom() {
+        return classic_buckets(histogram).into_iter().fold(message, |message, (bound, cumulative)| {
+            message.message(3, &Message::new().double(4, cumulative).double(2, bound))
+        });
+    }
+    let spans = |message: Message, number, spans: &[Span]| {
+        spans.iter().fold(message, |message, span| {
+            let span = Message::new().sint(1, i64::from(span.offset)).varint(2, u64::from(span.length));
+            message.message(number, &span)
+        })
+    };
+    let mut message = message
+        .sint(5, i64::from(histogram.schema))
+        .double(6, histogram.zero_threshold)
+        .double(8, histogram.zero_count);
+    message = spans(message, 9, &histogram.negative_spans).packed_doubles(11, &histogram.negative_buckets);
+    message = spans(message, 12, &histogram.positive_spans).packed_doubles(14, &histogram.positive_buckets);
+    if histogram.positive_spans.is_empty() && histogram.negative_spans.is_empty() {
+        // A span of nothing tells an empty native histogram from a classic one.
+        message = message.message(12, &Message::new().sint(1, 0).varint(2, 0));
+    }
+    message
+}
+
+fn is_quoted(name: &str) -> bool {
+    !wf_model::labels::is_legacy_metric_name(name)
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for ch in text.chars() {
+        match ch {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' => out.push_str("\\\""),
+            ch => out.push(ch),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn found() -> Found {
+        let series = |pairs: &[(&str, &str)]| {
+            let labels = Labels::from_pairs(pairs.iter().copied());
+            (labels.metric_name().to_owned(), labels)
+        };
+        let number = |value| Newest { time_ms: 1_500, value, histogram: None };
+        let custom = FloatHistogram {
+            schema: wf_model::histogram::CUSTOM_BUCKETS_SCHEMA,
+            count: 6.0,
+            sum: 7.5,
+            custom_values: vec![0.5, 1.0],
+            positive_spans: vec![Span { offset: 0, length: 1 }, Span { offset: 1, length: 1 }],
+            positive_buckets: vec![2.0, 4.0],
+            ..FloatHistogram::default()
+        };
+        let custom = Newest { time_ms: 1_500, value: 7.5, histogram: Some(Arc::new(custom)) };
+        BTreeMap::from([
+            (series(&[("__name__", "a"), ("x", "q\"\\\n")]), number(1.5)),
+            (series(&[("__name__", "a"), ("instance", "h"), ("team", "own")]), number(f64::INFINITY)),
+            (series(&[("__name__", "b.c")]), number(-0.25)),
+            (series(&[("__name__", "h")]), custom),
+        ])
+    }
+
+    fn attached() -> Vec<(String, String)> {
+        [("instance", ""), ("team", "red")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    fn text(accept: &str) -> String {
+        String::from_utf8(page(Form::choose(accept), &found(), &attached())).unwrap()
+    }
+
+    #[test]
+    fn text_is_untyped_with_times_and_the_labels_of_the_server() {
+        let want = concat!(
+            "# TYPE a untyped\n",
+            "a{instance=\"h\",team=\"own\"} +Inf 1500\n",
+            "a{x=\"q\\\"\\\\\\n\",instance=\"\",team=\"red\"} 1.5 1500\n",
+            "# TYPE b_c untyped\n",
+            "b_c{instance=\"\",team=\"red\"} -0.25 1500\n",
+            "# TYPE h histogram\n",
+            "h_bucket{instance=\"\",team=\"red\",le=\"0.5\"} 2 1500\n",
+            "h_bucket{instance=\"\",team=\"red\",le=\"1\"} 2 1500\n",
+            "h_bucket{instance=\"\",team=\"red\",le=\"+Inf\"} 6 1500\n",
+            "h_sum{instance=\"\",team=\"red\"} 7.5 1500\n",
+            "h_count{instance=\"\",team=\"red\"} 6 1500\n",
+        );
+        assert_eq!(text(""), want);
+        assert_eq!(text("text/plain;version=0.0.4"), want);
+    }
+
+    #[test]
+    fn openmetrics_ends_and_quotes_what_may_be_quoted() {
+        let page =
+            text("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;q=0.3");
+        assert!(page.starts_with("# TYPE a unknown\n"), "{page}");
+        assert!(
+            page.contains("# TYPE \"b.c\" unknown\n{\"b.c\",instance=\"\",team=\"red\"} -0.25 1.500\n"),
+            "{page}"
+        );
+        assert!(page.ends_with("# EOF\n"), "{page}");
+    }
+
+    #[test]
+    fn protobuf_reads_back() {
+        let form = Form::choose(
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;q=0.6",
+        );
+        let bytes = page(form, &found(), &attached());
+        let mut parser = wf_exposition::protobuf::ProtobufParser::new(&bytes);
+        let mut n_metrics = 0;
+        loop {
+            match parser.next_entry().unwrap() {
+                wf_exposition::protobuf::ProtoEntry::Eof => break,
+                wf_exposition::protobuf::ProtoEntry::Family(_) => {}
+                wf_exposition::protobuf::ProtoEntry::Metric(metric) => {
+                    assert_eq!(metric.timestamp_ms, Some(1_500));
+                    n_metrics += 1;
+                }
+            }
+        }
+        assert_eq!(n_metrics, 4);
+    }
+}
