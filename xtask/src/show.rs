@@ -3,6 +3,7 @@
 
 mod bench;
 mod clone;
+mod node;
 mod promql;
 mod tsdb;
 mod up;
@@ -56,7 +57,8 @@ pub fn run(name: &str) -> Result<()> {
         "up" => up::show()?,
         "tsdb" => tsdb::show()?,
         "promql" => promql::show()?,
-        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`"),
+        "node" => node::show()?,
+        _ => bail!("nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `node`"),
     };
     say(&format!("\n== show {name}"));
     for line in &lines {
