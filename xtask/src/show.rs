@@ -4,6 +4,7 @@
 mod alertmanager;
 mod bench;
 mod clone;
+mod node;
 mod promql;
 mod rules;
 mod scrape;
@@ -60,10 +61,11 @@ pub fn run(name: &str) -> Result<()> {
         "tsdb" => tsdb::show()?,
         "promql" => promql::show()?,
         "scrape" => scrape::show()?,
-        "alertmanager" => alertmanager::show()?,
         "rules" => rules::show()?,
+        "alertmanager" => alertmanager::show()?,
+        "node" => node::show()?,
         _ => bail!(
-            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`"
+            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`, `node`"
         ),
     };
     say(&format!("\n== show {name}"));
