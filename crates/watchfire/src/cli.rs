@@ -11,6 +11,7 @@ use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::promql::PromqlCommand;
 use crate::tool::tsdb::TsdbCommand;
+use crate::top::TopOptions;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     ContainerExporter(ExporterOptions),
     /// Host and container exporter in one process, for one pod on each node
     Agent(AgentOptions),
+    /// Show this host and its containers in the terminal, live, without a server
+    Top(TopOptions),
     /// Checks and tests
     Tool(ToolOptions),
 }
