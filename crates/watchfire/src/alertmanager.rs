@@ -17,7 +17,7 @@ use wf_httpkit::process;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions, serve};
 
 use crate::logging::LogOptions;
-use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime, web_policy};
+use crate::server::{STOP_WITHIN, announce, build_info, path_or_none, prepare, runtime, web_policy};
 
 /// Options of the Alertmanager, under the original's names.
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ pub(crate) struct AlertmanagerOptions {
     #[arg(long = "web.timeout", default_value = "0s", value_parser = go_duration, hide = true)]
     web_timeout: Duration,
     /// File with TLS, users and headers of the listeners; read again when it changes
-    #[arg(long = "web.config.file", default_value = "")]
+    #[arg(long = "web.config.file", default_value = "", value_parser = path_or_none)]
     web_config: PathBuf,
     /// Sockets of systemd; not supported yet
     #[arg(long = "web.systemd-socket", hide = true)]

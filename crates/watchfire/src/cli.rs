@@ -21,6 +21,7 @@ use crate::tool::query::QueryCommand;
 use crate::tool::relabel::RelabelOptions;
 use crate::tool::test_rules::TestRulesOptions;
 use crate::tool::tsdb::TsdbCommand;
+use crate::top::TopOptions;
 
 /// What the program was asked to be.
 pub(crate) enum Invocation {
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     ContainerExporter(ExporterOptions),
     /// Host and container exporter in one process, for one pod on each node
     Agent(AgentOptions),
+    /// Show this host and its containers in the terminal, live, without a server
+    Top(TopOptions),
     /// Checks and tests
     Tool(ToolOptions),
 }

@@ -15,6 +15,7 @@ mod memory;
 mod not_yet;
 mod server;
 mod tool;
+mod top;
 mod ui;
 mod up;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         cli::Command::NodeExporter(options) => exporter::main(&options),
         cli::Command::ContainerExporter(options) => container_exporter::main(&options),
         cli::Command::Agent(options) => agent::main(&options),
+        cli::Command::Top(options) => top::main(&options),
         cli::Command::Tool(options) => tool::main(&options),
     }
 }

@@ -112,7 +112,7 @@ pub(crate) struct ServerOptions {
 }
 
 /// Reads a path that may be empty, which the parser for paths refuses.
-fn path_or_none(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+pub(crate) fn path_or_none(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(PathBuf::from(text))
 }
 
