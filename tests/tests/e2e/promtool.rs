@@ -78,6 +78,10 @@ fn checks_say_and_end_as_the_original() {
     bench.write("twice.yml", TWICE);
     bench.write("bad.yml", "groups: [{name: a, rules: [{record: x, expr: 'rate(up)'}]}]\n");
     bench.write("twins.yml", "groups:\n- name: a\n- name: a\n");
+    bench.write("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n");
+    bench.write("web-bad.yml", "tls: {}\n");
+    bench.same(&["check", "web-config", "web.yml"], "");
+    bench.same_code(&["check", "web-config", "web-bad.yml"], "");
     for arguments in [
         &["check", "rules", "rules.yml"][..],
         &["check", "rules", "rules.yml", "twice.yml"],

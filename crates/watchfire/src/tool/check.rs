@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use http::{HeaderMap, Method};
 use wf_exposition::lint;
+use wf_httpkit::server::WebPolicy;
 use wf_rules::file::{Acceptance, load, load_file};
 use wf_rules::{Group, Rule, RuleFileError};
 
@@ -24,6 +25,12 @@ const INPUT_BYTES_MAX: u64 = 256 << 20;
 pub(crate) enum CheckCommand {
     /// Check configuration files
     Config {
+        /// Files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Check files with TLS, users and headers of a listener
+    WebConfig {
         /// Files
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -72,6 +79,7 @@ pub(crate) struct ServerOptions {
 pub(crate) fn main(command: &CheckCommand) -> ExitCode {
     match command {
         CheckCommand::Config { files } => configs(files),
+        CheckCommand::WebConfig { files } => web_configs(files),
         CheckCommand::Rules(options) => rules(options),
         CheckCommand::Metrics { extended, lint } => metrics(*extended, lint == "all"),
         CheckCommand::Healthy(options) => ask(&options.url, "/-/healthy"),
@@ -96,10 +104,33 @@ fn configs(files: &[PathBuf]) -> ExitCode {
     let mut is_good = true;
     for file in files {
         match wf_config::load_file(file) {
-            Ok(_) => say(&format!("{}: SUCCESS", file.display())),
+            Ok(config) => {
+                for warning in config.warnings() {
+                    say(&format!("{}: WARNING: {warning}", file.display()));
+                }
+                say(&format!("{}: SUCCESS", file.display()));
+            }
             Err(error) => {
                 is_good = false;
                 say(&format!("{}: FAILED: {:#}", file.display(), anyhow::Error::from(error)));
+            }
+        }
+    }
+    ExitCode::from(u8::from(!is_good))
+}
+
+/// Reads what a listener would read, certificates included.
+fn web_configs(files: &[PathBuf]) -> ExitCode {
+    if let Some(code) = absent(files) {
+        return code;
+    }
+    let mut is_good = true;
+    for file in files {
+        match WebPolicy::load(file, wf_config::read_web) {
+            Ok(_) => complain(&format!("{} SUCCESS", file.display())),
+            Err(error) => {
+                is_good = false;
+                complain(&format!("{} FAILED: {:#}", file.display(), anyhow::Error::from(error)));
             }
         }
     }
