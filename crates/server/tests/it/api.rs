@@ -234,7 +234,10 @@ async fn the_state_of_the_server_is_told() {
         (&tree["type"], &tree["name"], &tree["offset"]),
         (&"vectorSelector".into(), &"up".into(), &300_000.into())
     );
-    for path in ["/api/v1/nothing", "/federate?match[]=up", "/debug/pprof/heap", "/consoles/a.html"] {
+    let page = site.get("/federate?match[]=up").await.body;
+    assert_eq!(page, "# TYPE up untyped\nup{instance=\"a:1\",job=\"node\"} 1 1700000000000\n");
+    assert_eq!(site.get("/federate?match[]=up{").await.status, 400);
+    for path in ["/api/v1/nothing", "/debug/pprof/heap", "/consoles/a.html"] {
         let answer = site.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "404 page not found\n"), "{path}");
     }

@@ -36,7 +36,7 @@ async fn a_reload_takes_all_or_nothing() {
     let refused = site.post("/-/reload", "").await;
     assert_eq!(refused.status, 500);
     assert!(
-        refused.body.starts_with("failed to reload config: ") && refused.body.contains("line 1"),
+        refused.body.starts_with("failed to reload config: ") && refused.body.contains("prometheus.yml:1:32"),
         "{}",
         refused.body
     );
