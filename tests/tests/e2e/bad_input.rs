@@ -31,14 +31,14 @@ fn says(text: &str, parts: &[&str]) {
 fn broken_yaml_names_line_and_column() {
     let Some((code, text)) = refuse("global:\n  scrape_interval: [\n", &[]) else { return };
     assert_eq!(code, 2, "{text}");
-    says(&text, &["prometheus.yml", "line"]);
+    says(&text, &["prometheus.yml:2:20"]);
 }
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     let Some((code, text)) = refuse("global:\n  scrape_intervall: 5s\n", &[]) else { return };
     assert_eq!(code, 2, "{text}");
-    says(&text, &["scrape_intervall", "2"]);
+    says(&text, &["scrape_intervall", "prometheus.yml:2:3"]);
 }
 
 #[test]
