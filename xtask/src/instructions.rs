@@ -19,8 +19,9 @@ use crate::command::{exists, output, run};
 use crate::workspace::{root, target_dir};
 use table::{Count, Table, Verdict};
 
-/// How much a count may grow before it is a regression: hash seeds and addresses differ a little from run to run.
-pub const TOLERANCE: f64 = 0.02;
+/// How much a count may grow before it is a regression: hash seeds and addresses differ a little from run to run, and the
+/// compiler parts a crate anew when code elsewhere in it changes, which was seen to move a path by 2.0 %.
+pub const TOLERANCE: f64 = 0.03;
 
 /// How often a path is counted before it is called a regression: an unlucky hash seed costs `head/new-series` up to 2 %,
 /// while code that really grew does so with every seed.

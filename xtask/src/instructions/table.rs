@@ -145,7 +145,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "# Instructions of one unit of each path of bench/: a count may exceed its line by 2 %."
+            "# Instructions of one unit of each path of bench/: a count may exceed its line by 3 %."
         )?;
         writeln!(
             f,
