@@ -24,7 +24,13 @@ use fake::{Fake, Reply};
 type Labels = BTreeMap<String, String>;
 
 /// Labels that the original of version 2.42 does not know yet.
-const NEWER: [&str; 2] = ["__meta_docker_container_image", "__meta_docker_container_image_id"];
+const NEWER: [&str; 5] = [
+    "__meta_docker_container_image",
+    "__meta_docker_container_image_id",
+    "__always_scrape_classic_histograms__",
+    "__convert_classic_histograms_to_nhcb__",
+    "__scrape_native_histograms__",
+];
 
 /// Returns the targets of a server.
 fn targets(base: &str) -> BTreeSet<Labels> {
