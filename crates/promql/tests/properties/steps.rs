@@ -60,6 +60,11 @@ fn a_range_query_is_its_instant_queries() {
     let (mut n_points, mut n_failed) = (0, 0);
     for _ in 0..n_of(3_000) {
         let query = generator.query();
+        let picks = ["limitk", "limit_ratio", "topk", "bottomk"].iter().any(|pick| query.contains(pick));
+        if picks && query.contains("sort") {
+            // Which series come first depends on the order, and an instant query alone is sorted.
+            continue;
+        }
         let start_ms = generator.dice.pick(&[0, 120_000, 601_000, 1_500_000]);
         let step_ms = generator.dice.pick(&[60_000, 30_000, 77_000, 300_000]);
         let span = RangeSpan { start_ms, end_ms: start_ms + 7 * step_ms, step_ms };
