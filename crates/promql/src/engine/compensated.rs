@@ -16,16 +16,17 @@ pub(crate) fn add(term: f64, sum: f64, lost: f64) -> (f64, f64) {
 }
 
 /// As [`add`] for several sums side by side, each as if alone. There is no branch, so that the processor works on all at
-/// once instead of waiting for each addition.
+/// once instead of waiting for each addition; and no array is walked by reference, which would keep the sums in memory.
 #[inline(always)]
 pub(crate) fn add_each<const N: usize>(terms: [f64; N], sums: &mut [f64; N], lost: &mut [f64; N]) {
-    for ((term, sum), lost) in terms.into_iter().zip(sums).zip(lost) {
-        let total = *sum + term;
-        let (large, small) = if sum.abs() >= term.abs() { (*sum, term) } else { (term, *sum) };
-        let kept = *lost + ((large - total) + small);
-        *lost = if total.is_infinite() { 0.0 } else { kept };
-        *sum = total;
-    }
+    let totals: [f64; N] = std::array::from_fn(|idx| sums[idx] + terms[idx]);
+    *lost = std::array::from_fn(|idx| {
+        let (sum, term, total) = (sums[idx], terms[idx], totals[idx]);
+        let (large, small) = if sum.abs() >= term.abs() { (sum, term) } else { (term, sum) };
+        let kept = lost[idx] + ((large - total) + small);
+        if total.is_infinite() { 0.0 } else { kept }
+    });
+    *sums = totals;
 }
 
 /// Returns a corrected sum; an infinite one needs no correction.
