@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn containers_are_looked_for_where_the_host_is_mounted() {
-        let flags = ["--path.procfs=/host/proc", "--path.sysfs=/host/sys", "--path.rootfs=/host/root"];
+        let flags = ["--path.procfs=/host/proc", "--path.sysfs=/host/sys", "--path.rootfs=/host/disk"];
         let Ok(Command::Run(host)) = HostConfig::from_flags(&flags) else { panic!("flags ask to run") };
         let config = container_config(&host);
         assert_eq!(config.cgroups.to_str(), Some("/host/sys/fs/cgroup"));
-        assert_eq!(config.docker_socket.to_str(), Some("/host/root/run/docker.sock"));
+        assert_eq!(config.docker_socket.to_str(), Some("/host/disk/run/docker.sock"));
     }
 }
