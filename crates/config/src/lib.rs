@@ -213,6 +213,7 @@ impl Config {
         let sections = [
             ("remote_write", !self.remote_write.is_empty(), "nothing is sent"),
             ("remote_read", !self.remote_read.is_empty(), "only local data is read"),
+            ("otlp", self.otlp.is_some(), "no metrics are received from OpenTelemetry"),
             ("tracing", self.tracing.is_some(), "no traces are sent"),
         ];
         for (name, _, means) in sections.into_iter().filter(|(_, is_set, _)| *is_set) {

@@ -202,13 +202,14 @@ fn every_conformance_file_loads_or_fails_as_its_name_says_and_reads_back_as_prin
 
 #[test]
 fn what_is_not_available_yet_loads_and_says_so() {
-    let text = "scrape_configs:\n- job_name: a\n  ec2_sd_configs: [{region: x}]\n  file_sd_configs: [{files: [a.json]}]\nremote_write: [{url: 'http://h/w'}]\n";
+    let text = "scrape_configs:\n- job_name: a\n  ec2_sd_configs: [{region: x}]\n  file_sd_configs: [{files: [a.json]}]\nremote_write: [{url: 'http://h/w'}]\notlp: {promote_scope_metadata: true}\n";
     let config = load(text, Path::new("p.yml")).unwrap();
     assert_eq!(
         config.warnings(),
         [
             "job \"a\": ec2_sd_configs is not available yet: it finds no targets",
             "remote_write is not available yet: nothing is sent",
+            "otlp is not available yet: no metrics are received from OpenTelemetry",
         ]
     );
 }
