@@ -360,13 +360,27 @@ impl Server {
                 rules::load(&config, api_v1::parse::options(&engine)).map_err(|error| error.to_string())?;
             let query_log = open_query_log(&config).map_err(|error| error.to_string())?;
             let old = self.state.loaded_config();
-            discovered.apply(&config, Some(&old.config)).map_err(|error| error.to_string())?;
             let tsdb = self.state.tsdb().map_err(|error| error.message)?;
-            self.storage_flags.reload(tsdb, &old.config.storage, &config.storage)?;
+            let rules = self.state.rules().map_err(|error| error.message)?;
+            discovered.apply(&config, Some(&old.config)).map_err(|error| error.to_string())?;
+            let taken =
+                self.storage_flags.reload(tsdb, &old.config.storage, &config.storage).and_then(|()| {
+                    let told = rules.reload(&discovered.told(&config), groups, &engine);
+                    told.map_err(|error| {
+                        let back = self.storage_flags.reload(tsdb, &config.storage, &old.config.storage);
+                        back.err()
+                            .map_or(error.to_string(), |cause| format!("{error}; and going back: {cause}"))
+                    })
+                });
+            if let Err(cause) = taken {
+                // All or nothing: the targets that were there are there again.
+                let back = discovered.apply(&old.config, Some(&config));
+                return Err(back
+                    .err()
+                    .map_or(cause.clone(), |error| format!("{cause}; and going back: {error}")));
+            }
             self.state.query_log().use_file(query_log);
             self.state.metrics().set_query_log_enabled(self.state.query_log().is_enabled());
-            let rules = self.state.rules().map_err(|error| error.message)?;
-            rules.reload(&discovered.told(&config), groups, &engine).map_err(|error| error.to_string())?;
             self.state.set_engine(engine, &config);
             self.state.set_config(config);
             Ok(())

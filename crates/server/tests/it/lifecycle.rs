@@ -48,6 +48,24 @@ async fn a_reload_takes_all_or_nothing() {
 }
 
 #[tokio::test]
+async fn a_reload_that_fails_late_leaves_the_old_targets() {
+    let site = Site::with(&[]).await;
+    let pools = async || {
+        let targets = site.get("/api/v1/targets").await.json()["data"]["activeTargets"].clone();
+        let targets = targets.as_array().unwrap().iter();
+        targets.map(|target| target["scrapePool"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = pools().await;
+    let text = "scrape_configs: [{job_name: new, scrape_interval: 1h, static_configs: [{targets: ['127.0.0.1:1']}]}]\n\
+        alerting: {alertmanagers: [{tls_config: {ca_file: /no/such/ca.pem}, static_configs: [{targets: ['127.0.0.1:1']}]}]}\n";
+    std::fs::write(site.folder.path().join("prometheus.yml"), text).unwrap();
+    let refused = site.post("/-/reload", "").await;
+    assert_eq!(refused.status, 500, "{}", refused.body);
+    assert!(refused.body.contains("ca.pem"), "{}", refused.body);
+    assert_eq!(pools().await, before);
+}
+
+#[tokio::test]
 async fn quit_ends_the_server_and_only_writes_may_ask_for_it() {
     let site = Site::with(&[]).await;
     let refused = site.get("/-/quit").await;
