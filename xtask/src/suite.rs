@@ -123,12 +123,25 @@ fn stage(name: &'static str, command: &mut Command) -> Result<Stage> {
     Ok(Stage { name, took: started.elapsed(), log, passed })
 }
 
-/// Output of passing tests stays in the log; verdicts, figures, skips and failures are shown.
+/// Passing tests and their output stay in the log; sums, figures, skips and failures are shown.
 fn is_worth_showing(line: &str) -> bool {
+    if line.starts_with("test ") && line.ends_with("... ok") {
+        return false;
+    }
     let starts =
         ["test ", "test result", "error", "warning", "FIGURE:", "SKIPPED:", "failures:", "thread ", "----"];
     let holds = ["panicked", "FAILED", "assertion", " Tests ", " passed", " failed", "left:", "right:"];
     starts.iter().any(|start| line.starts_with(start)) || holds.iter().any(|part| line.contains(part))
+}
+
+fn logs(stages: &[Stage]) -> Vec<String> {
+    stages.iter().filter_map(|stage| fs::read_to_string(&stage.log).ok()).collect()
+}
+
+/// The names of the tests that failed, from the lines that cargo's test runner writes.
+fn failed_tests(logs: &[String]) -> Vec<&str> {
+    let lines = logs.iter().flat_map(|log| log.lines());
+    lines.filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect()
 }
 
 fn report(stages: &[Stage]) -> Result<()> {
@@ -137,13 +150,10 @@ fn report(stages: &[Stage]) -> Result<()> {
         let verdict = if stage.passed { "passed" } else { "FAILED" };
         say(&format!("{:>12} {verdict} in {:.0} s", stage.name, stage.took.as_secs_f64()));
     }
-    let lines = |start: &str| -> Vec<String> {
-        let logs = stages.iter().filter_map(|stage| fs::read_to_string(&stage.log).ok());
-        let mut found: Vec<String> = logs
-            .flat_map(|log| {
-                log.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect::<Vec<_>>()
-            })
-            .collect();
+    let logs = logs(stages);
+    let lines = |start: &str| -> Vec<&str> {
+        let mut found: Vec<&str> =
+            logs.iter().flat_map(|log| log.lines()).filter(|line| line.starts_with(start)).collect();
         found.sort();
         found.dedup();
         found
@@ -156,9 +166,26 @@ fn report(stages: &[Stage]) -> Result<()> {
         say("none");
     }
     skips.iter().for_each(|line| say(line));
+    // Last, where they are found: the sums above do not name a test.
+    let failures = failed_tests(&logs);
+    failures.iter().for_each(|test| say(&format!("FAILED: {test}")));
     let failed: Vec<&str> = stages.iter().filter(|stage| !stage.passed).map(|stage| stage.name).collect();
     if !failed.is_empty() {
         bail!("failed: {} (logs in {})", failed.join(", "), target_dir().join("test-logs").display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tests_are_named_and_passing_ones_are_not_shown() {
+        let log =
+            "test a::b ... ok\ntest a::c ... FAILED\ntest result: FAILED. 1 passed; 1 failed\n".to_owned();
+        assert_eq!(failed_tests(std::slice::from_ref(&log)), ["a::c"]);
+        let shown: Vec<&str> = log.lines().filter(|line| is_worth_showing(line)).collect();
+        assert_eq!(shown, ["test a::c ... FAILED", "test result: FAILED. 1 passed; 1 failed"]);
+    }
 }

@@ -74,6 +74,27 @@ impl Clone {
         Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
+    /// Runs the whole check and tells whether it is green. A clone that was kept, and is still at the commit whose check was green,
+    /// is not checked again: several issues are then shown by one run.
+    pub(super) fn suite(&self) -> Result<Line> {
+        let what = "make test and .ci/run are green from a clean clone";
+        let stamp = self.folder.join("target/show-suite");
+        let (_, head) = self.output("git", &["rev-parse", "HEAD"])?;
+        let head = head.trim();
+        let earlier = fs::read_to_string(&stamp).unwrap_or_default();
+        if let Some(minutes) = earlier.strip_prefix(head) {
+            return Ok(Line::new(what, true, vec![format!("minutes of .ci/run at this commit:{minutes}")]));
+        }
+        let is_warm = self.folder.join("target/debug").exists();
+        let (is_green, took) = self.time("bash", &[".ci/run"])?;
+        let minutes = took.as_secs_f64() / 60.0;
+        if is_green {
+            fs::write(&stamp, format!("{head} {minutes:.1}")).context("note that the check is green")?;
+        }
+        let state = if is_warm { "warm" } else { "cold" };
+        Ok(Line::new(what, is_green, vec![format!("minutes of .ci/run, {state}: {minutes:.1}")]))
+    }
+
     /// Reads all logs of the suite.
     pub(super) fn logs(&self) -> Result<Logs> {
         let folder = self.folder.join("target/test-logs");

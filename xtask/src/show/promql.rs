@@ -7,9 +7,8 @@ use super::{Line, bench};
 
 pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
-    let (ci_passed, ci_took) = clone.time("bash", &[".ci/run"])?;
+    let suite = clone.suite()?;
     let logs = clone.logs()?;
-    let minutes = format!("minutes of .ci/run: {:.1}", ci_took.as_secs_f64() / 60.0);
     let (counts_hold, counts) = clone.output("cargo", &["xtask", "instructions"])?;
     let counts: Vec<&str> =
         counts.lines().filter(|line| COUNTED.iter().any(|path| line.contains(path))).collect();
@@ -46,7 +45,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             counts.into_iter().map(str::to_owned).collect(),
         ),
         bench::line(&clone, "figures beside prometheus 2.42 and victoria-metrics on one data set", &["promql-queries"])?,
-        Line::new("make test and .ci/run are green from a clean clone", ci_passed, vec![minutes]),
+        suite,
     ])
 }
 

@@ -7,9 +7,8 @@ use super::clone::Clone;
 
 pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
-    let (ci_passed, ci_took) = clone.time("bash", &[".ci/run"])?;
+    let suite = clone.suite()?;
     let logs = clone.logs()?;
-    let minutes = format!("minutes of .ci/run: {:.1}", ci_took.as_secs_f64() / 60.0);
     Ok(vec![
         logs.line(
             "configurations load or fail as named, with the original's texts, and read back",
@@ -24,7 +23,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             &FAULTS,
             &[],
         ),
-        Line::new("make test and .ci/run are green from a clean clone", ci_passed, vec![minutes]),
+        suite,
     ])
 }
 

@@ -7,9 +7,8 @@ use super::{Line, bench};
 
 pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
-    let (ci_passed, ci_took) = clone.time("bash", &[".ci/run"])?;
+    let suite = clone.suite()?;
     let logs = clone.logs()?;
-    let minutes = format!("minutes of .ci/run: {:.1}", ci_took.as_secs_f64() / 60.0);
     Ok(vec![
         logs.line(
             "swap test, both ways, against prometheus 2.42: every function, nothing empty, all equal",
@@ -53,7 +52,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             "figures beside prometheus 2.42 and victoria-metrics 1.79",
             &["tsdb-memory", "tsdb-append", "tsdb-restart", "tsdb-blocks", "tsdb-cut"],
         )?,
-        Line::new("make test and .ci/run are green from a clean clone", ci_passed, vec![minutes]),
+        suite,
     ])
 }
 

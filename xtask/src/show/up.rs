@@ -18,7 +18,7 @@ const MAX_BINARY_BYTES: u64 = 40_000_000;
 
 pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
-    let (ci_passed, ci_took) = clone.time("bash", &[".ci/run"])?;
+    let suite = clone.suite()?;
     let logs = clone.logs()?;
     let (dist_passed, _) = clone.time("cargo", &["xtask", "dist"])?;
     let size = fs::metadata(clone.folder.join("target/dist/watchfire")).map_or(0, |metadata| metadata.len());
@@ -34,8 +34,6 @@ pub(super) fn show() -> Result<Vec<Line>> {
     if percent > 1.0 || !dist_passed || size > MAX_BINARY_BYTES {
         small.verdict = super::Verdict::Fail;
     }
-    let state = if std::env::var_os("WF_SHOW_KEEP").is_some() { "warm" } else { "cold" };
-    let minutes = format!("minutes of .ci/run, {state}: {:.1}", ci_took.as_secs_f64() / 60.0);
     Ok(vec![
         make_up(&clone)?,
         logs.line(
@@ -62,7 +60,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
             &["every_conformance_script_is_run", "a_wrong_script_fails_with_file_and_line"],
             &["conformance scripts run", "conformance evaluations passed"],
         ),
-        Line::new("make test and .ci/run are green from a clean clone", ci_passed, vec![minutes]),
+        suite,
         screenshots(&clone.folder.join("target/screenshots")),
     ])
 }
