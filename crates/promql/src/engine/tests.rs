@@ -166,7 +166,7 @@ fn vectors_match_by_labels() {
 }
 
 /// Queries of every kind, for which a range query must be its instant queries one after the other.
-const QUERIES: [&str; 33] = [
+const QUERIES: [&str; 35] = [
     "temp",
     "temp @ 300",
     "temp offset 90s",
@@ -194,6 +194,8 @@ const QUERIES: [&str; 33] = [
     "changes(temp[3m]) == bool resets(temp[3m])",
     "quantile_over_time(0.7, temp[5m])",
     "timestamp(temp)",
+    "timestamp(temp @ 400)",
+    "timestamp(temp smoothed @ 400)",
     "rate(temp[3m] smoothed)",
     "increase(temp[3m] anchored)",
     "temp smoothed",

@@ -102,9 +102,11 @@ fn is_call_step_invariant(call: &Call) -> bool {
         | FunctionId::Month
         | FunctionId::Year
         | FunctionId::PredictLinear => false,
-        FunctionId::Timestamp => call.args.first().is_some_and(
-            |arg| matches!(&strip_parens(arg).kind, ExprKind::Selector(selector) if selector.at.is_some()),
-        ),
+        // A smoothed sample has no time of its own but that of the step.
+        FunctionId::Timestamp => call.args.first().is_some_and(|arg| {
+            matches!(&strip_parens(arg).kind,
+                ExprKind::Selector(selector) if selector.at.is_some() && selector.mode != RangeMode::Smoothed)
+        }),
         FunctionId::Info => call.args.first().is_some_and(is_step_invariant),
         _ => call.args.iter().all(is_step_invariant),
     }
