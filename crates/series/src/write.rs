@@ -94,6 +94,11 @@ impl WriteBatch {
         self.values.push(value);
     }
 
+    /// Returns the start timestamp of the float sample at `at`, ms; 0 where unknown.
+    pub fn start_time_ms(&self, at: usize) -> i64 {
+        self.start_times_ms.get(at).copied().unwrap_or(0)
+    }
+
     /// Adds a float sample with a start timestamp, 0 if it has none; samples pushed without one before get 0.
     pub fn push_started(&mut self, series: SeriesRef, time_ms: i64, start_time_ms: i64, value: f64) {
         self.start_times_ms.resize(self.refs.len(), 0);

@@ -77,6 +77,15 @@ pub(crate) struct Extent {
     pub(crate) max_time_ms: i64,
 }
 
+/// Where the newest chunk ends. Files go oldest first, so whoever knew of an end finds it, or a later one, unless files were
+/// lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FilesEnd {
+    pub(crate) file: u32,
+    /// Bytes of that file.
+    pub(crate) len: u64,
+}
+
 /// Why a chunk could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadChunksError {
@@ -413,6 +422,15 @@ impl HeadChunks {
         let written: usize = files.mapped.values().map(|(mapped, _)| mapped.len()).sum();
         let unwritten = files.current.as_ref().map_or(0, |current| current.unwritten.len());
         (written + unwritten) as u64
+    }
+
+    /// Returns where the newest chunk ends, those waiting to be written included; `None` without files.
+    pub(crate) fn end(&self) -> Option<FilesEnd> {
+        let files = self.files.read();
+        let (&file, (mapped, _)) = files.mapped.last_key_value()?;
+        let current = files.current.as_ref().filter(|current| current.number == file);
+        let n_unwritten = current.map_or(0, |current| current.unwritten.len());
+        Some(FilesEnd { file, len: (mapped.len() + n_unwritten) as u64 })
     }
 
     /// Returns how many writes failed since the start.

@@ -15,7 +15,7 @@ use self::others::Others;
 use super::Head;
 use super::Seen;
 use super::bounds::{Bounds, Judgement};
-use super::late::LateValue;
+use super::late::LateSample;
 use super::late::commit::LateCommit;
 use super::ref_directory::RefDirectory;
 use super::shard::{SHARDS, shard_of};
@@ -258,7 +258,7 @@ impl Head {
                 buffers.fates[at] = match bounds.judge(shard.series(id), time, value) {
                     Judgement::InOrder => {
                         if STARTED {
-                            let start = batch.start_times_ms.get(at).copied().unwrap_or(0);
+                            let start = batch.start_time_ms(at);
                             shard.append_started(id, (time, start), value, seq, self.chunk_rules);
                         } else {
                             shard.append(id, time, value, seq, self.chunk_rules);
@@ -266,12 +266,13 @@ impl Head {
                         seen.add(time);
                         Fate::Stored
                     }
-                    Judgement::Late
-                        if Self::store_late(late, &mut shard, id, time, LateValue::float(value), seq) =>
-                    {
-                        Fate::Late
+                    Judgement::Late => {
+                        let start = if STARTED { batch.start_time_ms(at) } else { 0 };
+                        let sample = LateSample::float(time, start, value);
+                        let is_stored = Self::store_late(late, &mut shard, id, sample, seq);
+                        if is_stored { Fate::Late } else { Fate::Repeated }
                     }
-                    Judgement::Late | Judgement::Repeated => Fate::Repeated,
+                    Judgement::Repeated => Fate::Repeated,
                     Judgement::Rejected(reason) => Fate::Rejected(reason),
                 };
             }
@@ -437,25 +438,29 @@ impl Buffers {
         if n_stored == 0 {
             self.record.clear();
         } else if is_started {
-            self.record_started(batch);
+            started_record(&mut self.record, &self.fates, batch, |fate| {
+                matches!(fate, Fate::Stored | Fate::Late)
+            });
         }
         if n_late == 0 {
             self.late_record.clear();
+        } else if is_started {
+            started_record(&mut self.late_record, &self.fates, batch, |fate| *fate == Fate::Late);
         }
         n_late
     }
 }
 
-impl Buffers {
-    /// Writes the record of the batch anew, with start timestamps.
-    fn record_started(&mut self, batch: &WriteBatch) {
-        self.record.clear();
-        let mut writer = StartedSamplesWriter::new(&mut self.record);
-        for (at, fate) in self.fates.iter().enumerate() {
-            if matches!(fate, Fate::Stored | Fate::Late) {
-                let start_time_ms = batch.start_times_ms.get(at).copied().unwrap_or(0);
-                writer.push(batch.refs[at].get(), batch.times_ms[at], start_time_ms, batch.values[at]);
-            }
-        }
+/// Writes a record of the batch anew, with start timestamps, of the samples whose fate `is_of_it` wants.
+fn started_record(
+    record: &mut Vec<u8>,
+    fates: &[Fate],
+    batch: &WriteBatch,
+    is_of_it: impl Fn(&Fate) -> bool,
+) {
+    record.clear();
+    let mut writer = StartedSamplesWriter::new(record);
+    for (at, _) in fates.iter().enumerate().filter(|(_, fate)| is_of_it(fate)) {
+        writer.push(batch.refs[at].get(), batch.times_ms[at], batch.start_time_ms(at), batch.values[at]);
     }
 }

@@ -26,6 +26,7 @@ use wf_series::{HistogramValue, SampleColumns};
 use super::chunk_list::ChunkSpan;
 use super::open_histogram::{AIM_BYTES, OpenHistogram};
 use crate::FastMap;
+use crate::chunk::xor2::Xor2Encoder;
 use crate::chunk::{Encoding, XorState};
 use crate::head_chunks::ChunkRef;
 
@@ -59,10 +60,6 @@ pub(crate) enum LateValue {
 }
 
 impl LateValue {
-    pub(crate) fn float(value: f64) -> Self {
-        Self::Float(value.to_bits())
-    }
-
     /// Returns about how many bytes are on the heap.
     fn heap_bytes(&self) -> usize {
         let n_buckets = match self {
@@ -74,8 +71,21 @@ impl LateValue {
     }
 }
 
-/// A sample in memory: time in ms and value.
-type Sample = (i64, LateValue);
+/// A sample in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct LateSample {
+    pub(crate) time_ms: i64,
+    /// 0 where unknown.
+    pub(crate) start_time_ms: i64,
+    pub(crate) value: LateValue,
+}
+
+impl LateSample {
+    /// Makes a float sample.
+    pub(crate) fn float(time_ms: i64, start_time_ms: i64, value: f64) -> Self {
+        Self { time_ms, start_time_ms, value: LateValue::Float(value.to_bits()) }
+    }
+}
 
 /// The late samples of one series.
 #[derive(Clone, Debug, Default)]
@@ -83,27 +93,27 @@ pub(crate) struct LateSeries {
     /// In the order in which they were written.
     full: Vec<LateChunk>,
     /// Samples in memory that every reader may see, ascending.
-    settled: Vec<Sample>,
+    settled: Vec<LateSample>,
     /// Samples of batch `commit_seq`, ascending.
-    fresh: Vec<Sample>,
+    fresh: Vec<LateSample>,
     /// The batch that last added a sample.
     commit_seq: u64,
 }
 
 impl LateSeries {
     /// Adds a sample of batch `seq`. Returns `false`, and drops it, when there is one of that time in memory.
-    pub(crate) fn insert(&mut self, time_ms: i64, value: LateValue, seq: u64) -> bool {
+    pub(crate) fn insert(&mut self, sample: LateSample, seq: u64) -> bool {
         if self.commit_seq != seq {
             self.settle();
             self.commit_seq = seq;
         }
-        if position(&self.settled, time_ms).is_ok() {
+        if position(&self.settled, sample.time_ms).is_ok() {
             return false;
         }
-        match position(&self.fresh, time_ms) {
+        match position(&self.fresh, sample.time_ms) {
             Ok(_) => false,
             Err(at) => {
-                self.fresh.insert(at, (time_ms, value));
+                self.fresh.insert(at, sample);
                 true
             }
         }
@@ -115,7 +125,7 @@ impl LateSeries {
             std::mem::swap(&mut self.settled, &mut self.fresh);
         } else if !self.fresh.is_empty() {
             self.settled.append(&mut self.fresh);
-            self.settled.sort_unstable_by_key(|(time_ms, _)| *time_ms);
+            self.settled.sort_unstable_by_key(|sample| sample.time_ms);
         }
     }
 
@@ -132,9 +142,9 @@ impl LateSeries {
     /// Returns the samples in memory as chunks, in time order.
     pub(crate) fn encode_open(&self) -> Vec<EncodedChunk> {
         let mut all = [self.settled.as_slice(), &self.fresh].concat();
-        all.sort_unstable_by_key(|(time_ms, _)| *time_ms);
+        all.sort_unstable_by_key(|sample| sample.time_ms);
         let mut chunks = Vec::new();
-        for run in all.chunk_by(|(_, a), (_, b)| discriminant(a) == discriminant(b)) {
+        for run in all.chunk_by(|a, b| discriminant(&a.value) == discriminant(&b.value)) {
             for samples in run.chunks(CHUNK_SAMPLES_MAX) {
                 encode(samples, &mut chunks);
             }
@@ -187,7 +197,7 @@ impl LateSeries {
     pub(crate) fn span(&self) -> Option<ChunkSpan> {
         let open = [&self.settled, &self.fresh];
         let open = open.into_iter().filter_map(|samples| {
-            Some(ChunkSpan { min_time: samples.first()?.0, max_time: samples.last()?.0 })
+            Some(ChunkSpan { min_time: samples.first()?.time_ms, max_time: samples.last()?.time_ms })
         });
         open.chain(self.full.iter().map(|chunk| chunk.span)).reduce(|a, b| ChunkSpan {
             min_time: a.min_time.min(b.min_time),
@@ -199,52 +209,106 @@ impl LateSeries {
     pub(crate) fn read_open(&self, range: TimeRange, visible_seq: u64, out: &mut SampleColumns) {
         let fresh = if self.commit_seq <= visible_seq { self.fresh.as_slice() } else { &[] };
         let mut all = [self.settled.as_slice(), fresh].concat();
-        all.sort_unstable_by_key(|(time_ms, _)| *time_ms);
-        for (time_ms, value) in all.into_iter().filter(|(time_ms, _)| range.contains(*time_ms)) {
+        all.sort_unstable_by_key(|sample| sample.time_ms);
+        let is_started = all.iter().any(|sample| sample.start_time_ms != 0);
+        for LateSample { time_ms, start_time_ms, value } in
+            all.into_iter().filter(|sample| range.contains(sample.time_ms))
+        {
             match value {
                 LateValue::Float(bits) => out.push(time_ms, f64::from_bits(bits)),
                 LateValue::Histogram(value) => out.push_histogram(time_ms, value.to_float()),
+            }
+            if is_started {
+                out.start_times_ms.push(start_time_ms);
             }
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let values: usize = self.settled.iter().chain(&self.fresh).map(|(_, value)| value.heap_bytes()).sum();
+        let values: usize =
+            self.settled.iter().chain(&self.fresh).map(|sample| sample.value.heap_bytes()).sum();
         self.full.capacity() * size_of::<LateChunk>()
-            + (self.settled.capacity() + self.fresh.capacity()) * size_of::<Sample>()
+            + (self.settled.capacity() + self.fresh.capacity()) * size_of::<LateSample>()
             + values
     }
 }
 
-fn position(samples: &[Sample], time_ms: i64) -> Result<usize, usize> {
-    samples.binary_search_by_key(&time_ms, |(time_ms, _)| *time_ms)
+fn position(samples: &[LateSample], time_ms: i64) -> Result<usize, usize> {
+    samples.binary_search_by_key(&time_ms, |sample| sample.time_ms)
 }
 
 /// Encodes samples, all floats or all histograms, into one chunk or more.
-fn encode(samples: &[Sample], chunks: &mut Vec<EncodedChunk>) {
-    let (mut state, mut data) = (XorState::default(), Vec::new());
+fn encode(samples: &[LateSample], chunks: &mut Vec<EncodedChunk>) {
+    let is_started = samples.iter().any(|sample| sample.start_time_ms != 0);
+    let mut floats = Floats::new(is_started);
     let mut open: Option<(i64, i64, OpenHistogram)> = None;
-    for (time_ms, value) in samples {
+    for LateSample { time_ms, start_time_ms, value } in samples {
         match value {
-            LateValue::Float(bits) => state.append(&mut data, *time_ms, f64::from_bits(*bits)),
+            LateValue::Float(bits) => floats.push(*time_ms, *start_time_ms, f64::from_bits(*bits)),
             LateValue::Histogram(value) => {
                 if let Some((_, newest, chunk)) = &mut open {
                     let is_full = chunk.bytes().len() >= AIM_BYTES;
-                    if chunk.push(*time_ms, 0, value, is_full).is_ok() {
+                    if chunk.push(*time_ms, *start_time_ms, value, is_full).is_ok() {
                         *newest = *time_ms;
                         continue;
                     }
                 }
                 // Nothing is known about a reset between this sample and the one that happens to be before it.
-                let begun = (*time_ms, *time_ms, OpenHistogram::begin(None, *time_ms, None, value));
+                let start = is_started.then_some(*start_time_ms);
+                let begun = (*time_ms, *time_ms, OpenHistogram::begin(None, *time_ms, start, value));
                 chunks.extend(open.replace(begun).map(finish_histograms));
             }
         }
     }
     chunks.extend(open.map(finish_histograms));
-    if let Some((min_time, _)) = samples.first().filter(|_| state.n > 0) {
-        let span = ChunkSpan { min_time: *min_time, max_time: state.last_t };
-        chunks.push(EncodedChunk { span, encoding: Encoding::Xor, data });
+    chunks.extend(floats.finish());
+}
+
+/// A chunk of floats; only one with start timestamps needs the encoding that Debian's Prometheus cannot read.
+enum Floats {
+    Plain(XorState, Vec<u8>, ChunkSpan),
+    Started(Option<(Xor2Encoder, ChunkSpan)>),
+}
+
+impl Floats {
+    fn new(is_started: bool) -> Self {
+        if is_started {
+            return Self::Started(None);
+        }
+        Self::Plain(XorState::default(), Vec::new(), ChunkSpan { min_time: 0, max_time: 0 })
+    }
+
+    fn push(&mut self, time_ms: i64, start_time_ms: i64, value: f64) {
+        match self {
+            Self::Plain(state, data, span) => {
+                if state.n == 0 {
+                    span.min_time = time_ms;
+                }
+                span.max_time = time_ms;
+                state.append(data, time_ms, value);
+            }
+            Self::Started(Some((chunk, span))) => {
+                chunk.push(time_ms, start_time_ms, value);
+                span.max_time = time_ms;
+            }
+            Self::Started(none) => {
+                let span = ChunkSpan { min_time: time_ms, max_time: time_ms };
+                *none = Some((Xor2Encoder::begin(time_ms, start_time_ms, value), span));
+            }
+        }
+    }
+
+    fn finish(self) -> Option<EncodedChunk> {
+        match self {
+            Self::Plain(state, data, span) => {
+                (state.n > 0).then_some(EncodedChunk { span, encoding: Encoding::Xor, data })
+            }
+            Self::Started(chunk) => chunk.map(|(chunk, span)| EncodedChunk {
+                span,
+                encoding: Encoding::Xor2,
+                data: chunk.into_bytes(),
+            }),
+        }
     }
 }
 
@@ -338,9 +402,12 @@ mod tests {
     fn samples_are_read_in_order_and_the_first_of_a_time_stays() {
         let mut series = LateSeries::default();
         for (time, value, seq) in [(30, 3.0, 1), (10, 1.0, 1), (20, 2.0, 2), (5, 0.5, 3)] {
-            assert!(series.insert(time, LateValue::float(value), seq));
+            assert!(series.insert(LateSample::float(time, 0, value), seq));
         }
-        assert!(!series.insert(20, LateValue::float(9.0), 3) && !series.insert(5, LateValue::float(9.0), 3));
+        assert!(
+            !series.insert(LateSample::float(20, 0, 9.0), 3)
+                && !series.insert(LateSample::float(5, 0, 9.0), 3)
+        );
         assert_eq!(read(&series, 3), [(5, 0.5), (10, 1.0), (20, 2.0), (30, 3.0)]);
         assert_eq!(series.span(), Some(ChunkSpan { min_time: 5, max_time: 30 }));
     }
@@ -348,8 +415,8 @@ mod tests {
     #[test]
     fn readers_do_not_see_the_batch_that_is_not_written_yet() {
         let mut series = LateSeries::default();
-        series.insert(30, LateValue::float(3.0), 1);
-        series.insert(10, LateValue::float(1.0), 2);
+        series.insert(LateSample::float(30, 0, 3.0), 1);
+        series.insert(LateSample::float(10, 0, 1.0), 2);
         assert_eq!((read(&series, 1), read(&series, 2)), (vec![(30, 3.0)], vec![(10, 1.0), (30, 3.0)]));
     }
 
@@ -357,7 +424,7 @@ mod tests {
     fn closing_turns_many_samples_into_several_chunks() {
         let mut series = LateSeries::default();
         for time in (0..250).rev() {
-            series.insert(time, LateValue::float(time as f64), 1);
+            series.insert(LateSample::float(time, 0, time as f64), 1);
         }
         let chunks = series.encode_open();
         assert_eq!(chunks.len(), 3);
@@ -379,9 +446,9 @@ mod tests {
     #[test]
     fn what_a_selection_took_along_stays_as_it_was() {
         let mut table = LateTable::default();
-        table.entry(7).insert(10, LateValue::Float(0), 1);
+        table.entry(7).insert(LateSample::float(10, 0, 0.0), 1);
         let taken = Arc::clone(table.get(7).unwrap());
-        table.entry(7).insert(5, LateValue::Float(0), 2);
+        table.entry(7).insert(LateSample::float(5, 0, 0.0), 2);
         assert_eq!((taken.n_open(), table.get(7).unwrap().n_open()), (1, 2));
         table.entry(7).clear_open();
         table.forget_through(7, ChunkRef(u64::MAX));

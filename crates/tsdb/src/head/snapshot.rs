@@ -5,11 +5,11 @@
 //! the only copy: without it, or when it does not fit the log, everything is replayed.
 //!
 //! ```text
-//! head_snapshot.wf = magic "WFHEADS1" | frame*        frame = length u32 | crc32c u32 | kind u8 | body
+//! head_snapshot.wf = magic "WFHEADS2" | frame*        frame = length u32 | crc32c u32 | kind u8 | body
 //! binding  the segment replay goes on with; length, time and last checksum of the one before
 //! series   strings that are new | for each series: reference, label ids, closed chunks not in a file yet, open chunk
 //! records  records of the log, as it writes them: further references of series, deletions, metadata, exemplars
-//! end      the next reference, the number of series
+//! end      the next reference, the number of series, file and length where the head chunks end (0, 0 without any)
 //! ```
 //! # Why it may be taken while samples come in
 //! The snapshot begins with a new segment. A series copied later holds samples that this segment holds too: replay passes
@@ -17,7 +17,7 @@
 //! snapshot gets its name; and it gets its name only when the log has all batches that it may have seen half of.
 //!
 //! # When it is not used
-//! When the segment before its position is not the one it was, head chunks are damaged, another program had the directory
+//! When the segment before its position is not the one it was, head chunks are damaged or gone, another program had the directory
 //! since (the lock file tells, see `dirlock`), or a frame is damaged.
 
 mod binding;
@@ -40,7 +40,7 @@ pub(crate) const NAME: &str = "head_snapshot.wf";
 /// Its name until it is complete.
 const UNFINISHED: &str = "head_snapshot.wf.tmp";
 
-const MAGIC: &[u8; 8] = b"WFHEADS1";
+const MAGIC: &[u8; 8] = b"WFHEADS2";
 
 /// Larger frames are not ours.
 const FRAME_BYTES_MAX: usize = 64 << 20;

@@ -12,7 +12,7 @@ use wf_series::{
 use super::{Commit, Head, Logged, Seen};
 use crate::exemplars::Stored;
 use crate::head::bounds::{Bounds, Judgement};
-use crate::head::late::LateValue;
+use crate::head::late::{LateSample, LateValue};
 use crate::head::shard::shard_of;
 use crate::record::{ExemplarsWriter, HistogramsWriter, MetadataWriter, RecordType, histogram_record};
 use crate::wal::CommitSeq;
@@ -87,6 +87,7 @@ impl Head {
         others: &mut Others,
     ) {
         let (seq, late_commit) = (commit.next_seq, &mut commit.late);
+        let keeps_starts = self.chunk_rules.keeps_starts;
         let mut finder = commit.refs.finder();
         let mut seen = Seen::default();
         let mut stored: Vec<(&HistogramSample, HistogramValue)> = Vec::new();
@@ -117,8 +118,10 @@ impl Head {
                     stored.push((sample, value));
                 }
                 Judgement::Late => {
+                    let start_time_ms = if keeps_starts { sample.start_time_ms } else { 0 };
                     let kept = LateValue::Histogram(value.clone());
-                    if Self::store_late(late_commit, &mut shard, id, sample.time_ms, kept, seq) {
+                    let kept = LateSample { time_ms: sample.time_ms, start_time_ms, value: kept };
+                    if Self::store_late(late_commit, &mut shard, id, kept, seq) {
                         stored.push((sample, value.clone()));
                         late.push((sample, value));
                     }
@@ -128,8 +131,8 @@ impl Head {
         }
         self.saw_times(seen);
         self.counters.late_histograms.add(late.len() as u64);
-        write_histograms(&stored, self.chunk_rules.keeps_starts, &mut others.after);
-        write_histograms(&late, false, &mut others.late);
+        write_histograms(&stored, keeps_starts, &mut others.after);
+        write_histograms(&late, keeps_starts, &mut others.late);
     }
 
     fn apply_exemplars(

@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use tracing::warn;
 use wf_series::Acknowledge;
 
-use super::{LateChunk, LateValue, OPEN_SAMPLES};
+use super::{LateChunk, LateSample, OPEN_SAMPLES};
 use crate::head::shard::{Shard, shard_of};
 use crate::head::{Chain, Head};
 use crate::head_chunks::HeadChunksError;
@@ -53,13 +53,12 @@ impl Head {
         late: &mut LateCommit,
         shard: &mut Shard,
         id: u32,
-        time_ms: i64,
-        value: LateValue,
+        sample: LateSample,
         seq: u64,
     ) -> bool {
         let series = shard.late.entry(id);
         let n_before = series.n_open();
-        let is_stored = series.insert(time_ms, value, seq);
+        let is_stored = series.insert(sample, seq);
         if n_before < OPEN_SAMPLES && series.n_open() >= OPEN_SAMPLES {
             late.full.push(id);
         }

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use tracing::info;
 
-use super::LateValue;
 use super::in_blocks::{IN_BLOCKS, InBlocks};
+use super::{LateSample, LateValue};
 use crate::OpenError;
 use crate::head::append::others::storable;
 use crate::head::open::{mend_and_report, open_log, replay_error};
@@ -114,7 +114,10 @@ impl Head {
                 continue;
             };
             let mut shard = self.shards[shard_of(id)].write();
-            shard.late.entry(id).insert(sample.time_ms, LateValue::float(sample.value), 0);
+            shard
+                .late
+                .entry(id)
+                .insert(LateSample::float(sample.time_ms, sample.start_time_ms, sample.value), 0);
             found.n_samples += 1;
         }
         Ok(())
@@ -131,8 +134,10 @@ impl Head {
                 found.n_unknown += 1;
                 continue;
             };
+            let (time_ms, start_time_ms) = (sample.time_ms, sample.start_time_ms);
+            let late = LateSample { time_ms, start_time_ms, value: LateValue::Histogram(value) };
             let mut shard = self.shards[shard_of(id)].write();
-            shard.late.entry(id).insert(sample.time_ms, LateValue::Histogram(value), 0);
+            shard.late.entry(id).insert(late, 0);
             found.n_samples += 1;
         }
         Ok(())

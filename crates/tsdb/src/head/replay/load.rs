@@ -43,6 +43,8 @@ impl Replay<'_, '_> {
             path: "snapshot".into(),
             source,
         })?;
+        // Before chunks are added.
+        let chunks_end = self.head.chunk_files.end();
         let (mut symbols, mut bulk) = (Vec::new(), Some(Bulk::default()));
         let mut n_loaded = 0;
         loop {
@@ -64,7 +66,10 @@ impl Replay<'_, '_> {
                         return Err(SnapshotError::Damaged("a record makes no sense"));
                     }
                 }
-                Frame::End { next_ref, n_series } if n_series == n_loaded && is_ref(next_ref) => {
+                Frame::End { chunks_end: want, .. } if want.file > 0 && chunks_end < Some(want) => {
+                    return Err(SnapshotError::Damaged("head chunks that it counts on are gone"));
+                }
+                Frame::End { next_ref, n_series, .. } if n_series == n_loaded && is_ref(next_ref) => {
                     self.max_ref = self.max_ref.max(next_ref - 1);
                     self.head.counters.snapshot_series.set(n_series);
                     return Ok(());

@@ -7,7 +7,8 @@ use super::{
     Binding, FRAME_BYTES_MAX, KIND_BINDING, KIND_END, KIND_RECORDS, KIND_SERIES, MAGIC, NAME, SnapshotError,
 };
 use crate::disk::Disk;
-use crate::encoding::Cursor;
+use crate::encoding::{Cursor, DecodeError};
+use crate::head_chunks::FilesEnd;
 
 /// A snapshot, its binding read already.
 pub(crate) struct SnapshotReader {
@@ -22,8 +23,8 @@ pub(crate) enum Frame {
     Series,
     /// See [`records`].
     Records,
-    /// The last: the next reference, the number of series.
-    End { next_ref: u64, n_series: u64 },
+    /// The last: the next reference, the number of series, where the head chunks end.
+    End { next_ref: u64, n_series: u64, chunks_end: FilesEnd },
 }
 
 impl SnapshotReader {
@@ -55,7 +56,10 @@ impl SnapshotReader {
             KIND_RECORDS => Ok(Frame::Records),
             KIND_END => {
                 let mut cursor = Cursor::new(body);
-                Ok(Frame::End { next_ref: cursor.u64()?, n_series: cursor.u64()? })
+                let (next_ref, n_series) = (cursor.u64()?, cursor.u64()?);
+                let file = u32::try_from(cursor.u64()?).map_err(|_| DecodeError::OutOfRange)?;
+                let chunks_end = FilesEnd { file, len: cursor.u64()? };
+                Ok(Frame::End { next_ref, n_series, chunks_end })
             }
             _ => Err(SnapshotError::Damaged("a frame is of an unknown kind")),
         }

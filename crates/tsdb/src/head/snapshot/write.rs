@@ -76,6 +76,9 @@ impl Head {
         body.clear();
         put_u64(&mut body, self.commit.lock().next_ref);
         put_u64(&mut body, n_series);
+        let end = self.chunk_files.end();
+        put_u64(&mut body, end.map_or(0, |end| u64::from(end.file)));
+        put_u64(&mut body, end.map_or(0, |end| end.len));
         out.push(KIND_END, &body)?;
         Ok(out)
     }

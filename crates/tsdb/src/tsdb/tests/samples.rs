@@ -26,7 +26,7 @@ pub(super) fn counter(counts: &[u64]) -> Histogram {
     }
 }
 
-fn integer(histogram: Histogram) -> HistogramValue {
+pub(super) fn integer(histogram: Histogram) -> HistogramValue {
     HistogramValue::Integer(Arc::new(histogram))
 }
 

@@ -153,6 +153,48 @@ fn late_histograms_are_kept_beside_late_floats() {
 }
 
 #[test]
+fn late_samples_keep_their_start_timestamps() {
+    use crate::tsdb::tests::samples::{counter, integer};
+
+    let dir = tempfile::tempdir().unwrap();
+    let options = || TsdbOptions { xor2: true, start_timestamps: true, ..late_options(WINDOW_MS) };
+    let open = || Tsdb::open(dir.path(), options(), START).unwrap();
+    let tsdb = open();
+    let refs = [1, 2].map(|n| tsdb.resolve(&labels(n)).unwrap());
+    let start = |at: i64| START - (1 + at / 30) * HOUR;
+    for at in [0, 300].into_iter().chain((1..100).rev()) {
+        let mut batch = WriteBatch::default();
+        let time = START + at * MINUTE;
+        batch.push_started(refs[0], time, start(at), at as f64);
+        batch.push_histogram(refs[1], time, integer(counter(&[at as u64])));
+        batch.histograms[0].start_time_ms = start(at);
+        tsdb.append(&batch, Acknowledge::Written).unwrap();
+    }
+    let want: Vec<i64> = (0..100).chain([300]).map(start).collect();
+    let check = |tsdb: &Tsdb| {
+        for n in ["1", "2"] {
+            let matchers = [Matcher::equal("n", n)];
+            let selection =
+                tsdb.select(&SelectRequest { matchers: &matchers, range: TimeRange::ALL }).unwrap();
+            let mut out = SampleColumns::default();
+            selection.read(0, TimeRange::ALL, &mut out).unwrap();
+            assert_eq!((out.len(), &out.start_times_ms), (101, &want), "series {n}");
+        }
+    };
+    check(&tsdb);
+    tsdb.close().unwrap();
+    let tsdb = open();
+    check(&tsdb);
+    tsdb.close().unwrap();
+    fs::remove_dir_all(dir.path().join("chunks_head")).unwrap();
+    let tsdb = open();
+    check(&tsdb);
+    tsdb.maintain(START + 5 * HOUR);
+    assert!(tsdb.stats().compaction.n_blocks > 0);
+    check(&tsdb);
+}
+
+#[test]
 fn what_a_cut_could_not_finish_the_next_one_finishes() {
     let dir = tempfile::tempdir().unwrap();
     let faults = FaultyDisk::default();
