@@ -7,10 +7,11 @@
 
 mod api;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wf_config::section::Section;
@@ -64,7 +65,8 @@ impl Source for Consul {
                 tokio::time::sleep(RETRY).await;
             };
             updates.succeeded();
-            let watcher = Watcher { api: self.api, wanted: self.wanted, updates, datacenter };
+            let awaited = Arc::new(Mutex::new(self.wanted.services.iter().cloned().collect()));
+            let watcher = Watcher { api: self.api, wanted: self.wanted, updates, datacenter, awaited };
             if watcher.wanted.services.is_empty() || !watcher.wanted.tags.is_empty() {
                 watcher.watch_catalog().await;
             } else {
@@ -84,6 +86,8 @@ struct Watcher {
     wanted: Arc<Wanted>,
     updates: Updates,
     datacenter: String,
+    /// Services that have not answered yet.
+    awaited: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Watcher {
@@ -93,6 +97,7 @@ impl Watcher {
         // Dropping it ends all watches.
         let mut tasks = JoinSet::new();
         let mut index = 0;
+        let mut is_listed = false;
         loop {
             let answered = self.api.services(&self.datacenter, index).await;
             let (services, new_index) = match answered {
@@ -106,13 +111,14 @@ impl Watcher {
             };
             self.updates.succeeded();
             if new_index != index || index == 0 {
-                let wanted: Vec<&String> = services
+                let wanted: BTreeSet<&String> = services
                     .iter()
                     .filter(|(name, tags)| self.wanted.is_wanted(name, tags))
                     .map(|(name, _)| name)
                     .collect();
+                self.note_list(&wanted, &mut is_listed);
                 running.retain(|name, stop| {
-                    let stays = wanted.contains(&name);
+                    let stays = wanted.contains(name);
                     if !stays {
                         stop.cancel();
                         self.updates.remove(name);
@@ -143,6 +149,7 @@ impl Watcher {
                         self.updates.succeeded();
                         if new_index != index || index == 0 {
                             self.updates.set(self.group(&service, &entries));
+                            self.note_answer(&service);
                         }
                         index = next_index(index, new_index);
                     }
@@ -156,6 +163,28 @@ impl Watcher {
             }
         })
         .await;
+    }
+
+    /// Notes which services there are: those of the first list are awaited, as long as they are listed.
+    fn note_list(&self, wanted: &BTreeSet<&String>, is_listed: &mut bool) {
+        let mut awaited = self.awaited.lock();
+        if *is_listed {
+            awaited.retain(|name| wanted.contains(name));
+        } else {
+            *awaited = wanted.iter().map(|name| (*name).clone()).collect();
+            *is_listed = true;
+        }
+        if awaited.is_empty() {
+            self.updates.complete();
+        }
+    }
+
+    /// Notes that a service has answered; with the last one everything is known.
+    fn note_answer(&self, service: &str) {
+        let mut awaited = self.awaited.lock();
+        if awaited.remove(service) && awaited.is_empty() {
+            self.updates.complete();
+        }
     }
 
     fn group(&self, service: &str, entries: &[Entry]) -> TargetGroup {

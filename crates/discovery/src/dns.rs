@@ -60,6 +60,9 @@ impl Source for Dns {
                         Err(error) => problems.push(format!("{name}: {error}")),
                     }
                 }
+                if problems.len() < self.names.len() {
+                    updates.complete();
+                }
                 updates.metrics.observe_refresh("dns", &updates.config, started.elapsed());
                 if problems.is_empty() {
                     updates.succeeded();

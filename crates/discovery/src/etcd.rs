@@ -148,6 +148,7 @@ impl Etcd {
             seen.insert(source_of(&key));
         }
         forget_others(updates, &seen);
+        updates.complete();
         if problems.is_empty() {
             updates.succeeded();
         } else {

@@ -101,6 +101,7 @@ fn folder_of(pattern: &Path) -> &Path {
 fn read_all(patterns: &[PathBuf], known: &mut BTreeSet<PathBuf>, updates: &Updates) {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
+    let mut n_read = 0;
     for pattern in patterns {
         match glob::files(pattern) {
             Ok(paths) => seen.extend(paths),
@@ -118,6 +119,7 @@ fn read_all(patterns: &[PathBuf], known: &mut BTreeSet<PathBuf>, updates: &Updat
             Ok((groups, modified)) => {
                 updates.metrics.file_mtime.with(&[&path.to_string_lossy()]).set(modified);
                 updates.replace_below(&prefix(path), groups);
+                n_read += 1;
             }
             Err(problem) => {
                 updates.metrics.file_read_errors.inc();
@@ -126,6 +128,9 @@ fn read_all(patterns: &[PathBuf], known: &mut BTreeSet<PathBuf>, updates: &Updat
         }
     }
     *known = seen;
+    if n_read > 0 || problems.is_empty() {
+        updates.complete();
+    }
     if problems.is_empty() {
         updates.succeeded();
     } else {

@@ -1,8 +1,9 @@
 //! Runs a source for every distinct configuration and hands out what each job's sources have found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -14,7 +15,7 @@ use wf_httpkit::client::OptionsError;
 
 use crate::group::TargetGroup;
 use crate::metrics::SdMetrics;
-use crate::source::{Found, Source, Updates};
+use crate::source::{Found, Inherited, Source, Updates};
 use crate::{consul, dns, docker, etcd, eureka, file, http, swarm, zookeeper};
 
 /// Why sources cannot be run; nothing has changed then.
@@ -84,7 +85,8 @@ impl DiscoveryManager {
         }
     }
 
-    /// Takes what each job asks for. Sources that stay go on undisturbed, with what they have found; the others end.
+    /// Takes what each job asks for. Sources that stay go on undisturbed, with what they have found; the others end. A source
+    /// whose settings have changed hands what it had found to its successor, which keeps it until its own first answer.
     /// Must be called inside a Tokio runtime.
     /// # Errors
     /// [`DiscoveryError`]; nothing is changed then.
@@ -116,18 +118,22 @@ impl DiscoveryManager {
             }
         }
         self.metrics.failed_configs.set(0.0);
-        providers.retain_mut(|provider| {
+        let mut ended = Vec::new();
+        for mut provider in std::mem::take(&mut *providers) {
             let asking = wanted.iter_mut().find(|(config, _)| **config == provider.config);
-            match asking {
-                Some((_, asking)) => provider.jobs = std::mem::take(asking),
-                None => provider.stop.cancel(),
+            if let Some((_, asking)) = asking {
+                provider.jobs = std::mem::take(asking);
+                providers.push(provider);
+            } else {
+                provider.stop.cancel();
+                ended.push(provider);
             }
-            !provider.stop.is_cancelled()
-        });
+        }
         for (config, source) in made {
             let asking = wanted.iter_mut().find(|(known, _)| **known == config);
             let jobs = asking.map(|(_, jobs)| std::mem::take(jobs)).unwrap_or_default();
-            providers.push(self.start(config, jobs, source));
+            let inherited = inherit(&mut ended, &config, &jobs);
+            providers.push(self.start(config, jobs, source, inherited));
         }
         drop(providers);
         self.metrics.discovered.retain(|[name, _]| name != self.name);
@@ -135,8 +141,14 @@ impl DiscoveryManager {
         Ok(())
     }
 
-    fn start(&self, config: SdConfig, jobs: Vec<String>, source: Box<dyn Source>) -> Provider {
-        let found = Arc::new(Found::default());
+    fn start(
+        &self,
+        config: SdConfig,
+        jobs: Vec<String>,
+        source: Box<dyn Source>,
+        inherited: Option<Inherited>,
+    ) -> Provider {
+        let found = Arc::new(Found::heir(inherited));
         let stop = self.stop.child_token();
         let updates = Updates {
             found: Arc::clone(&found),
@@ -160,13 +172,21 @@ impl DiscoveryManager {
         self.changed.notified().await;
     }
 
-    /// Returns what the sources of each job have found; jobs without sources are absent.
-    pub fn groups(&self) -> BTreeMap<String, Vec<Arc<TargetGroup>>> {
+    /// Returns the jobs whose sources have found something else since this was asked last.
+    pub fn take_changed(&self) -> BTreeSet<String> {
+        let providers = self.providers.lock();
+        let changed =
+            providers.iter().filter(|provider| provider.found.is_news.swap(false, Ordering::AcqRel));
+        changed.flat_map(|provider| provider.jobs.iter().cloned()).collect()
+    }
+
+    /// Returns what the sources of each job that `is_wanted` have found; jobs without sources are absent.
+    pub fn groups(&self, is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<Arc<TargetGroup>>> {
         let mut groups: BTreeMap<String, Vec<Arc<TargetGroup>>> = BTreeMap::new();
         for provider in &*self.providers.lock() {
-            for job in &provider.jobs {
-                let found = provider.found.groups.lock();
-                groups.entry(job.clone()).or_default().extend(found.values().cloned());
+            for job in provider.jobs.iter().filter(|job| is_wanted(job)) {
+                let found = provider.found.groups_for(job);
+                groups.entry(job.clone()).or_default().extend(found.into_values());
             }
         }
         self.metrics.updates.inc();
@@ -189,7 +209,7 @@ impl DiscoveryManager {
         let status = |provider: &Provider| SourceStatus {
             mechanism: provider.config.mechanism.name,
             configs: provider.jobs.clone(),
-            n_targets: provider.found.groups.lock().values().map(|group| group.targets.len()).sum(),
+            n_targets: provider.found.n_targets(),
             error: provider.found.error.lock().clone(),
         };
         providers.iter().map(status).collect()
@@ -209,6 +229,20 @@ impl fmt::Debug for DiscoveryManager {
     }
 }
 
+/// Returns what the new source of `jobs` takes over from one that ended: the first of the same mechanism that served one of
+/// them. Nobody else gets it then: of two sources that change at once, each has its own successor.
+fn inherit(ended: &mut Vec<Provider>, config: &SdConfig, jobs: &[String]) -> Option<Inherited> {
+    let is_of_ours = |job: &&String| jobs.contains(job);
+    let idx = ended.iter().position(|old| {
+        old.config.mechanism.name == config.mechanism.name && old.jobs.iter().any(|job| is_of_ours(&job))
+    })?;
+    let old = ended.remove(idx);
+    let heirs: BTreeSet<String> = old.jobs.iter().filter(is_of_ours).cloned().collect();
+    // What the old source itself had inherited, it had for the same jobs or for none.
+    let groups = heirs.iter().map(|job| old.found.groups_for(job)).max_by_key(BTreeMap::len)?;
+    (!groups.is_empty()).then_some(Inherited { groups, jobs: heirs })
+}
+
 fn make(config: &SdConfig, metrics: &SdMetrics) -> Result<Box<dyn Source>, OptionsError> {
     let section = &config.section;
     Ok(match config.mechanism.name {
@@ -224,3 +258,6 @@ fn make(config: &SdConfig, metrics: &SdMetrics) -> Result<Box<dyn Source>, Optio
         _ => Box::new(file::FileSource::new(section)),
     })
 }
+
+#[cfg(test)]
+mod tests;

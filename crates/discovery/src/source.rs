@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -61,9 +62,46 @@ impl<P: Poll> Source for Polled<P> {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Groups by source.
-    pub(crate) groups: Mutex<BTreeMap<String, Arc<TargetGroup>>>,
+    pub(crate) groups: Mutex<Groups>,
+    /// What stands in for them until the source has answered for the first time.
+    pub(crate) inherited: Mutex<Option<Inherited>>,
+    /// Whether something has changed since the jobs were told.
+    pub(crate) is_news: AtomicBool,
     /// Why the last attempt failed; `None` if it did not.
     pub(crate) error: Mutex<Option<String>>,
+}
+
+/// Groups by source.
+pub(crate) type Groups = BTreeMap<String, Arc<TargetGroup>>;
+
+/// What the source of a job had found before its settings changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Inherited {
+    pub(crate) groups: Groups,
+    /// Jobs that asked for the source before and after.
+    pub(crate) jobs: BTreeSet<String>,
+}
+
+impl Found {
+    /// Begins with what a source that is replaced leaves to the jobs that stay.
+    pub(crate) fn heir(inherited: Option<Inherited>) -> Self {
+        Self { inherited: Mutex::new(inherited), ..Self::default() }
+    }
+
+    /// Returns what `job` shall have now.
+    pub(crate) fn groups_for(&self, job: &str) -> Groups {
+        let mut groups = match &*self.inherited.lock() {
+            Some(inherited) if inherited.jobs.contains(job) => inherited.groups.clone(),
+            _ => Groups::new(),
+        };
+        groups.extend(self.groups.lock().iter().map(|(source, group)| (source.clone(), Arc::clone(group))));
+        groups
+    }
+
+    /// Returns how many targets there are.
+    pub(crate) fn n_targets(&self) -> usize {
+        self.groups.lock().values().map(|group| group.targets.len()).sum()
+    }
 }
 
 /// Where a source reports.
@@ -87,8 +125,23 @@ impl Updates {
         let mut known = self.found.groups.lock();
         if *known != new {
             *known = new;
-            self.changed.notify_one();
+            self.tell();
         }
+        drop(known);
+        self.complete();
+    }
+
+    /// Notes that everything has been asked for once: what stood in for the first answer goes.
+    pub(crate) fn complete(&self) {
+        if self.found.inherited.lock().take().is_some() {
+            self.tell();
+        }
+    }
+
+    /// Tells that something has changed.
+    fn tell(&self) {
+        self.found.is_news.store(true, Ordering::Release);
+        self.changed.notify_one();
     }
 
     /// Replaces one group.
@@ -97,14 +150,14 @@ impl Updates {
         let mut known = self.found.groups.lock();
         if known.get(&group.source).is_none_or(|old| **old != group) {
             known.insert(group.source.clone(), Arc::new(group));
-            self.changed.notify_one();
+            self.tell();
         }
     }
 
     /// Forgets one group.
     pub(crate) fn remove(&self, source: &str) {
         if self.found.groups.lock().remove(source).is_some() {
-            self.changed.notify_one();
+            self.tell();
         }
     }
 

@@ -216,6 +216,26 @@ impl ScrapeManager {
         })
     }
 
+    /// Takes what was found since for the jobs of `config`, which are configured as at the last reload; other jobs are left
+    /// alone. Must be called inside a Tokio runtime.
+    pub fn update_targets(&self, config: &ScrapeConfig) {
+        let mut pools = self.pools.lock();
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let seed = self.seed(config);
+        for job in &config.jobs {
+            if let Some(pool) = pools.get_mut(&job.name) {
+                self.sync(pool, job, seed);
+            }
+        }
+    }
+
+    /// Moves the targets of this server within their intervals away from those of its replicas.
+    fn seed(&self, config: &ScrapeConfig) -> u64 {
+        xxh3_64(format!("{}{}", self.host_name, config.external_labels).as_bytes())
+    }
+
     fn reload_with(
         &self,
         config: &ScrapeConfig,
@@ -249,7 +269,7 @@ impl ScrapeManager {
             }
             stays
         });
-        let seed = xxh3_64(format!("{}{}", self.host_name, config.external_labels).as_bytes());
+        let seed = self.seed(config);
         for job in &config.jobs {
             if let Some(fetch) = fetches.remove(&job.name) {
                 self.apply_job(&mut pools, job, fetch, seed);

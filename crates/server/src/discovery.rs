@@ -73,12 +73,23 @@ impl Discovered {
         let groups: Vec<(String, &[SdConfig])> =
             groups.map(|(idx, group)| (name_of(idx), group.sources.as_slice())).collect();
         self.alertmanagers.apply(groups.iter().map(|(name, sources)| (name.as_str(), *sources)))?;
-        self.refresh(config)
+        // What comes from now on is news again.
+        self.targets.take_changed();
+        self.alertmanagers.take_changed();
+        self.scrape.reload(&self.plan(config, |_| true))?;
+        self.tell(config)
     }
 
-    /// Scrapes and tells what has been found since.
+    /// Scrapes and tells what has been found since. Jobs whose sources have said nothing new are left alone.
     pub(crate) fn refresh(&self, config: &Config) -> Result<(), ApplyError> {
-        self.scrape.reload(&self.plan(config))?;
+        let jobs = self.targets.take_changed();
+        if !jobs.is_empty() {
+            self.scrape.update_targets(&self.plan(config, |job| jobs.contains(job)));
+        }
+        if self.alertmanagers.take_changed().is_empty() { Ok(()) } else { self.tell(config) }
+    }
+
+    fn tell(&self, config: &Config) -> Result<(), ApplyError> {
         let has_sources = config.alerting.alertmanagers.iter().any(|group| !group.sources.is_empty());
         if has_sources {
             self.rules.notifier.reload(&self.alerting(config), &config.global.external_labels)?;
@@ -97,9 +108,10 @@ impl Discovered {
         self.alertmanagers.stop().await;
     }
 
-    fn plan(&self, config: &Config) -> ScrapeConfig {
-        let mut plan = scrape_config(config, self.keeps_exemplars);
-        let mut found: BTreeMap<String, Vec<Arc<Found>>> = self.targets.groups();
+    /// Returns the jobs that are `wanted` with what was found for them.
+    fn plan(&self, config: &Config, is_wanted: impl Fn(&str) -> bool) -> ScrapeConfig {
+        let mut plan = scrape_config(config, self.keeps_exemplars, &is_wanted);
+        let mut found: BTreeMap<String, Vec<Arc<Found>>> = self.targets.groups(is_wanted);
         for job in &mut plan.jobs {
             for group in found.remove(&job.name).unwrap_or_default() {
                 job.groups.push(TargetGroup { targets: group.targets.clone(), labels: group.labels.clone() });
@@ -113,7 +125,7 @@ impl Discovered {
     /// Writes down discovered Alertmanagers beside those of the file.
     fn alerting(&self, config: &Config) -> AlertingConfig {
         let mut alerting = config.alerting.clone();
-        let mut found = self.alertmanagers.groups();
+        let mut found = self.alertmanagers.groups(|_| true);
         for (idx, group) in alerting.alertmanagers.iter_mut().enumerate() {
             let name = name_of(idx);
             for found in found.remove(&name).unwrap_or_default() {

@@ -6,10 +6,15 @@ use wf_scrape::{
     ScrapeProtocol, TargetGroup,
 };
 
-/// Returns what the scrape manager is to do under `config`.
-pub(crate) fn scrape_config(config: &Config, keeps_exemplars: bool) -> ScrapeConfig {
+/// Returns what the scrape manager is to do under `config`, as far as it concerns jobs that are `wanted`.
+pub(crate) fn scrape_config(
+    config: &Config,
+    keeps_exemplars: bool,
+    is_wanted: impl Fn(&str) -> bool,
+) -> ScrapeConfig {
+    let jobs = config.scrape_configs.iter().filter(|file| is_wanted(&file.job_name));
     ScrapeConfig {
-        jobs: config.scrape_configs.iter().map(|file| job(file, keeps_exemplars)).collect(),
+        jobs: jobs.map(|file| job(file, keeps_exemplars)).collect(),
         external_labels: config.global.external_labels.clone(),
     }
 }

@@ -1,7 +1,14 @@
 //! Host names to addresses: remembered for a while, and never more look-ups at once than the machine bears.
 //!
 //! The system's resolver blocks a thread for each look-up, for seconds when the name server is slow. Without a bound, ten
-//! thousand targets would take every thread of the blocking pool and everybody else would wait.
+//! thousand targets would take every thread of the blocking pool and everybody else would wait. With a bound alone, names
+//! whose servers are dead would take all of it and the others would wait for them: so names that gave trouble have few
+//! threads of their own, and a name that has been found keeps its old addresses while a new answer is late.
+//!
+//! # Invariants
+//! - A look-up holds its place until the system returns, even if nobody waits for it any more; then its answer is kept.
+//! - A name is looked up by one thread at a time.
+//! # Source: RFC 8767 (serving old answers).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -14,12 +21,18 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::connect::dns::Name;
 use parking_lot::Mutex;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service;
 
 /// Look-ups at a time. They wait for the network, not for a core.
 const LOOKUPS_MAX: usize = 32;
+
+/// Look-ups at a time of names whose last look-up failed or took longer than [`SLOW`].
+const TROUBLED_LOOKUPS_MAX: usize = 16;
+
+/// A look-up that takes longer waited for a name server that did not answer at once.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// For so long an answer holds. The system does not tell the record's own time; connections are kept alive, so names
 /// matter only when one breaks.
@@ -27,6 +40,12 @@ const TTL: Duration = Duration::from_secs(30);
 
 /// For so long a failure holds: one look-up for all targets of a name that is gone.
 const FAILED_TTL: Duration = Duration::from_secs(3);
+
+/// For so long addresses may be used while no new answer comes.
+const STALE_MAX: Duration = Duration::from_secs(600);
+
+/// For so long a new answer is waited for when there is an old one.
+const STALE_AFTER: Duration = Duration::from_millis(1_800);
 
 /// Names remembered; beyond, expired ones are forgotten, and if all are fresh, everything.
 const NAMES_MAX: usize = 50_000;
@@ -37,6 +56,13 @@ const NAMES_MAX: usize = 50_000;
 pub struct ResolveFailure {
     pub(super) kind: io::ErrorKind,
     message: String,
+}
+
+impl ResolveFailure {
+    /// Whether no name server answered, which says nothing about the name. The system tells by this text alone.
+    fn is_temporary(&self) -> bool {
+        self.message.contains("Temporary failure in name resolution")
+    }
 }
 
 type Answer = Result<Arc<[SocketAddr]>, ResolveFailure>;
@@ -50,26 +76,53 @@ pub struct NameCache {
 
 struct Shared {
     entries: Mutex<HashMap<String, Entry>>,
-    permits: Semaphore,
+    lookups: Arc<Semaphore>,
+    troubled: Arc<Semaphore>,
     lookup: Box<Lookup>,
 }
 
+/// What is known of a name.
+#[derive(Default)]
 struct Entry {
-    /// Everybody who asks for the name meanwhile waits for one look-up.
-    answer: Arc<OnceCell<Answer>>,
-    since: Instant,
+    /// The last answer and when it came.
+    answer: Option<(Answer, Instant)>,
+    /// The last addresses, if the last answer had any or an earlier one had, and when they came.
+    addresses: Option<(Arc<[SocketAddr]>, Instant)>,
+    /// Tells everybody who waits for the look-up that runs; nothing is ever sent, it closes at its end.
+    running: Option<watch::Receiver<()>>,
+    /// Whether the last look-up failed or was slow.
+    is_troubled: bool,
 }
 
 impl Entry {
-    fn is_fresh(&self, now: Instant) -> bool {
-        let ttl = match self.answer.get() {
-            Some(Err(_)) => FAILED_TTL,
-            Some(Ok(_)) => TTL,
-            // It is being looked up; it cannot grow old before it is born.
-            None => return true,
-        };
-        now.duration_since(self.since) < ttl
+    fn fresh(&self, now: Instant) -> Option<&Answer> {
+        let (answer, since) = self.answer.as_ref()?;
+        let ttl = if answer.is_ok() { TTL } else { FAILED_TTL };
+        (now.duration_since(*since) < ttl).then_some(answer)
     }
+
+    fn stale(&self, now: Instant) -> Option<Arc<[SocketAddr]>> {
+        let (addresses, since) = self.addresses.as_ref()?;
+        (now.duration_since(*since) < STALE_MAX).then(|| Arc::clone(addresses))
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        self.running.as_ref().is_none_or(is_over) && self.fresh(now).is_none()
+    }
+}
+
+/// Whether a look-up has ended, or was given up before it began.
+fn is_over(running: &watch::Receiver<()>) -> bool {
+    running.has_changed().is_err()
+}
+
+/// What to do for somebody who asks.
+enum Step {
+    Answer(Answer),
+    /// Wait for the look-up that runs.
+    Wait(watch::Receiver<()>),
+    /// Look up, and tell by dropping the sender.
+    LookUp(watch::Sender<()>, bool),
 }
 
 impl Default for NameCache {
@@ -81,43 +134,98 @@ impl Default for NameCache {
 
 impl NameCache {
     fn new(lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
-        let (entries, permits) = (Mutex::default(), Semaphore::new(LOOKUPS_MAX));
-        Self { shared: Arc::new(Shared { entries, permits, lookup: Box::new(lookup) }) }
+        let shared = Shared {
+            entries: Mutex::default(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            troubled: Arc::new(Semaphore::new(TROUBLED_LOOKUPS_MAX)),
+            lookup: Box::new(lookup),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns the addresses of `host`.
+    /// # Cancel safety
+    /// Whoever waits takes over when the one who asks is cancelled before the look-up began; afterwards it goes on.
     async fn resolve(&self, host: String) -> Answer {
-        let answer = self.entry(&host);
-        let look_up = async {
-            // The semaphore is never closed.
-            let _permit = self.shared.permits.acquire().await.ok();
-            let shared = Arc::clone(&self.shared);
-            let asked = host.clone();
-            match tokio::task::spawn_blocking(move || (shared.lookup)(&asked)).await {
-                Ok(Ok(addresses)) => Ok(addresses.into()),
-                Ok(Err(error)) => Err(ResolveFailure { kind: error.kind(), message: error.to_string() }),
-                Err(error) => Err(ResolveFailure { kind: io::ErrorKind::Other, message: error.to_string() }),
-            }
-        };
-        // Whoever waits takes over when the one who asks is cancelled.
-        answer.get_or_init(|| look_up).await.clone()
+        let new = self.look_up(&host);
+        let old = self.shared.entries.lock().get(&host).and_then(|entry| entry.stale(Instant::now()));
+        let Some(old) = old else { return new.await };
+        match tokio::time::timeout(STALE_AFTER, new).await {
+            Ok(Err(failure)) if !failure.is_temporary() => Err(failure),
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(_)) | Err(_) => Ok(old),
+        }
     }
 
-    fn entry(&self, host: &str) -> Arc<OnceCell<Answer>> {
+    async fn look_up(&self, host: &str) -> Answer {
+        loop {
+            match self.next_step(host) {
+                Step::Answer(answer) => return answer,
+                // It closes; nothing else can happen to it.
+                Step::Wait(mut running) => while running.changed().await.is_ok() {},
+                Step::LookUp(done, is_troubled) => self.ask(host, done, is_troubled).await,
+            }
+        }
+    }
+
+    fn next_step(&self, host: &str) -> Step {
         let now = Instant::now();
         let mut entries = self.shared.entries.lock();
-        if let Some(entry) = entries.get(host).filter(|entry| entry.is_fresh(now)) {
-            return Arc::clone(&entry.answer);
-        }
-        if entries.len() >= NAMES_MAX {
-            entries.retain(|_, entry| entry.is_fresh(now));
+        if entries.len() >= NAMES_MAX && !entries.contains_key(host) {
+            entries.retain(|_, entry| !entry.is_idle(now));
             if entries.len() >= NAMES_MAX {
                 entries.clear();
             }
         }
-        let answer = Arc::default();
-        entries.insert(host.to_owned(), Entry { answer: Arc::clone(&answer), since: now });
-        answer
+        if !entries.contains_key(host) {
+            entries.insert(host.to_owned(), Entry::default());
+        }
+        let entry = entries.entry(host.to_owned()).or_default();
+        if let Some(answer) = entry.fresh(now) {
+            return Step::Answer(answer.clone());
+        }
+        if let Some(running) = entry.running.as_ref().filter(|running| !is_over(running)) {
+            return Step::Wait(running.clone());
+        }
+        let (done, running) = watch::channel(());
+        entry.running = Some(running);
+        Step::LookUp(done, entry.is_troubled)
+    }
+
+    /// Asks the system on a thread that may block, when there is room for one.
+    async fn ask(&self, host: &str, done: watch::Sender<()>, is_troubled: bool) {
+        let room = if is_troubled { &self.shared.troubled } else { &self.shared.lookups };
+        // The semaphores are never closed.
+        let Ok(permit) = Arc::clone(room).acquire_owned().await else { return };
+        let (shared, asked) = (Arc::clone(&self.shared), host.to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            let answer = (shared.lookup)(&asked);
+            shared.note(&asked, answer, started);
+            drop(permit);
+            drop(done);
+        });
+        if work.await.is_err() {
+            let failed = Err(io::Error::other("the resolver gave up"));
+            self.shared.note(host, failed, Instant::now());
+        }
+    }
+}
+
+impl Shared {
+    /// Remembers an answer, for those who wait and for those who come.
+    fn note(&self, host: &str, answer: io::Result<Vec<SocketAddr>>, started: Instant) {
+        let now = Instant::now();
+        let answer: Answer = answer
+            .map(Into::into)
+            .map_err(|error| ResolveFailure { kind: error.kind(), message: error.to_string() });
+        let mut entries = self.entries.lock();
+        let entry = entries.entry(host.to_owned()).or_default();
+        entry.is_troubled = answer.is_err() || now.duration_since(started) > SLOW;
+        if let Ok(addresses) = &answer {
+            entry.addresses = Some((Arc::clone(addresses), now));
+        }
+        entry.answer = Some((answer, now));
     }
 }
 
@@ -163,75 +271,4 @@ impl Service<Name> for NameCache {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    struct Counted {
-        cache: NameCache,
-        n_lookups: Arc<AtomicUsize>,
-    }
-
-    fn counted() -> Counted {
-        let n_lookups = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&n_lookups);
-        let cache = NameCache::new(move |host| {
-            counter.fetch_add(1, Ordering::SeqCst);
-            if host == "gone" {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "no such host"));
-            }
-            Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
-        });
-        Counted { cache, n_lookups }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_name_is_looked_up_once_for_all_who_ask_until_it_expires() {
-        let Counted { cache, n_lookups } = counted();
-        let ask = |host: &str| cache.resolve(host.to_owned());
-        let (a, b) = tokio::join!(ask("a"), ask("a"));
-        assert!(a.is_ok() && b.is_ok());
-        assert_eq!(n_lookups.load(Ordering::SeqCst), 1);
-        tokio::time::advance(TTL - Duration::from_secs(1)).await;
-        ask("a").await.unwrap();
-        assert_eq!(n_lookups.load(Ordering::SeqCst), 1);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        ask("a").await.unwrap();
-        assert_eq!(n_lookups.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_are_remembered_for_a_short_while() {
-        let Counted { cache, n_lookups } = counted();
-        for _ in 0..3 {
-            let error = cache.resolve("gone".to_owned()).await.unwrap_err();
-            assert_eq!(error.to_string(), "no such host");
-        }
-        assert_eq!(n_lookups.load(Ordering::SeqCst), 1);
-        tokio::time::advance(FAILED_TTL).await;
-        assert!(cache.resolve("gone".to_owned()).await.is_err());
-        assert_eq!(n_lookups.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn ten_thousand_slow_names_take_a_few_threads_only() {
-        let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let counters = (Arc::clone(&running), Arc::clone(&peak));
-        let cache = NameCache::new(move |_| {
-            let n_running = counters.0.fetch_add(1, Ordering::SeqCst) + 1;
-            counters.1.fetch_max(n_running, Ordering::SeqCst);
-            std::thread::yield_now();
-            counters.0.fetch_sub(1, Ordering::SeqCst);
-            Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
-        });
-        let mut tasks = tokio::task::JoinSet::new();
-        for idx in 0..10_000 {
-            let cache = cache.clone();
-            tasks.spawn(async move { cache.resolve(format!("host-{idx}")).await });
-        }
-        let answers = tasks.join_all().await;
-        assert!(answers.iter().all(Result::is_ok));
-        assert!(peak.load(Ordering::SeqCst) <= LOOKUPS_MAX);
-    }
-}
+mod tests;

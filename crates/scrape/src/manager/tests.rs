@@ -348,6 +348,33 @@ async fn a_reload_keeps_caches_unless_the_meaning_of_series_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn targets_of_one_job_are_exchanged_without_looking_at_another() {
+    let lab = Lab::new(page);
+    lab.reload(&[job("j", &["a:1", "b:1"]), job("k", &["c:1"])]);
+    lab.pass(1).await;
+    let syncs = |name: &str| {
+        let families = lab.registry.gather();
+        let family = families.iter().find(|family| family.name == "prometheus_target_scrape_pool_sync_total");
+        let of_job = family.unwrap().metrics.iter().find(|metric| format!("{metric:?}").contains(name));
+        format!("{:?}", of_job.unwrap().value)
+    };
+    let before = (syncs("\"j\""), syncs("\"k\""));
+    let found = ScrapeConfig {
+        jobs: vec![job("j", &["b:1", "d:1"]), job("unknown", &["e:1"])],
+        external_labels: Labels::empty(),
+    };
+    lab.manager.update_targets(&found);
+    let urls: Vec<String> = lab.manager.targets().active.into_iter().map(|target| target.url).collect();
+    assert_eq!(urls, ["http://b:1/metrics", "http://d:1/metrics", "http://c:1/metrics"]);
+    assert_ne!(syncs("\"j\""), before.0);
+    assert_eq!(syncs("\"k\""), before.1);
+    lab.pass(2).await;
+    // The one that stayed was not new again.
+    let added = lab.values("scrape_series_added");
+    assert_eq!(added.iter().filter(|added| *added == "1").count(), 4, "{added:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_targets_are_all_down_and_not_asked() {
     let lab = Lab::new(page);
     let mut config = job("j", &["a:1", "b:1"]);
