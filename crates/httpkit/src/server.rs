@@ -8,7 +8,7 @@
 //! - A panic or a stalled client costs its own request only.
 //! - On a loopback listener no request gets in whose `Host` is foreign; nowhere does a request that changes state get
 //!   in from a web page of another origin.
-//! # Reading order: `listener`, `guard`, `web`, this file, `layers`, `measure`, `compress`, `stream`, `owner`.
+//! # Reading order: `listener`, `guard`, `web`, this file, `seats`, `layers`, `measure`, `compress`, `stream`, `owner`.
 
 mod compress;
 mod guard;
@@ -16,6 +16,7 @@ mod layers;
 mod listener;
 mod measure;
 mod owner;
+mod seats;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,6 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +44,7 @@ use tower::ServiceExt;
 pub use guard::GuardOptions;
 pub use listener::{BindError, Listener};
 pub use measure::HttpMetrics;
+use seats::{Answered, Seat, Seats, Taken};
 pub use web::WebPolicy;
 
 /// How long a client may take to agree on TLS.
@@ -57,8 +58,8 @@ pub struct ServerOptions {
     pub read_timeout: Duration,
     /// How long a client may stall inside a request body or while we write to it. Default: 1m.
     pub stall_timeout: Duration,
-    /// Connections served at a time, at least one; more wait in the kernel's queue. Default: 512, as
-    /// `--web.max-connections`.
+    /// Connections served at a time, at least one. When all are taken, one whose client makes us wait is closed for the
+    /// next; when none does, more wait in the kernel's queue. Default: 512, as `--web.max-connections`.
     pub connections_max: usize,
     /// Size of a request body; more is answered with 413. Default: 10 MiB.
     pub body_bytes_max: usize,
@@ -105,13 +106,17 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let server = Arc::new(Connections { options, router, abort: abort.clone() });
-    let n_slots = server.options.connections_max.clamp(1, Semaphore::MAX_PERMITS);
-    let slots = Arc::new(Semaphore::new(n_slots));
-    while let Some((slot, (tcp, peer))) = next_client(&listener, &slots, &stop).await {
-        let connection = Arc::clone(&server).run(tcp, peer, graceful.watcher());
+    let seats = Seats::new(server.options.connections_max);
+    while let Some((taken, (tcp, peer))) = next_client(&listener, &seats, &stop).await {
+        let connection = Arc::clone(&server).run(tcp, peer, Arc::clone(&taken.seat), graceful.watcher());
         connections.spawn(async move {
-            connection.await;
-            drop(slot);
+            let leave = taken.seat.leave.clone();
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => {}
+                () = connection => {}
+            }
+            drop(taken);
         });
     }
     drop(listener);
@@ -130,19 +135,10 @@ pub async fn serve(
     Ok(())
 }
 
-type Client = (tokio::sync::OwnedSemaphorePermit, (TcpStream, SocketAddr));
+type Client = (Taken, (TcpStream, SocketAddr));
 
-/// Returns the next client with a slot for it; none once `stop` is cancelled.
-async fn next_client(
-    listener: &Listener,
-    slots: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<Client> {
-    let slot = tokio::select! {
-        biased;
-        () = stop.cancelled() => return None,
-        slot = Arc::clone(slots).acquire_owned() => slot.ok()?,
-    };
+/// Returns the next client with a seat for it; none once `stop` is cancelled.
+async fn next_client(listener: &Listener, seats: &Arc<Seats>, stop: &CancellationToken) -> Option<Client> {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -150,7 +146,15 @@ async fn next_client(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(client) => return Some((slot, client)),
+            Ok(client) => {
+                // One more than there are seats is held here: only a client that is there can send another away.
+                let taken = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return None,
+                    taken = seats.take() => taken?,
+                };
+                return Some((taken, client));
+            }
             Err(error) => {
                 // Mostly "too many open files": accepting again at once would only burn CPU.
                 tracing::warn!(%error, address = %listener.local_addr(), "cannot accept connections");
@@ -168,12 +172,13 @@ struct Connections {
 }
 
 impl Connections {
-    async fn run(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn run(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, seat: Arc<Seat>, watcher: Watcher) {
         // Nagle only delays small answers; a failure to switch it off is harmless.
         let _ = tcp.set_nodelay(true);
-        let stream = stream::Stalling::new(tcp, self.options.read_timeout, self.options.stall_timeout);
+        let (read, stall) = (self.options.read_timeout, self.options.stall_timeout);
+        let stream = stream::Stalling::new(tcp, read, stall, Arc::clone(&seat));
         let Some((config, names)) = self.options.web.as_ref().and_then(|web| web.tls()) else {
-            return self.answer(stream, peer, watcher).await;
+            return self.answer(stream, peer, seat, watcher).await;
         };
         let accepted = tokio::select! {
             biased;
@@ -189,11 +194,11 @@ impl Connections {
         if !names.is_empty() && !certificate.is_some_and(|leaf| web::has_allowed_name(leaf, &names)) {
             return tracing::debug!(%peer, "the client's certificate has none of client_allowed_sans");
         }
-        self.answer(stream, peer, watcher).await;
+        self.answer(stream, peer, seat, watcher).await;
     }
 
     /// Answers the requests of one connection.
-    async fn answer<S>(self: Arc<Self>, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn answer<S>(self: Arc<Self>, stream: S, peer: SocketAddr, seat: Arc<Seat>, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -203,7 +208,9 @@ impl Connections {
         let router = self.router.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let answering = seat.begin();
+            let answer = router.clone().oneshot(request.map(|body| seat.receive(body)));
+            async move { answer.await.map(|answer| answer.map(|body| Answered { body, _answering: answering })) }
         });
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let result = tokio::select! {

@@ -9,6 +9,7 @@ mod crash;
 mod differential;
 mod discovery;
 mod federation;
+mod grafana;
 mod grammar;
 mod hostile_targets;
 mod promtool;

@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use super::seats::Seat;
 
 /// Fails when the first bytes, or the room to write more, do not come in time.
 pub(super) struct Stalling {
@@ -18,14 +21,21 @@ pub(super) struct Stalling {
     /// Runs while the client takes nothing.
     write_stall: Option<Pin<Box<Sleep>>>,
     stall_timeout: Duration,
+    seat: Arc<Seat>,
 }
 
 impl Stalling {
-    pub(super) fn new(tcp: TcpStream, read_timeout: Duration, stall_timeout: Duration) -> Self {
-        Self { tcp, first_read: Some(Box::pin(sleep(read_timeout))), write_stall: None, stall_timeout }
+    pub(super) fn new(
+        tcp: TcpStream,
+        read_timeout: Duration,
+        stall_timeout: Duration,
+        seat: Arc<Seat>,
+    ) -> Self {
+        Self { tcp, first_read: Some(Box::pin(sleep(read_timeout))), write_stall: None, stall_timeout, seat }
     }
 
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.seat.note_write(poll.is_pending());
         if poll.is_ready() {
             self.write_stall = None;
             return poll;
