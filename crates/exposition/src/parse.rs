@@ -9,6 +9,7 @@
 
 pub mod error;
 pub mod openmetrics;
+mod scan;
 pub mod series;
 pub mod text;
 
@@ -20,6 +21,7 @@ pub use error::{ParseError, Problem};
 pub use series::{LabelIter, SeriesText};
 
 use error::Fault;
+use scan::Blank;
 
 /// Grammar of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,8 +138,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let (series, tail) = rest.split_at_checked(series_len)?;
         let Some((b' ', tail)) = tail.split_first() else { return None };
-        let value_len =
-            tail.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\n')).unwrap_or(tail.len());
+        let value_len = scan::number_len(tail, Blank::SpaceOrTab);
         let (value_text, tail) = tail.split_at_checked(value_len)?;
         if tail.first() != Some(&b'\n') {
             return self.known_sample_with_time(series_len, value_len);

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use wf_model::{FloatError, MetricType};
 
 use super::error::{Fault, Problem, quoted};
+use super::scan::{self, Blank};
 use super::series::{self, SeriesText};
 use super::{Entry, Exemplar, Format, Sample, Tail, line_end, read_family_name, read_value};
 
@@ -87,8 +88,7 @@ fn read_line_end(page: &[u8], position: usize) -> Result<usize, Fault> {
 }
 
 fn token_end(page: &[u8], start: usize) -> usize {
-    let rest = page.get(start..).unwrap_or_default();
-    start + rest.iter().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(rest.len())
+    start + scan::number_len(page.get(start..).unwrap_or_default(), Blank::Space)
 }
 
 /// Reads `# HELP`, `# TYPE`, `# UNIT` or `# EOF`: there are no free comments.

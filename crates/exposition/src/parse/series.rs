@@ -8,6 +8,7 @@ use wf_model::float::parse_go;
 use wf_model::{METRIC_NAME, MetricType};
 
 use super::error::{Fault, Problem};
+use super::scan::{self, Colon};
 use super::{Format, skip_blanks};
 
 /// Name and labels of a sample as exposed, well-formed.
@@ -226,22 +227,21 @@ pub(super) fn scan_quoted(page: &[u8], start: usize, newline: Newline) -> Result
 }
 
 /// Returns the end of the plain metric name at `start`; `start` itself when there is none.
+#[inline]
 pub(super) fn scan_metric_name(page: &[u8], start: usize) -> usize {
-    scan_identifier(page, start, |byte| byte == b':')
+    scan_identifier(page, start, Colon::Allowed)
 }
 
+#[inline]
 fn scan_label_name(page: &[u8], start: usize) -> usize {
-    scan_identifier(page, start, |_| false)
+    scan_identifier(page, start, Colon::Refused)
 }
 
-fn scan_identifier(page: &[u8], start: usize, extra: impl Fn(u8) -> bool) -> usize {
-    let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || extra(byte);
+#[inline]
+fn scan_identifier(page: &[u8], start: usize, colon: Colon) -> usize {
     let text = page.get(start..).unwrap_or_default();
     match text.first() {
-        Some(first) if is_start(*first) => {
-            let len = text.iter().position(|byte| !is_start(*byte) && !byte.is_ascii_digit());
-            start + len.unwrap_or(text.len())
-        }
+        Some(first) if !first.is_ascii_digit() => start + scan::identifier_len(text, colon),
         _ => start,
     }
 }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use wf_model::{FloatError, MetricType};
 
 use super::error::{Fault, Problem, quoted};
+use super::scan::{self, Blank};
 use super::series::{self, SeriesText};
 use super::{Entry, Format, Sample, Tail, line_end, read_family_name, read_value, skip_blanks};
 
@@ -69,8 +70,7 @@ fn read_timestamp(page: &[u8], start: usize, token: &[u8]) -> Result<i64, Fault>
 }
 
 fn token_end(page: &[u8], start: usize) -> usize {
-    let rest = page.get(start..).unwrap_or_default();
-    start + rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\n')).unwrap_or(rest.len())
+    start + scan::number_len(page.get(start..).unwrap_or_default(), Blank::SpaceOrTab)
 }
 
 /// Reads `# HELP`, `# TYPE` or a comment.

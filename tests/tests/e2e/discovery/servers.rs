@@ -131,15 +131,10 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-#[test]
-fn dnsmasq_records_of_every_type_are_targets() {
-    let Some(dnsmasq) = daemon("dnsmasq") else { return };
-    let site = Site::new();
-    let port = free_port().unwrap();
-    let log = site.path("dnsmasq.log");
-    let libraries = root_of(&dnsmasq).join("usr/lib/x86_64-linux-gnu");
-    let mut command = Command::new(&dnsmasq);
-    command.env("LD_LIBRARY_PATH", libraries).args([
+/// Returns dnsmasq on a port of loopback that reads no configuration and knows nothing yet.
+fn quiet_dnsmasq(program: &Path, port: u16) -> Command {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", root_of(program).join("usr/lib/x86_64-linux-gnu")).args([
         "--keep-in-foreground",
         "--no-resolv",
         "--no-hosts",
@@ -150,6 +145,24 @@ fn dnsmasq_records_of_every_type_are_targets() {
         "--user=",
         "--group=",
         "--pid-file=",
+    ]);
+    command.arg(format!("--port={port}"));
+    command
+}
+
+#[test]
+fn dnsmasq_records_of_every_type_are_targets() {
+    let Some(dnsmasq) = daemon("dnsmasq") else { return };
+    let site = Site::new();
+    let (port, zone_port) = (free_port().unwrap(), free_port().unwrap());
+    let (log, zone_log) = (site.path("dnsmasq.log"), site.path("zone.log"));
+    // Servers of a zone are told by who is one of them. It refuses other names, as the first server refuses its zone.
+    let mut zone = quiet_dnsmasq(&dnsmasq, zone_port);
+    zone.args(["--auth-server=ns1.zone.test,127.0.0.1", "--auth-sec-servers=ns2.zone.test"]);
+    let _zone = Peer::start(zone.args(["--auth-zone=zone.test", "--auth-soa=1"]), &zone_log);
+    waits_for(zone_port, &zone_log);
+    let mut command = quiet_dnsmasq(&dnsmasq, port);
+    command.args([
         "--local=/sd.test/",
         "--auth-ttl=1",
         "--address=/a.sd.test/10.0.0.1",
@@ -162,13 +175,14 @@ fn dnsmasq_records_of_every_type_are_targets() {
     for number in 0..300 {
         command.arg(format!("--srv-host=_many._tcp.sd.test,target-{number}.sd.test,{},1", 10_000 + number));
     }
-    let _dnsmasq = Peer::start(command.arg(format!("--port={port}")), &log);
+    let _dnsmasq = Peer::start(&mut command, &log);
     waits_for(port, &log);
-    fs::write(site.path("resolv.conf"), format!("nameserver [127.0.0.1]:{port}\nsearch sd.test\n")).unwrap();
+    let servers = format!("nameserver [127.0.0.1]:{port}\nnameserver [127.0.0.1]:{zone_port}\n");
+    fs::write(site.path("resolv.conf"), servers + "search sd.test\n").unwrap();
     fs::write(
         site.path("prometheus.yml"),
         job(
-            "  dns_sd_configs:\n  - {names: [a, gone.sd.test], type: A, port: 1}\n  - {names: [a.sd.test], type: AAAA, port: 2}\n  - {names: [_web._tcp.sd.test]}\n  - {names: [sd.test], type: MX, port: 25}\n",
+            "  dns_sd_configs:\n  - {names: [a, gone.sd.test], type: A, port: 1}\n  - {names: [a.sd.test], type: AAAA, port: 2}\n  - {names: [_web._tcp.sd.test]}\n  - {names: [sd.test], type: MX, port: 25}\n  - {names: [zone.test], type: NS, port: 53}\n",
         ) + "- job_name: many\n  dns_sd_configs: [{names: [_many._tcp]}]\n",
     )
     .unwrap();
@@ -182,7 +196,7 @@ fn dnsmasq_records_of_every_type_are_targets() {
     );
     let web = site.listen().rsplit(':').next().unwrap().parse().unwrap();
     let server = Server::start(Path::new("/bin/sh"), &["-c", &script], web, &site.path("log")).unwrap();
-    let is_there = eventually(Duration::from_secs(30), || targets(&server.base).len() == 305);
+    let is_there = eventually(Duration::from_secs(30), || targets(&server.base).len() == 307);
     let found = targets(&server.base);
     assert!(is_there, "{} targets\n{}", found.len(), server.log_text());
     let of = |address: &str| {
@@ -193,5 +207,7 @@ fn dnsmasq_records_of_every_type_are_targets() {
     assert_eq!(of("w2.sd.test:8081")["__meta_dns_srv_record_target"], "w2.sd.test.");
     assert_eq!(of("w2.sd.test:8081")["__meta_dns_srv_record_port"], "8081");
     assert_eq!(of("mx.sd.test:25")["__meta_dns_mx_record_target"], "mx.sd.test.");
+    assert_eq!(of("ns1.zone.test:53")["__meta_dns_ns_record_target"], "ns1.zone.test.");
+    assert_eq!(of("ns2.zone.test:53")["__meta_dns_name"], "zone.test");
     assert_eq!(of("target-299.sd.test:10299")["job"], "many");
 }
