@@ -94,6 +94,29 @@ impl Labels {
         Self::from_sorted(self.iter().filter(|(name, _)| !drop(name)))
     }
 
+    /// Returns the set with `changes`, which are sorted by name and unique: a label is set, or dropped when its value is empty.
+    pub fn with(&self, changes: &[(&str, &str)]) -> Self {
+        let (mut mine, mut theirs) = (self.iter().peekable(), changes.iter().copied().peekable());
+        Self::from_sorted(std::iter::from_fn(|| {
+            loop {
+                let change = match (mine.peek(), theirs.peek()) {
+                    (Some((name, _)), Some((other, _))) if name < other => return mine.next(),
+                    (Some((name, _)), Some((other, _))) => {
+                        if name == other {
+                            mine.next();
+                        }
+                        theirs.next()
+                    }
+                    (_, None) => return mine.next(),
+                    (None, _) => theirs.next(),
+                };
+                if let Some((name, value)) = change.filter(|(_, value)| !value.is_empty()) {
+                    return Some((name, value));
+                }
+            }
+        }))
+    }
+
     fn pair(&self, idx: usize) -> (&str, &str) {
         let start = if idx == 0 { 0 } else { self.end(2 * idx - 1) };
         let middle = self.end(2 * idx);
@@ -283,6 +306,19 @@ mod tests {
             Labels::from_pairs([("b", "0")]),
         ];
         assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn changes_set_add_and_drop_labels() {
+        let labels = Labels::from_pairs([("a", "1"), ("c", "3"), ("e", "5")]);
+        for (changes, want) in [
+            (&[][..], r#"{a="1", c="3", e="5"}"#),
+            (&[("a", ""), ("b", ""), ("e", "")], r#"{c="3"}"#),
+            (&[("a", "x"), ("b", "2"), ("f", "6")], r#"{a="x", b="2", c="3", e="5", f="6"}"#),
+        ] {
+            assert_eq!(labels.with(changes).to_string(), want);
+        }
+        assert_eq!(Labels::empty().with(&[("a", "1"), ("b", "")]).to_string(), r#"{a="1"}"#);
     }
 
     #[test]

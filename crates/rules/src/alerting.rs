@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
+use wf_model::{Labels, METRIC_NAME};
 
 /// How long a resolved alert is remembered, so that its end is told again to whoever missed it, ms.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
@@ -17,6 +17,9 @@ const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
 pub(crate) const ALERTS: &str = "ALERTS";
 /// Series that tells since when, in seconds: a restart reads it back.
 pub(crate) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+
+/// Label with the name of the rule that an alert is of.
+pub(crate) const ALERT_NAME: &str = "alertname";
 
 /// How far an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,17 +180,11 @@ impl AlertSet {
         let active = self.alerts.values().filter(|alert| alert.state != AlertState::Inactive);
         active
             .flat_map(|alert| {
-                let named = |name: &str| {
-                    let mut builder = LabelsBuilder::from_labels(&alert.labels);
-                    builder.set(METRIC_NAME, name);
-                    builder
-                };
-                let mut state = named(ALERTS);
-                state.set("alertstate", alert.state.as_str());
+                let state = alert.labels.with(&[(METRIC_NAME, ALERTS), ("alertstate", alert.state.as_str())]);
                 let since_s = alert.active_at_ms.div_euclid(1000);
                 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
-                let since = (named(ALERTS_FOR_STATE).build(), since_s as f64);
-                [(state.build(), 1.0), since]
+                let since = (alert.labels.with(&[(METRIC_NAME, ALERTS_FOR_STATE)]), since_s as f64);
+                [(state, 1.0), since]
             })
             .collect()
     }

@@ -6,7 +6,7 @@
 use wf_model::{METRIC_NAME, MatchOp, Matcher};
 use wf_promql::ast::VectorSelector;
 
-use crate::alerting::{ALERTS, ALERTS_FOR_STATE};
+use crate::alerting::{ALERT_NAME, ALERTS, ALERTS_FOR_STATE};
 use crate::file::{Rule, RuleKind};
 
 /// Rules by their position that may run at the same time, in the order of the batches.
@@ -56,7 +56,7 @@ fn writes(rule: &Rule, metric: &str, selector: &VectorSelector) -> bool {
     match rule.kind {
         RuleKind::Record => rule.name == metric,
         RuleKind::Alert { .. } => {
-            let of_name = selector.matchers.iter().filter(|matcher| matcher.name() == "alertname");
+            let of_name = selector.matchers.iter().filter(|matcher| matcher.name() == ALERT_NAME);
             matches!(metric, ALERTS | ALERTS_FOR_STATE)
                 && of_name.into_iter().all(|matcher| matcher.matches(&rule.name))
         }

@@ -8,6 +8,7 @@ use wf_promql::engine::{Clock, Engine};
 use wf_series::{SampleSink, SeriesSource};
 
 use crate::metrics::RuleMetrics;
+use crate::shared::SharedMemory;
 
 /// An alert as it goes out to Alertmanagers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Environment {
     pub times: AlertTimes,
     /// Rules of one group that run at the same time, at most; up to one runs them in file order.
     pub n_concurrent: usize,
+    /// What groups may keep decoded while they are evaluated, all together.
+    pub shared: SharedMemory,
     /// Measures evaluations.
     pub clock: Clock,
     /// Numbers about rules.

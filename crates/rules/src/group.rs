@@ -21,7 +21,7 @@ use crate::depend::{self, Batches};
 use crate::environment::Environment;
 use crate::file::{Group, Rule};
 use crate::schedule::Tick;
-use crate::shared::SharedSource;
+use crate::shared::{SharedPlan, SharedSource};
 use output::Written;
 use rule::RuleRun;
 
@@ -112,6 +112,8 @@ pub struct RuleGroup {
     rules: Vec<RuleRun>,
     /// Worked out when somebody wants to run rules together.
     batches: OnceLock<Batches>,
+    /// What rules share, worked out with the first evaluation.
+    plan: OnceLock<SharedPlan>,
     status: Mutex<GroupStatus>,
     /// Ticks so far, until the state of alerts is restored; then [`RESTORED`].
     n_ticks: AtomicU8,
@@ -148,6 +150,7 @@ impl RuleGroup {
             spec,
             rules,
             batches: OnceLock::new(),
+            plan: OnceLock::new(),
             status: Mutex::default(),
             n_ticks: AtomicU8::new(if past == Past::None { RESTORED } else { 0 }),
             orphans: Mutex::default(),
@@ -218,10 +221,13 @@ impl RuleGroup {
     /// Evaluates all rules at `at_ms` and returns how many samples they gave.
     pub fn evaluate(&self, at_ms: i64, env: &Environment) -> usize {
         let started = (env.clock)();
-        let source = SharedSource::new(env.source.as_ref());
+        let query_ms = at_ms.saturating_sub(millis(self.spec.query_offset));
+        let lookback_ms = env.engine.options().lookback_delta_ms;
+        let plan = self.plan.get_or_init(|| SharedPlan::new(&self.spec.group.rules, lookback_ms));
+        let source = SharedSource::new(env.source.as_ref(), plan, &env.shared, query_ms);
         let moment = Moment {
             at_ms,
-            query_ms: at_ms.saturating_sub(millis(self.spec.query_offset)),
+            query_ms,
             interval_ms: millis(self.spec.interval),
             limit: self.spec.group.limit,
             group: &self.key,

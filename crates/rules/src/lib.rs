@@ -41,3 +41,4 @@ pub use manager::{NowFn, RuleManager};
 pub use metrics::RuleMetrics;
 pub use notifier::{Notifier, NotifierOptions};
 pub use schedule::{Now, Schedule, Tick};
+pub use shared::SharedMemory;

@@ -1,21 +1,34 @@
-//! What several rules of a group select is selected once.
+//! What several rules of a group select is selected and decoded once.
 //!
 //! A selection is a snapshot, so rules of one evaluation may share it, until a rule writes series that it could hold.
+//! Windows of different lengths over the same series (burn rates over 5 minutes to 3 days) are parts of the longest: that one
+//! is read, and the others are cut out of it, as far as [`SharedMemory`] reaches.
 //!
 //! # Source
 //! `spec/performance-design.md` §9.
 
+mod plan;
+mod selection;
+
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use wf_model::{METRIC_NAME, Matcher, TimeRange};
 use wf_series::{LabelQuery, SelectError, SelectRequest, Selection, SeriesSource};
 
+pub(crate) use plan::SharedPlan;
+use plan::{shifted, text_of};
+pub use selection::SharedMemory;
+use selection::SharedSelection;
+
 /// A source for the time of one evaluation.
 pub(crate) struct SharedSource<'a> {
     source: &'a dyn SeriesSource,
+    plan: &'a SharedPlan,
+    memory: &'a SharedMemory,
+    /// Time of the queries, ms.
+    query_ms: i64,
     known: Mutex<HashMap<(String, TimeRange), Known>>,
 }
 
@@ -26,8 +39,13 @@ struct Known {
 }
 
 impl<'a> SharedSource<'a> {
-    pub(crate) fn new(source: &'a dyn SeriesSource) -> Self {
-        Self { source, known: Mutex::default() }
+    pub(crate) fn new(
+        source: &'a dyn SeriesSource,
+        plan: &'a SharedPlan,
+        memory: &'a SharedMemory,
+        query_ms: i64,
+    ) -> Self {
+        Self { source, plan, memory, query_ms, known: Mutex::default() }
     }
 
     /// Forgets selections that series of this metric could be part of: some were written.
@@ -38,17 +56,17 @@ impl<'a> SharedSource<'a> {
 
 impl SeriesSource for SharedSource<'_> {
     fn select(&self, request: &SelectRequest<'_>) -> Result<Arc<dyn Selection>, SelectError> {
-        let mut text = String::new();
-        for matcher in request.matchers {
-            // Lengths keep values that look like conditions apart; writing to a string cannot fail.
-            let (name, value) = (matcher.name(), matcher.value());
-            let _ = write!(text, "{}{name}{}{}{value}", name.len(), matcher.op().as_str(), value.len());
-        }
-        let key = (text, request.range);
+        let text = text_of(request.matchers);
+        let wide = self.plan.window_around(&text, shifted(request.range, self.query_ms.saturating_neg()));
+        let range = wide.map_or(request.range, |wide| shifted(wide, self.query_ms));
+        let key = (text, range);
         if let Some(known) = self.known.lock().get(&key) {
             return Ok(Arc::clone(&known.selection));
         }
-        let selection = self.source.select(request)?;
+        let mut selection = self.source.select(&SelectRequest { range, ..*request })?;
+        if wide.is_some() {
+            selection = Arc::new(SharedSelection::new(selection, range, self.memory.clone()));
+        }
         let is_name = |matcher: &&Matcher| matcher.name() == METRIC_NAME;
         let names = request.matchers.iter().filter(is_name).cloned().collect();
         self.known.lock().insert(key, Known { names, selection: Arc::clone(&selection) });
@@ -65,29 +83,4 @@ impl SeriesSource for SharedSource<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use wf_model::MatchOp;
-    use wf_series::memory::MemoryStorage;
-
-    use super::*;
-
-    #[test]
-    fn equal_selections_are_shared_until_their_metric_is_written() {
-        let storage = MemoryStorage::new();
-        let shared = SharedSource::new(&storage);
-        let range = TimeRange { start_ms: 0, end_ms: 1 };
-        let select = |op, value: &str| {
-            let matchers = [Matcher::new(op, METRIC_NAME, value).unwrap()];
-            shared.select(&SelectRequest { matchers: &matchers, range }).unwrap()
-        };
-        let first = select(MatchOp::Equal, "a");
-        assert!(Arc::ptr_eq(&first, &select(MatchOp::Equal, "a")));
-        assert!(!Arc::ptr_eq(&first, &select(MatchOp::Regex, "a")));
-        shared.forget("b");
-        assert!(Arc::ptr_eq(&first, &select(MatchOp::Equal, "a")));
-        let pattern = select(MatchOp::Regex, "a.*");
-        shared.forget("ab");
-        assert!(!Arc::ptr_eq(&pattern, &select(MatchOp::Regex, "a.*")));
-        assert!(Arc::ptr_eq(&first, &select(MatchOp::Equal, "a")));
-    }
-}
+mod tests;

@@ -30,6 +30,7 @@ use crate::file::{Acceptance, load_file};
 use crate::group::{GroupSpec, Past, RuleGroup};
 use crate::metrics::RuleMetrics;
 use crate::sandbox::Sandbox;
+use crate::shared::SharedMemory;
 use crate::template::GoDuration;
 
 /// How tests are run.
@@ -159,6 +160,7 @@ impl<'a> Run<'a> {
             external_labels: test.external_labels.clone().into_iter().collect(),
             times: AlertTimes::default(),
             n_concurrent: 1,
+            shared: SharedMemory::default(),
             clock: Arc::new(|| Duration::ZERO),
             metrics: RuleMetrics::new(&Registry::new()),
         };

@@ -12,7 +12,7 @@ use wf_promql::parser::ParseOptions;
 use wf_rules::file::{self, Acceptance};
 use wf_rules::{
     AlertTimes, Environment, GroupSpec, Notifier, NotifierOptions, Now, NowFn, RuleFileError, RuleManager,
-    RuleMetrics,
+    RuleMetrics, SharedMemory,
 };
 use wf_series::{SampleSink, SeriesSource};
 
@@ -104,6 +104,7 @@ impl Rules {
             external_labels: Arc::new([]),
             times: options.times,
             n_concurrent: options.n_concurrent,
+            shared: SharedMemory::default(),
             clock: Arc::new(move || started.elapsed()),
             metrics: RuleMetrics::new(registry),
         };

@@ -6,7 +6,7 @@
 use wf_model::{Labels, METRIC_NAME, Matcher, TimeRange, is_stale_nan};
 use wf_series::{SampleColumns, SelectError, SelectRequest};
 
-use crate::alerting::ALERTS_FOR_STATE;
+use crate::alerting::{ALERT_NAME, ALERTS_FOR_STATE};
 use crate::environment::Environment;
 
 /// What an earlier run wrote down about one alert.
@@ -23,7 +23,7 @@ pub(super) struct Remembered {
 pub(super) fn remembered(alert: &str, at_ms: i64, env: &Environment) -> Result<Vec<Remembered>, SelectError> {
     let start_ms = at_ms.saturating_sub(env.times.outage_tolerance_ms);
     let range = TimeRange { start_ms, end_ms: at_ms };
-    let matchers = [Matcher::equal(METRIC_NAME, ALERTS_FOR_STATE), Matcher::equal("alertname", alert)];
+    let matchers = [Matcher::equal(METRIC_NAME, ALERTS_FOR_STATE), Matcher::equal(ALERT_NAME, alert)];
     let selection = env.source.select(&SelectRequest { matchers: &matchers, range })?;
     let mut samples = SampleColumns::default();
     let mut found = Vec::new();

@@ -1,24 +1,27 @@
 //! One rule: evaluated, written, its alerts told.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::{debug, warn};
-use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
+use wf_model::{Labels, METRIC_NAME};
 use wf_promql::engine::{PreparedQuery, QueryOptions, QueryValue, SampleValue};
 use wf_series::{SeriesRef, SeriesSource};
 
-use super::output::Written;
+use super::output::{SameLabels, Written};
 use super::{Health, Moment, Past, RuleStatus, millis, restore};
-use crate::alerting::{ALERTS, ALERTS_FOR_STATE, Alert, AlertSet, AlertState, Finding};
+use crate::alerting::{ALERT_NAME, ALERTS, ALERTS_FOR_STATE, Alert, AlertSet, AlertState, Finding};
 use crate::environment::{Environment, OutgoingAlert};
 use crate::file::{Rule, RuleKind};
 use crate::template::{AlertText, RuleFunctions, Subject, url_query};
 
 /// Alerts count as firing for so many intervals or resend delays without being told again.
 const VALID_FOR: i64 = 4;
+
+/// The original's words for two results of a recording rule that are one series.
+const SAME_LABELS: &str = "vector contains metrics with the same labelset after applying rule labels";
 
 /// A rule that can be evaluated.
 pub(super) struct RuleRun {
@@ -151,7 +154,7 @@ impl RuleRun {
             }
         };
         let samples = match self.rule.kind {
-            RuleKind::Record => self.recorded(found, moment.limit)?,
+            RuleKind::Record => self.recorded(found),
             RuleKind::Alert { .. } => self.alerted(&found, moment, env)?,
         };
         let n_samples = samples.len();
@@ -161,37 +164,34 @@ impl RuleRun {
         };
         // Taken out while writing: storage may wait, and nobody else writes for this rule.
         let mut written = std::mem::take(&mut self.state.lock().written);
-        let outcome = written.write(&samples, moment.query_ms, env);
+        let outcome = self.write(&samples, &mut written, moment, env);
         self.state.lock().written = written;
         metrics.iter().for_each(|metric| moment.source.forget(metric));
         outcome.map(|()| n_samples)
     }
 
-    fn recorded(
+    fn write(
         &self,
-        found: Vec<(Labels, SampleValue)>,
-        limit: usize,
-    ) -> Result<Vec<(Labels, SampleValue)>, String> {
-        let mut seen = HashSet::with_capacity(found.len());
-        let mut samples = Vec::with_capacity(found.len());
-        for (labels, value) in found {
-            let mut builder = LabelsBuilder::from_labels(&labels);
-            builder.set(METRIC_NAME, &self.rule.name);
-            for (name, value) in &self.rule.labels {
-                builder.set(name, value);
-            }
-            let labels = builder.build();
-            if !seen.insert(labels.clone()) {
-                return Err(
-                    "vector contains metrics with the same labelset after applying rule labels".to_owned()
-                );
-            }
-            samples.push((labels, value));
+        samples: &[(Labels, SampleValue)],
+        written: &mut Written,
+        moment: &Moment<'_>,
+        env: &Environment,
+    ) -> Result<(), String> {
+        let recalled = written.recall(samples).map_err(|SameLabels| SAME_LABELS.to_owned())?;
+        // Alerts have their limit where they live.
+        let is_limited = matches!(self.rule.kind, RuleKind::Record) && moment.limit > 0;
+        if is_limited && samples.len() > moment.limit {
+            return Err(format!("exceeded limit of {} with {} series", moment.limit, samples.len()));
         }
-        if limit > 0 && samples.len() > limit {
-            return Err(format!("exceeded limit of {limit} with {} series", samples.len()));
-        }
-        Ok(samples)
+        written.write(recalled, moment.query_ms, env)
+    }
+
+    fn recorded(&self, found: Vec<(Labels, SampleValue)>) -> Vec<(Labels, SampleValue)> {
+        let mut changes: Vec<(&str, &str)> =
+            self.rule.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        changes.push((METRIC_NAME, &self.rule.name));
+        changes.sort_unstable();
+        found.into_iter().map(|(labels, value)| (labels.with(&changes), value)).collect()
     }
 
     fn alerted(
@@ -248,13 +248,13 @@ impl RuleRun {
             });
             (name.clone(), expanded)
         };
-        let mut builder = LabelsBuilder::from_labels(labels);
-        builder.remove(METRIC_NAME);
-        for (name, text) in self.labels.iter().map(expand) {
-            builder.set(&name, &text);
-        }
-        builder.set("alertname", &self.rule.name);
-        Finding { labels: builder.build(), annotations: self.annotations.iter().map(expand).collect(), value }
+        let mut own: BTreeMap<String, String> = self.labels.iter().map(expand).collect();
+        own.insert(METRIC_NAME.to_owned(), String::new());
+        own.insert(ALERT_NAME.to_owned(), self.rule.name.clone());
+        let changes: Vec<(&str, &str)> =
+            own.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let annotations = self.annotations.iter().map(expand).collect();
+        Finding { labels: labels.with(&changes), annotations, value }
     }
 
     pub(super) fn restore(&self, at_ms: i64, env: &Environment) {

@@ -1,13 +1,16 @@
 //! Groups under a driven clock: what they write, and what they tell.
 
+mod keep_up;
+mod sharing;
+
 use std::path::Path;
 
 use parking_lot::Mutex as PlMutex;
 use wf_httpkit::Registry;
-use wf_model::{METRIC_NAME, is_stale_nan};
+use wf_model::{METRIC_NAME, MatchOp, Matcher, TimeRange, is_stale_nan};
 use wf_promql::engine::{Engine, EngineOptions};
 use wf_series::memory::MemoryStorage;
-use wf_series::{Acknowledge, SampleSink, WriteBatch};
+use wf_series::{Acknowledge, SampleColumns, SampleSink, SelectRequest, WriteBatch};
 
 use super::*;
 use crate::environment::{AlertReceiver, AlertTimes, OutgoingAlert};
@@ -15,6 +18,7 @@ use crate::file::{Acceptance, load};
 use crate::metrics::RuleMetrics;
 use crate::sandbox::Sandbox;
 use crate::schedule::{Now, Schedule};
+use crate::shared::SharedMemory;
 
 pub(crate) const MINUTE: i64 = 60_000;
 const START: i64 = 1_000 * MINUTE;
@@ -57,6 +61,7 @@ impl Bench {
             external_labels: Arc::new([]),
             times: AlertTimes::default(),
             n_concurrent: 1,
+            shared: SharedMemory::default(),
             clock: Arc::new(|| Duration::ZERO),
             metrics: RuleMetrics::new(&Registry::new()),
         };
@@ -309,17 +314,4 @@ fn a_clock_that_is_set_neither_loses_alerts_nor_makes_them_fire_early() {
         let told = fires_at(step_min);
         assert!((told[0] - undisturbed[0]).abs() <= 1, "{step_min}: {told:?} {undisturbed:?}");
     }
-}
-
-#[test]
-fn ten_thousand_alerting_rules_are_one_group_among_others() {
-    let bench = Bench::default();
-    for instance in 0..20 {
-        bench.write("up", &instance.to_string(), at(0), 0.0);
-    }
-    let rules: Vec<String> =
-        (0..500).map(|idx| format!("{{alert: A{idx}, expr: up == {}}}", idx % 2)).collect();
-    let group = group(&rules.join(", "));
-    assert_eq!(group.evaluate(at(0), &bench.env), 250 * 20 * 2);
-    assert!(group.rules().all(|(_, status)| status.health == Health::Good));
 }
