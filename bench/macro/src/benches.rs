@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod load;
 
+pub mod node;
 pub mod promql_queries;
 pub mod scrape_500;
 pub mod tsdb_append;
@@ -38,6 +39,7 @@ pub const ALL: &[Bench] = &[
     tsdb_blocks::BENCH,
     promql_queries::BENCH,
     scrape_500::BENCH,
+    node::BENCH,
 ];
 
 /// Finds a bench by its name.

@@ -53,6 +53,17 @@ impl Client {
         answer(&mut response)
     }
 
+    /// Gets `url` as a scraper does, compressed if the server likes; returns the bytes as they came.
+    /// # Errors
+    /// When no answer came in time or its status is not 200.
+    pub fn get_compressed(&self, url: &str) -> Result<Vec<u8>> {
+        let request = self.agent.get(url).header("accept-encoding", "gzip");
+        let mut response = request.call().with_context(|| format!("get {url}"))?;
+        ensure!(response.status() == 200, "{url} answered {}", response.status());
+        let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
+        body.context("read the body")
+    }
+
     /// Gets `url` with the parameters `form`; returns the body.
     /// # Errors
     /// When no answer came in time or its status is not 200.

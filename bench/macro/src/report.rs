@@ -125,7 +125,12 @@ impl Report {
 
     /// Demands that our median of `figure` be at most `at_most` times that of `other`.
     pub fn floor(&mut self, figure: &'static str, other: Subject, at_most: f64) {
-        let (ours, other) = (Subject::Watchfire.name().to_owned(), other.name().to_owned());
+        self.floor_beside(figure, other.name(), at_most);
+    }
+
+    /// Demands that our median of `figure` be at most `at_most` times that of `other`, which is no server.
+    pub fn floor_beside(&mut self, figure: &'static str, other: &str, at_most: f64) {
+        let (ours, other) = (Subject::Watchfire.name().to_owned(), other.to_owned());
         self.floors.push(Floor { figure, ours, other, at_most });
     }
 

@@ -56,6 +56,8 @@ pub struct Context {
     /// The roots.
     pub paths: Paths,
     buffer: Vec<u8>,
+    /// Apart from `buffer`, so that it need not be cleared for each of thousands of attributes.
+    attribute: Vec<u8>,
     /// `/proc/stat` of this scrape: the kernel sums all interrupts of all CPUs to make it, so it is read once.
     stat: Option<Vec<u8>>,
     scrape: Option<Scrape>,
@@ -148,11 +150,10 @@ impl Context {
 
     fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {
         let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        self.buffer.clear();
-        self.buffer.resize(ATTRIBUTE_BYTES_MAX, 0);
+        self.attribute.resize(ATTRIBUTE_BYTES_MAX, 0);
         // The kernel gives a whole attribute in one read; asking for its end would double the system calls.
-        let n_bytes = rustix::io::read(&file, self.buffer.as_mut_slice()).ok()?;
-        Some(self.buffer.get(..n_bytes).unwrap_or_default().trim_ascii())
+        let n_bytes = rustix::io::read(&file, self.attribute.as_mut_slice()).ok()?;
+        Some(self.attribute.get(..n_bytes).unwrap_or_default().trim_ascii())
     }
 }
 

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,26 +66,15 @@ impl Relay {
 
     /// Runs `jobs` and waits for them within `limits`. Jobs that were not even started in time are `Late` too.
     pub fn run<R: Send + 'static>(&self, jobs: Vec<Job<R>>, limits: Limits) -> Vec<Outcome<R>> {
-        let n_jobs = jobs.len();
-        let (results, finished) = sync_channel(n_jobs.max(1));
         let board = Arc::new(Board::new(jobs));
-        let mut run = Run {
-            outcomes: (0..n_jobs).map(|_| None).collect(),
-            ends_at: Instant::now() + limits.total_timeout,
-            limits,
-            n_at_work: 0,
-            board,
-            results,
-            finished,
-            relay: self,
-        };
+        let mut run =
+            Run { ends_at: Instant::now() + limits.total_timeout, limits, n_at_work: 0, board, relay: self };
         run.add_thread();
-        run.wait();
         let unfinished = |outcome: Option<_>| {
             // Never started: nothing runs, so the flag is down and the next attempt is free.
             outcome.unwrap_or_else(|| Outcome::Late(Arc::new(AtomicBool::new(false))))
         };
-        run.outcomes.into_iter().map(unfinished).collect()
+        run.wait().into_iter().map(unfinished).collect()
     }
 
     fn execute(&self, task: Task) -> bool {
@@ -148,11 +137,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// What the threads of one run share.
 struct Board<R> {
     state: Mutex<State<R>>,
+    /// Rung once, when the last job is settled: waking the waiter for each would cost more than most jobs.
+    all_settled: Condvar,
 }
 
 struct State<R> {
     queue: VecDeque<(usize, Job<R>)>,
     running: Vec<Running>,
+    outcomes: Vec<Option<Outcome<R>>>,
+    n_open: usize,
+    /// When a job last ended.
+    progress_at: Instant,
     is_closed: bool,
 }
 
@@ -162,43 +157,83 @@ struct Running {
     is_running: Arc<AtomicBool>,
 }
 
+/// A job on its way from the queue to a thread.
+type Started<R> = (usize, Job<R>, Arc<AtomicBool>);
+
 impl<R> Board<R> {
     fn new(jobs: Vec<Job<R>>) -> Self {
-        let queue = jobs.into_iter().enumerate().collect();
-        Self { state: Mutex::new(State { queue, running: Vec::new(), is_closed: false }) }
+        let outcomes: Vec<_> = jobs.iter().map(|_| None).collect();
+        let state = State {
+            n_open: jobs.len(),
+            queue: jobs.into_iter().enumerate().collect(),
+            running: Vec::new(),
+            outcomes,
+            progress_at: Instant::now(),
+            is_closed: false,
+        };
+        Self { state: Mutex::new(state), all_settled: Condvar::new() }
     }
 
-    /// Takes the next job and notes that it runs.
-    fn start_next(&self) -> Option<(usize, Job<R>, Arc<AtomicBool>)> {
-        let mut state = lock(&self.state);
-        if state.is_closed {
-            return None;
-        }
-        let (job_idx, job) = state.queue.pop_front()?;
-        let is_running = Arc::new(AtomicBool::new(true));
-        let note = Running { job_idx, started: Instant::now(), is_running: Arc::clone(&is_running) };
-        state.running.push(note);
-        Some((job_idx, job, is_running))
+    /// Takes the first job.
+    fn start(&self) -> Option<Started<R>> {
+        lock(&self.state).start_next()
     }
 
-    /// Notes the end of a job. False when it was given up: the thread has been replaced and shall end.
-    fn end(&self, job_idx: usize) -> bool {
+    /// Notes the end of a job and takes the next. None also when the job was given up: the thread has been replaced
+    /// and shall end.
+    fn end_and_start(&self, job_idx: usize, outcome: Outcome<R>) -> Option<Started<R>> {
         let mut state = lock(&self.state);
         let n_before = state.running.len();
         state.running.retain(|running| running.job_idx != job_idx);
-        state.running.len() < n_before
+        if state.running.len() == n_before {
+            return None;
+        }
+        state.progress_at = Instant::now();
+        state.settle(job_idx, outcome);
+        if state.n_open == 0 {
+            self.all_settled.notify_all();
+        }
+        state.start_next()
+    }
+}
+
+impl<R> State<R> {
+    fn start_next(&mut self) -> Option<Started<R>> {
+        if self.is_closed {
+            return None;
+        }
+        let (job_idx, job) = self.queue.pop_front()?;
+        let is_running = Arc::new(AtomicBool::new(true));
+        self.running.push(Running { job_idx, started: Instant::now(), is_running: Arc::clone(&is_running) });
+        Some((job_idx, job, is_running))
+    }
+
+    fn settle(&mut self, job_idx: usize, outcome: Outcome<R>) {
+        if let Some(slot @ None) = self.outcomes.get_mut(job_idx) {
+            *slot = Some(outcome);
+            self.n_open -= 1;
+        }
+    }
+
+    /// Gives up jobs that are over their time; returns how many.
+    fn give_up(&mut self, now: Instant, job_timeout: Duration) -> usize {
+        let is_late = |running: &mut Running| now >= running.started + job_timeout;
+        let late: Vec<_> = self.running.extract_if(.., is_late).collect();
+        let n_late = late.len();
+        for running in late {
+            self.settle(running.job_idx, Outcome::Late(running.is_running));
+        }
+        n_late
     }
 }
 
 /// Life of a thread within one run.
-fn work<R>(board: &Board<R>, results: &SyncSender<(usize, Outcome<R>)>) {
-    while let Some((job_idx, job, is_running)) = board.start_next() {
+fn work<R>(board: &Board<R>) {
+    let mut next = board.start();
+    while let Some((job_idx, job, is_running)) = next {
         let outcome = catch_unwind(AssertUnwindSafe(job)).map_or(Outcome::Panicked, Outcome::Done);
         is_running.store(false, Ordering::Release);
-        // The channel holds a result of every job, so it is never full.
-        if !board.end(job_idx) || results.try_send((job_idx, outcome)).is_err() {
-            return;
-        }
+        next = board.end_and_start(job_idx, outcome);
     }
 }
 
@@ -208,79 +243,50 @@ struct Run<'a, R> {
     limits: Limits,
     ends_at: Instant,
     board: Arc<Board<R>>,
-    results: SyncSender<(usize, Outcome<R>)>,
-    finished: Receiver<(usize, Outcome<R>)>,
-    outcomes: Vec<Option<Outcome<R>>>,
     n_at_work: usize,
 }
 
 impl<R: Send + 'static> Run<'_, R> {
     fn add_thread(&mut self) {
-        let (board, results) = (Arc::clone(&self.board), self.results.clone());
-        if self.relay.execute(Box::new(move || work(&board, &results))) {
+        let board = Arc::clone(&self.board);
+        if self.relay.execute(Box::new(move || work(&board))) {
             self.n_at_work += 1;
         }
     }
 
-    fn wait(&mut self) {
-        while self.n_at_work > 0 && self.outcomes.iter().any(Option::is_none) {
+    fn wait(&mut self) -> Vec<Option<Outcome<R>>> {
+        let board = Arc::clone(&self.board);
+        let mut state = lock(&board.state);
+        while self.n_at_work > 0 && state.n_open > 0 {
             let now = Instant::now();
             if now >= self.ends_at {
                 break;
             }
-            let wake_at = self.next_deadline().unwrap_or(self.ends_at).min(now + self.limits.patience);
-            match self.finished.recv_timeout(wake_at.min(self.ends_at).saturating_duration_since(now)) {
-                Ok((job_idx, outcome)) => self.settle(job_idx, outcome),
-                Err(RecvTimeoutError::Timeout) => self.help(),
-                Err(RecvTimeoutError::Disconnected) => break,
+            let helps_at = state.progress_at + self.limits.patience;
+            let deadlines = state.running.iter().map(|running| running.started + self.limits.job_timeout);
+            let wake_at = deadlines.chain([helps_at, self.ends_at]).min().unwrap_or(self.ends_at);
+            if wake_at > now {
+                let woken = board.all_settled.wait_timeout(state, wake_at.saturating_duration_since(now));
+                state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
             }
+            self.n_at_work = self.n_at_work.saturating_sub(state.give_up(now, self.limits.job_timeout));
+            // The next look is a patience away, whatever comes of the help.
+            state.progress_at = now;
+            let needs_help = !state.queue.is_empty() && self.n_at_work < self.limits.threads_max;
+            drop(state);
+            if needs_help {
+                self.add_thread();
+            }
+            state = lock(&board.state);
         }
-        self.close();
-    }
-
-    fn settle(&mut self, job_idx: usize, outcome: Outcome<R>) {
-        if let Some(slot @ None) = self.outcomes.get_mut(job_idx) {
-            *slot = Some(outcome);
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let state = lock(&self.board.state);
-        state.running.iter().map(|running| running.started + self.limits.job_timeout).min()
-    }
-
-    /// Nothing came: gives up jobs that are over their time and sends for help if work is left.
-    fn help(&mut self) {
-        let now = Instant::now();
-        let mut state = lock(&self.board.state);
-        let (late, running) = std::mem::take(&mut state.running)
-            .into_iter()
-            .partition::<Vec<_>, _>(|running| now >= running.started + self.limits.job_timeout);
-        state.running = running;
-        let is_work_left = !state.queue.is_empty();
-        drop(state);
-        self.n_at_work = self.n_at_work.saturating_sub(late.len());
-        for running in late {
-            self.settle(running.job_idx, Outcome::Late(running.is_running));
-        }
-        if is_work_left && self.n_at_work < self.limits.threads_max {
-            self.add_thread();
-        }
-    }
-
-    /// Time is up: what still runs is late, what is queued never starts.
-    fn close(&mut self) {
-        let mut state = lock(&self.board.state);
+        // Time may be up: what still runs is late, what is queued never starts.
         state.is_closed = true;
         state.queue.clear();
-        let running = std::mem::take(&mut state.running);
-        drop(state);
-        while let Ok((job_idx, outcome)) = self.finished.try_recv() {
-            self.settle(job_idx, outcome);
+        for running in std::mem::take(&mut state.running) {
+            state.settle(running.job_idx, Outcome::Late(running.is_running));
         }
-        for running in running {
-            self.settle(running.job_idx, Outcome::Late(running.is_running));
-        }
+        std::mem::take(&mut state.outcomes)
     }
 }
 

@@ -65,16 +65,19 @@ impl Collector for NetClass {
         for device in names_in(&base, "").iter().filter(|name| !self.ignored.is_match(name.as_str())) {
             let Some(dir) = AttributeDir::open(&base.join(device)) else { continue };
             let labels = [("device", device.as_str())];
+            let mut flags = None;
             for (family, (file, _, _)) in numbers.iter_mut().zip(NUMBERS) {
-                if let Some(number) = ctx.attribute_in(&dir, file).and_then(parse::integer) {
-                    family.push(&labels, number as f64);
+                let Some(number) = ctx.attribute_in(&dir, file).and_then(parse::integer) else { continue };
+                family.push(&labels, number as f64);
+                if file == "flags" {
+                    flags = Some(number);
                 }
             }
             let megabits = ctx.attribute_in(&dir, "speed").and_then(parse::integer);
             if let Some(megabits) = megabits.filter(|speed| *speed >= 0 || !self.ignores_invalid_speed) {
                 speed.push(&labels, (megabits.saturating_mul(1_000_000) / 8) as f64);
             }
-            let states = States::read(ctx, &dir);
+            let states = States::read(ctx, &dir, flags);
             up.push(&labels, f64::from(u8::from(states.operational == "up")));
             info.push(&states.labels(device), 1.0);
         }
@@ -94,8 +97,8 @@ struct States {
 }
 
 impl States {
-    fn read(ctx: &mut Context, dir: &AttributeDir) -> Self {
-        let admin = match ctx.attribute_in(dir, "flags").and_then(parse::integer) {
+    fn read(ctx: &mut Context, dir: &AttributeDir, flags: Option<i64>) -> Self {
+        let admin = match flags {
             Some(flags) if flags & IFF_UP != 0 => "up",
             Some(_) => "down",
             None => "unknown",
