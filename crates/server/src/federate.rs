@@ -19,6 +19,7 @@ use wf_series::{SampleColumns, SelectRequest, SeriesSource};
 use crate::api_v1::error::ApiError;
 use crate::api_v1::params::Params;
 use crate::api_v1::parse::selector;
+use crate::pulled;
 use crate::query_pool::block;
 use crate::state::ServerState;
 use write::Form;
@@ -31,8 +32,8 @@ struct Newest {
     histogram: Option<Arc<FloatHistogram>>,
 }
 
-/// Series by their labels: sorted by name, each once however many selectors match it.
-type Found = BTreeMap<(String, Labels), Newest>;
+/// Series sorted by name, each once however many selectors match it.
+type Found = Vec<(Labels, Newest)>;
 
 pub(crate) async fn federate(
     State(state): State<Arc<ServerState>>,
@@ -47,10 +48,10 @@ pub(crate) async fn federate(
         let range = TimeRange { start_ms: now_ms.saturating_sub(lookback_ms), end_ms: now_ms };
         let found = newest_samples(state.source()?, &selectors, range)?;
         let external = state.loaded_config().config.global.external_labels.clone();
-        Ok(write::page(form, &found, &attached(&external)))
+        Ok(write::page(form, found, attached(&external)))
     });
     match page.await {
-        Ok(page) => ([(CONTENT_TYPE, form.content_type())], page).into_response(),
+        Ok(page) => ([(CONTENT_TYPE, form.content_type())], pulled::body(page)).into_response(),
         // Whoever scrapes reads the status and, if a person looks, the text.
         Err(error) => {
             let status = error.kind.status();
@@ -66,7 +67,7 @@ pub(crate) async fn federate(
 
 /// Labels that a series gets unless it has them: external ones, and an empty `instance`, which keeps the reader from
 /// putting its own there.
-fn attached(external: &Labels) -> Vec<(String, String)> {
+fn attached(external: &Labels) -> Arc<[(String, String)]> {
     let mut attached: BTreeMap<&str, &str> = BTreeMap::from([("instance", "")]);
     attached.extend(external.iter());
     attached.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -81,18 +82,17 @@ fn newest_samples(
     for matchers in selectors {
         let selection = source.select(&SelectRequest { matchers, range })?;
         for idx in 0..selection.len() {
+            selection.read_newest(idx, range, &mut samples)?;
+            let Some(newest) = newest_of(&samples) else { continue };
             let labels = selection.labels(idx);
-            let key = (labels.metric_name().to_owned(), labels);
             // Nothing without a name can be written.
-            if key.0.is_empty() || found.contains_key(&key) {
-                continue;
-            }
-            selection.read(idx, range, &mut samples)?;
-            if let Some(newest) = newest_of(&samples) {
-                found.insert(key, newest);
+            if !labels.metric_name().is_empty() {
+                found.push((labels, newest));
             }
         }
     }
+    found.sort_by(|(a, _), (b, _)| a.metric_name().cmp(b.metric_name()).then_with(|| a.cmp(b)));
+    found.dedup_by(|(a, _), (b, _)| a == b);
     Ok(found)
 }
 

@@ -10,37 +10,25 @@ use wf_model::{Labels, float};
 /// Bytes that go to the client in one piece.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Takes chunks of a long answer as they fill; returns false when nobody wants more.
-pub(crate) type Sink = Box<dyn FnMut(Vec<u8>) -> bool + Send>;
-
 /// Writes JSON text. Commas between members are placed by [`JsonWriter::item`].
 pub(crate) struct JsonWriter {
     text: String,
-    sink: Option<Sink>,
-    is_abandoned: bool,
 }
 
 impl JsonWriter {
     /// Collects everything; take it with [`JsonWriter::finish`].
     pub(crate) fn collecting() -> Self {
-        Self { text: String::new(), sink: None, is_abandoned: false }
+        Self { text: String::new() }
     }
 
-    /// Hands full chunks to `sink`, the rest at [`JsonWriter::finish`].
-    pub(crate) fn streaming(sink: Sink) -> Self {
-        Self { text: String::with_capacity(CHUNK_BYTES + 4096), sink: Some(sink), is_abandoned: false }
+    /// Ends the text and returns it.
+    pub(crate) fn finish(self) -> String {
+        self.text
     }
 
-    /// Ends the text: returns it when collecting, else hands over the last chunk.
-    pub(crate) fn finish(mut self) -> String {
-        let rest = std::mem::take(&mut self.text);
-        match &mut self.sink {
-            Some(sink) if !self.is_abandoned => {
-                sink(rest.into_bytes());
-                String::new()
-            }
-            _ => rest,
-        }
+    /// Returns how much is written.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// Writes text that is JSON already.
@@ -145,10 +133,6 @@ impl JsonWriter {
         self.raw("[");
         for (idx, item) in items.into_iter().enumerate() {
             write(self.item(idx == 0), item);
-            self.flush_if_full();
-            if self.is_abandoned {
-                break;
-            }
         }
         self.raw("]")
     }
@@ -158,18 +142,6 @@ impl JsonWriter {
         self.list(items, |json, text| {
             json.string(text.as_ref());
         })
-    }
-
-    /// Hands over what is written when it is a chunk's worth.
-    #[inline]
-    pub(crate) fn flush_if_full(&mut self) {
-        if self.text.len() < CHUNK_BYTES {
-            return;
-        }
-        if let Some(sink) = &mut self.sink {
-            let chunk = std::mem::replace(&mut self.text, String::with_capacity(CHUNK_BYTES + 4096));
-            self.is_abandoned |= !sink(chunk.into_bytes());
-        }
     }
 
     fn display(&mut self, arguments: std::fmt::Arguments<'_>) {
@@ -241,22 +213,5 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(parsed, text);
-    }
-
-    #[test]
-    fn a_long_list_leaves_in_chunks_and_stops_when_nobody_reads() {
-        use std::sync::{Arc, Mutex};
-        let chunks = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&chunks);
-        let mut json = JsonWriter::streaming(Box::new(move |chunk| {
-            seen.lock().unwrap().push(chunk.len());
-            false
-        }));
-        json.list(0..1_000_000, |json, number: i32| {
-            json.integer(number);
-        });
-        assert!(json.is_abandoned);
-        json.finish();
-        assert_eq!(chunks.lock().unwrap().len(), 1);
     }
 }

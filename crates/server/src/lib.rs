@@ -5,7 +5,7 @@
 //! their answers are written straight from columns.
 //!
 //! ```text
-//! request → cors → ready? → handler → parameters → slot → engine on a blocking thread → JSON in chunks
+//! request → cors → ready? → handler → parameters → slot → engine on a blocking thread → JSON as it is taken
 //! ```
 //! # Invariants
 //! - Nothing that needs storage is answered before the data directory is read: 503 until then.
@@ -26,6 +26,7 @@ mod federate;
 mod json;
 mod lifecycle;
 mod metrics;
+mod pulled;
 pub mod query_json;
 mod query_log;
 mod query_pool;

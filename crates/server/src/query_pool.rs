@@ -12,9 +12,13 @@ use crate::api_v1::error::{ApiError, ErrorKind};
 #[derive(Clone, Debug)]
 pub(crate) struct QueryPool {
     slots: Arc<Semaphore>,
+    long_answers: Arc<Semaphore>,
 }
 
-/// The right to use CPU for one query; kept until its answer is written.
+/// Results that are kept while their readers take them, per query that may run.
+const N_LONG_ANSWERS_PER_SLOT: usize = 4;
+
+/// The right to use CPU for one query; kept until its result is there.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
@@ -25,7 +29,21 @@ pub(crate) struct Slot {
 impl QueryPool {
     /// Makes `n_slots` slots: at least one, at most as many as can be counted.
     pub(crate) fn new(n_slots: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(n_slots.clamp(1, Semaphore::MAX_PERMITS))) }
+        let semaphore = |n: usize| Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)));
+        let n_long_answers = n_slots.saturating_mul(N_LONG_ANSWERS_PER_SLOT);
+        Self { slots: semaphore(n_slots), long_answers: semaphore(n_long_answers) }
+    }
+
+    /// Waits, at most `timeout`, for the right to keep a long result while somebody reads it.
+    /// # Cancel safety
+    /// As [`QueryPool::slot`].
+    pub(crate) async fn long_answer(&self, timeout: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+        let acquired = tokio::time::timeout(timeout, Arc::clone(&self.long_answers).acquire_owned()).await;
+        acquired.ok().and_then(Result::ok).ok_or_else(|| {
+            let message =
+                "query timed out: too many long answers are being read slowly, ask for less at a time";
+            ApiError::new(ErrorKind::Timeout, message)
+        })
     }
 
     /// Waits for a slot, at most `timeout`.

@@ -14,27 +14,113 @@ use crate::json::JsonWriter;
 /// Most warnings and infos of an answer, each.
 const N_ANNOTATIONS_MAX: usize = 10;
 
-/// Writes the whole envelope of a query's answer; `queued` is how long it waited for its turn.
-pub(crate) fn write_query_answer(
-    json: &mut JsonWriter,
-    result: &QueryResult,
-    stats: Option<std::time::Duration>,
-    warnings: &[&str],
-) {
+/// Entries of a vector that are written at a time; each has its labels.
+const N_INSTANTS_A_PIECE: usize = 50;
+
+/// Samples of a series that are written at a time.
+const N_SAMPLES_A_PIECE: usize = 500;
+
+/// What stands around a result: what it cost and how long it waited for its turn, if that is wanted, and remarks.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    pub(crate) queued: Option<std::time::Duration>,
+    pub(crate) warnings: Vec<&'static str>,
+}
+
+/// Writes the whole envelope of a query's answer.
+pub(crate) fn write_query_answer(json: &mut JsonWriter, result: &QueryResult, around: &Around) {
+    write_head(json, &result.value);
+    match &result.value {
+        QueryValue::Scalar { time_ms, value } => {
+            json.sample(*time_ms, *value);
+        }
+        QueryValue::String { time_ms, value } => {
+            json.raw("[").timestamp(*time_ms).raw(",").string(value).raw("]");
+        }
+        QueryValue::Vector(samples) => {
+            json.list(samples, write_instant);
+        }
+        QueryValue::Matrix(series) => {
+            json.list(series, |json, series| {
+                let mut place = Place::default();
+                while write_some_of_series(json, series, &mut place, usize::MAX) {}
+            });
+        }
+    }
+    write_tail(json, result, around);
+}
+
+fn write_head(json: &mut JsonWriter, value: &QueryValue) {
     json.raw(r#"{"status":"success","data":{"resultType":"#);
-    json.string(result_type(&result.value)).raw(r#","result":"#);
-    write_value(json, &result.value);
-    if let Some(queued) = stats {
+    json.string(result_type(value)).raw(r#","result":"#);
+}
+
+fn write_tail(json: &mut JsonWriter, result: &QueryResult, around: &Around) {
+    if let Some(queued) = around.queued {
         json.raw(r#","stats":"#);
         write_stats(json, &result.stats, queued);
     }
     json.raw("}");
     let annotations = result.annotations.limited(N_ANNOTATIONS_MAX);
-    let warnings: Vec<&str> =
-        annotations.warnings.iter().map(String::as_str).chain(warnings.iter().copied()).collect();
+    let own = around.warnings.iter().copied();
+    let warnings: Vec<&str> = annotations.warnings.iter().map(String::as_str).chain(own).collect();
     write_remarks(json, "warnings", &warnings);
     write_remarks(json, "infos", &annotations.infos);
     json.raw("}");
+}
+
+/// The envelope of a long answer, written in pieces. What is written is freed.
+pub(crate) struct Pieces {
+    result: QueryResult,
+    around: Around,
+    has_begun: bool,
+    /// Samples or series written.
+    n_written: usize,
+    place: Place,
+}
+
+impl Pieces {
+    pub(crate) fn new(result: QueryResult, around: Around) -> Self {
+        Self { result, around, has_begun: false, n_written: 0, place: Place::default() }
+    }
+
+    /// Writes the next piece, some ten kilobytes; returns whether more follows.
+    pub(crate) fn next(&mut self, json: &mut JsonWriter) -> bool {
+        if !self.has_begun {
+            self.has_begun = true;
+            write_head(json, &self.result.value);
+            json.raw("[");
+        }
+        let is_over = match &mut self.result.value {
+            QueryValue::Vector(samples) => {
+                for sample in samples.iter().skip(self.n_written).take(N_INSTANTS_A_PIECE) {
+                    write_instant(json.item(self.n_written == 0), sample);
+                    self.n_written += 1;
+                }
+                self.n_written == samples.len()
+            }
+            QueryValue::Matrix(series) => {
+                if let Some(one) = series.get_mut(self.n_written) {
+                    if self.place == Place::default() {
+                        json.item(self.n_written == 0);
+                    }
+                    if !write_some_of_series(json, one, &mut self.place, N_SAMPLES_A_PIECE) {
+                        *one = RangeSeries::default();
+                        self.n_written += 1;
+                        self.place = Place::default();
+                    }
+                }
+                self.n_written == series.len()
+            }
+            // One sample is no list, and never long.
+            QueryValue::Scalar { .. } | QueryValue::String { .. } => true,
+        };
+        if is_over {
+            json.raw("]");
+            write_tail(json, &self.result, &self.around);
+        }
+        !is_over
+    }
 }
 
 /// Writes `,"name":[…]` unless there is nothing to remark.
@@ -76,17 +162,6 @@ fn result_type(value: &QueryValue) -> &'static str {
     }
 }
 
-fn write_value(json: &mut JsonWriter, value: &QueryValue) {
-    match value {
-        QueryValue::Scalar { time_ms, value } => json.sample(*time_ms, *value),
-        QueryValue::String { time_ms, value } => {
-            json.raw("[").timestamp(*time_ms).raw(",").string(value).raw("]")
-        }
-        QueryValue::Vector(samples) => json.list(samples, write_instant),
-        QueryValue::Matrix(series) => json.list(series, write_series),
-    };
-}
-
 fn write_instant(json: &mut JsonWriter, sample: &InstantSample) {
     json.raw(r#"{"metric":"#).labels(&sample.labels);
     match &sample.value {
@@ -101,21 +176,61 @@ fn write_instant(json: &mut JsonWriter, sample: &InstantSample) {
     json.raw("}");
 }
 
-fn write_series(json: &mut JsonWriter, series: &RangeSeries) {
-    json.raw(r#"{"metric":"#).labels(&series.labels);
-    if !series.times_ms.is_empty() {
-        json.raw(r#","values":"#);
-        json.list(series.times_ms.iter().zip(&series.values), |json, (time_ms, value)| {
-            json.sample(*time_ms, *value);
-        });
+/// How far a series is written: none, or so many of its floats, then of its histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    has_begun: bool,
+    n_floats: usize,
+    n_histograms: usize,
+}
+
+/// Writes a series from `place` on, at most about `n_max` samples of it; returns whether some are left.
+fn write_some_of_series(
+    json: &mut JsonWriter,
+    series: &RangeSeries,
+    place: &mut Place,
+    n_max: usize,
+) -> bool {
+    if !place.has_begun {
+        place.has_begun = true;
+        json.raw(r#"{"metric":"#).labels(&series.labels);
     }
-    if !series.histograms.is_empty() {
-        json.raw(r#","histograms":"#);
-        json.list(&series.histograms, |json, (time_ms, histogram)| {
-            write_histogram_sample(json, *time_ms, histogram);
-        });
+    let (n_floats, n_histograms) = (series.times_ms.len(), series.histograms.len());
+    if place.n_floats < n_floats {
+        if place.n_floats == 0 {
+            json.raw(r#","values":["#);
+        }
+        let floats = series.times_ms.iter().zip(&series.values).skip(place.n_floats).take(n_max);
+        for (idx, (time_ms, value)) in floats.enumerate() {
+            json.item(place.n_floats + idx == 0).sample(*time_ms, *value);
+        }
+        place.n_floats = place.n_floats.saturating_add(n_max).min(n_floats);
+        if place.n_floats < n_floats {
+            return true;
+        }
+        json.raw("]");
+        if n_histograms > 0 && n_max < usize::MAX {
+            return true;
+        }
+    }
+    if place.n_histograms < n_histograms {
+        if place.n_histograms == 0 {
+            json.raw(r#","histograms":["#);
+        }
+        // A histogram is as long as dozens of floats.
+        let n_now = (n_max / 40).max(1);
+        let histograms = series.histograms.iter().skip(place.n_histograms).take(n_now);
+        for (idx, (time_ms, histogram)) in histograms.enumerate() {
+            write_histogram_sample(json.item(place.n_histograms + idx == 0), *time_ms, histogram);
+        }
+        place.n_histograms = place.n_histograms.saturating_add(n_now).min(n_histograms);
+        if place.n_histograms < n_histograms {
+            return true;
+        }
+        json.raw("]");
     }
     json.raw("}");
+    false
 }
 
 fn write_histogram_sample(json: &mut JsonWriter, time_ms: i64, histogram: &FloatHistogram) {
@@ -232,7 +347,17 @@ mod tests {
     fn answer(value: QueryValue, annotations: Annotations) -> String {
         let result = QueryResult { value, annotations, stats: QueryStats::default() };
         let mut json = JsonWriter::collecting();
-        write_query_answer(&mut json, &result, None, &[]);
+        write_query_answer(&mut json, &result, &Around::default());
+        let whole = json.finish();
+        if matches!(result.value, QueryValue::Vector(_) | QueryValue::Matrix(_)) {
+            assert_eq!(in_pieces(result), whole);
+        }
+        whole
+    }
+
+    fn in_pieces(result: QueryResult) -> String {
+        let (mut pieces, mut json) = (Pieces::new(result, Around::default()), JsonWriter::collecting());
+        while pieces.next(&mut json) {}
         json.finish()
     }
 
@@ -278,6 +403,30 @@ mod tests {
             answer(value, annotations),
             r#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["w"],"infos":["i"]}"#
         );
+    }
+
+    #[test]
+    fn a_long_answer_is_the_same_in_pieces() {
+        let histogram = Arc::new(FloatHistogram { count: 1.0, zero_count: 1.0, ..FloatHistogram::default() });
+        let series = |n_floats: i64, n_histograms: i64| RangeSeries {
+            labels: Labels::from_pairs([("n", format!("{n_floats}-{n_histograms}"))]),
+            times_ms: (0..n_floats).collect(),
+            values: (0..n_floats).map(|at| at as f64).collect(),
+            histograms: (0..n_histograms).map(|at| (at, Arc::clone(&histogram))).collect(),
+        };
+        let sizes = [(0, 1), (1, 0), (499, 13), (500, 0), (501, 0), (0, 100), (3_000, 30), (1_000, 12)];
+        answer(
+            QueryValue::Matrix(sizes.iter().map(|(n, m)| series(*n, *m)).collect()),
+            Annotations::default(),
+        );
+        for n_samples in [0, 1, 50, 51, 777] {
+            let sample = |at: i64| InstantSample {
+                labels: Labels::empty(),
+                time_ms: at,
+                value: SampleValue::Float(at as f64),
+            };
+            answer(QueryValue::Vector((0..n_samples).map(sample).collect()), Annotations::default());
+        }
     }
 
     #[test]

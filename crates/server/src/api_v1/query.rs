@@ -1,25 +1,19 @@
 //! `/query` and `/query_range`: parameters in, evaluation on a thread of its own, columns streamed out.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use hyper::body::Frame;
-use tokio::sync::mpsc;
 use wf_promql::engine::{Plan, QueryError, QueryOptions, QueryResult, QueryStats, RangeSpan, When};
 
 use super::ApiState;
-use super::encode;
+use super::encode::{self, Around, Pieces};
 use super::error::ApiError;
 use super::params::{Params, to_duration};
 use crate::json::JsonWriter;
+use crate::pulled;
 use crate::query_log::{Entry, Origin};
 use crate::query_pool::{CancelOnDrop, Slot, block};
 
@@ -28,9 +22,6 @@ const N_STEPS_MAX: i64 = 11_000;
 
 /// Answers up to about this many samples are written in one piece.
 const N_SAMPLES_AT_ONCE: usize = 4_000;
-
-/// Chunks that wait for a slow client; then the writer waits.
-const N_CHUNKS_QUEUED: usize = 4;
 
 /// What `/query` and `/query_range` have in common.
 pub(crate) struct Common {
@@ -113,7 +104,7 @@ fn seconds_to_ms(seconds: f64) -> i64 {
 
 async fn run(state: Arc<ApiState>, common: Common, when: When, origin: Origin) -> Result<Response, ApiError> {
     let (limit, stats) = (common.limit, common.stats.clone());
-    let Evaluation { mut result, slot } = evaluate(state, common, when, origin, false).await?;
+    let Evaluation { mut result, slot } = evaluate(Arc::clone(&state), common, when, origin, false).await?;
     let mut warnings = Vec::new();
     if encode::truncate(&mut result.value, limit) {
         warnings.push("results truncated due to limit");
@@ -122,8 +113,9 @@ async fn run(state: Arc<ApiState>, common: Common, when: When, origin: Origin) -
         warnings
             .push("the stats parameter knows true and all; another value acts like true and is deprecated");
     }
-    let stats = stats.is_some().then_some(slot.queued);
-    Ok(answer(result, stats, warnings, slot))
+    let queued = stats.is_some().then_some(slot.queued);
+    drop(slot);
+    answer(&state, result, Around { queued, warnings }).await
 }
 
 /// A query that ran, and the slot it ran in.
@@ -227,37 +219,18 @@ fn log(
     }
 }
 
-fn answer(result: QueryResult, stats: Option<Duration>, warnings: Vec<&'static str>, slot: Slot) -> Response {
+/// Short answers go out in one piece. Long ones are written as they are taken: the right to compute was given back by then,
+/// so that who reads slowly keeps nobody from asking; how many are kept like that is limited.
+async fn answer(state: &ApiState, result: QueryResult, around: Around) -> Result<Response, ApiError> {
     if encode::n_samples(&result.value) <= N_SAMPLES_AT_ONCE {
         let mut json = JsonWriter::collecting();
-        encode::write_query_answer(&mut json, &result, stats, &warnings);
-        return ([(CONTENT_TYPE, "application/json")], json.finish()).into_response();
+        encode::write_query_answer(&mut json, &result, &around);
+        return Ok(([(CONTENT_TYPE, "application/json")], json.finish()).into_response());
     }
-    let (sender, receiver) = mpsc::channel(N_CHUNKS_QUEUED);
-    // Bounded by the slot, which goes along; ends early when the receiver is dropped with the response.
-    tokio::task::spawn_blocking(move || {
-        let _slot = slot;
-        let sink = Box::new(move |chunk: Vec<u8>| sender.blocking_send(Bytes::from(chunk)).is_ok());
-        let mut json = JsonWriter::streaming(sink);
-        encode::write_query_answer(&mut json, &result, stats, &warnings);
-        json.finish();
-    });
-    ([(CONTENT_TYPE, "application/json")], Body::new(Chunks { receiver })).into_response()
-}
-
-/// A body of chunks that another thread writes.
-struct Chunks {
-    receiver: mpsc::Receiver<Bytes>,
-}
-
-impl HttpBody for Chunks {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.receiver.poll_recv(ctx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
-    }
+    let place = state.query_pool().long_answer(state.engine().options().timeout).await?;
+    let mut pieces = Pieces::new(result, around);
+    Ok(pulled::json(move |json| {
+        let _held = &place;
+        pieces.next(json)
+    }))
 }

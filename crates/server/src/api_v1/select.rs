@@ -15,6 +15,7 @@ use super::encode::write_remarks;
 use super::error::ApiError;
 use super::params::{MAX_TIME_MS, MIN_TIME_MS, Params};
 use crate::json::JsonWriter;
+use crate::pulled;
 use crate::query_pool::block;
 
 /// The warning of an answer that was cut.
@@ -48,17 +49,16 @@ pub(crate) async fn series(State(state): State<Arc<ApiState>>, params: Params) -
     }
     let scope = scope(&params)?;
     if scope.is_empty() {
-        return Ok(reply(strings(Vec::new(), None)));
+        return Ok(strings(Vec::new(), None));
     }
-    let text = block(move || {
+    let found = block(move || {
         let (found, is_cut) = find_series(state.source()?, &scope)?;
-        Ok(envelope(is_cut, |json| {
-            json.list(&found, |json, labels| {
-                json.labels(labels);
-            });
-        }))
+        Ok((found.into_iter().collect(), is_cut))
     });
-    Ok(reply(text.await?))
+    let (found, is_cut): (Vec<Labels>, bool) = found.await?;
+    Ok(pulled::list(found, is_cut, |json, labels| {
+        json.labels(labels);
+    }))
 }
 
 fn find_series(source: &dyn SeriesSource, scope: &Scope) -> Result<(BTreeSet<Labels>, bool), ApiError> {
@@ -80,14 +80,14 @@ fn find_series(source: &dyn SeriesSource, scope: &Scope) -> Result<(BTreeSet<Lab
 pub(crate) async fn labels(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
     let scope = scope(&params)?;
     if scope.is_empty() {
-        return Ok(reply(strings(Vec::new(), None)));
+        return Ok(strings(Vec::new(), None));
     }
-    let text = block(move || {
+    let limit = scope.limit;
+    let names = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
-        let names = state.source()?.label_names(&query)?;
-        Ok(strings(names, scope.limit))
+        Ok(state.source()?.label_names(&query)?)
     });
-    Ok(reply(text.await?))
+    Ok(strings(names.await?, limit))
 }
 
 pub(crate) async fn label_values(
@@ -102,14 +102,14 @@ pub(crate) async fn label_values(
     }
     let scope = scope(&params)?;
     if scope.is_empty() {
-        return Ok(reply(strings(Vec::new(), None)));
+        return Ok(strings(Vec::new(), None));
     }
-    let text = block(move || {
+    let limit = scope.limit;
+    let values = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
-        let values = state.source()?.label_values(&name, &query)?;
-        Ok(strings(values, scope.limit))
+        Ok(state.source()?.label_values(&name, &query)?)
     });
-    Ok(reply(text.await?))
+    Ok(strings(values.await?, limit))
 }
 
 /// Undoes the `U__` escaping of names that are no identifiers: `_2e_` is a dot, `__` an underscore. What is not
@@ -135,11 +135,11 @@ fn unescape(name: &str) -> String {
     name.strip_prefix("U__").and_then(decode).unwrap_or_else(|| name.to_owned())
 }
 
-fn strings(mut values: Vec<String>, limit: Option<usize>) -> String {
+fn strings(mut values: Vec<String>, limit: Option<usize>) -> Response {
     let is_cut = limit.is_some_and(|limit| values.len() > limit);
     values.truncate(limit.unwrap_or(usize::MAX));
-    envelope(is_cut, |json| {
-        json.strings(&values);
+    pulled::list(values, is_cut, |json, value| {
+        json.string(value);
     })
 }
 
@@ -148,9 +148,14 @@ pub(crate) fn envelope(is_cut: bool, data: impl FnOnce(&mut JsonWriter)) -> Stri
     let mut json = JsonWriter::collecting();
     json.raw(r#"{"status":"success","data":"#);
     data(&mut json);
-    write_remarks(&mut json, "warnings", if is_cut { &[TRUNCATED] } else { &[] });
+    write_cut(&mut json, is_cut);
     json.raw("}");
     json.finish()
+}
+
+/// Writes the warning of an answer that was cut, if it was.
+pub(crate) fn write_cut(json: &mut JsonWriter, is_cut: bool) {
+    write_remarks(json, "warnings", if is_cut { &[TRUNCATED] } else { &[] });
 }
 
 /// Answers with JSON text.

@@ -1,6 +1,7 @@
 //! A page of newest samples in the three forms that servers scrape.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use wf_exposition::Escaping;
 use wf_exposition::protobuf::encode::Message;
@@ -9,6 +10,7 @@ use wf_model::histogram::Span;
 use wf_model::{FloatHistogram, Labels, METRIC_NAME};
 
 use super::{Found, Newest};
+use crate::json::CHUNK_BYTES;
 
 /// What the reader wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,26 +73,48 @@ impl Form {
     }
 }
 
-/// Writes all samples; those of one name and kind stand together behind their declaration.
-pub(super) fn page(form: Form, found: &Found, attached: &[(String, String)]) -> Vec<u8> {
+/// Writes all samples, a chunk with each call; those of one name and kind stand together behind their declaration.
+pub(super) fn page(
+    form: Form,
+    found: Found,
+    attached: Arc<[(String, String)]>,
+) -> impl FnMut() -> Option<Vec<u8>> + Send + Unpin + 'static {
     let mut page = Page { form, attached, text: String::new(), families: Vec::new(), open: None };
-    for ((name, labels), newest) in found {
-        page.push(name, labels, newest);
+    let mut found = found.into_iter();
+    let mut is_over = false;
+    move || {
+        while !is_over && page.text.len() + page.families.len() < CHUNK_BYTES {
+            match found.next() {
+                Some((labels, newest)) => page.push(labels.metric_name(), &labels, &newest),
+                None => {
+                    page.finish();
+                    is_over = true;
+                }
+            }
+        }
+        Some(page.take()).filter(|chunk| !chunk.is_empty())
     }
-    page.finish()
 }
 
-struct Page<'a> {
+struct Page {
     form: Form,
-    attached: &'a [(String, String)],
+    attached: Arc<[(String, String)]>,
     text: String,
     families: Vec<u8>,
     /// The family that is being written: its name, whether it is one of histograms, and its protobuf message.
-    open: Option<(&'a str, bool, Message)>,
+    open: Option<(String, bool, Message)>,
 }
 
-impl<'a> Page<'a> {
-    fn push(&mut self, name: &'a str, labels: &'a Labels, newest: &Newest) {
+impl Page {
+    /// Returns what was written since the last time.
+    fn take(&mut self) -> Vec<u8> {
+        match self.form.format {
+            Format::Protobuf => std::mem::take(&mut self.families),
+            Format::Text | Format::OpenMetrics => std::mem::take(&mut self.text).into_bytes(),
+        }
+    }
+
+    fn push(&mut self, name: &str, labels: &Labels, newest: &Newest) {
         let histogram = newest.histogram.as_deref();
         // Text has no form for exponential buckets.
         if self.form.format != Format::Protobuf && histogram.is_some_and(|histogram| !histogram.is_custom()) {
@@ -103,7 +127,8 @@ impl<'a> Page<'a> {
         {
             self.begin(name, histogram.is_some());
         }
-        let pairs: Vec<(&str, &str)> = self.labels(labels).collect();
+        let attached = Arc::clone(&self.attached);
+        let pairs = with_attached(labels, &attached);
         match (self.form.format, histogram) {
             (Format::Protobuf, _) => self.push_message(&pairs, newest),
             (_, None) => self.line(name, "", &pairs, None, newest.value, newest.time_ms),
@@ -111,13 +136,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn labels(&self, labels: &'a Labels) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let own = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
-        let absent = self.attached.iter().filter(|(name, _)| labels.get(name).is_none());
-        own.chain(absent.map(|(name, value)| (name.as_str(), value.as_str())))
-    }
-
-    fn begin(&mut self, name: &'a str, is_histogram: bool) {
+    fn begin(&mut self, name: &str, is_histogram: bool) {
         self.end();
         let escaped = self.form.escaping.metric_name(name);
         let message = match self.form.format {
@@ -139,7 +158,7 @@ impl<'a> Page<'a> {
                 Message::new()
             }
         };
-        self.open = Some((name, is_histogram, message));
+        self.open = Some((name.to_owned(), is_histogram, message));
     }
 
     fn end(&mut self) {
@@ -148,14 +167,11 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    fn finish(&mut self) {
         self.end();
-        match self.form.format {
-            Format::Protobuf => return self.families,
-            Format::OpenMetrics => self.text.push_str("# EOF\n"),
-            Format::Text => {}
+        if self.form.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
         }
-        self.text.into_bytes()
     }
 
     fn line(
@@ -235,6 +251,13 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Returns the labels of a series without its name, and those attached that it lacks.
+fn with_attached<'a>(labels: &'a Labels, attached: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+    let own = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
+    let absent = attached.iter().filter(|(name, _)| labels.get(name).is_none());
+    own.chain(absent.map(|(name, value)| (name.as_str(), value.as_str()))).collect()
+}
+
 /// Returns upper bounds and how much lies at or below them; the last bound is infinite.
 fn classic_buckets(histogram: &FloatHistogram) -> Vec<(f64, f64)> {
     let mut buckets = Vec::new();
@@ -295,16 +318,10 @@ fn push_quoted(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use super::*;
 
     fn found() -> Found {
-        let series = |pairs: &[(&str, &str)]| {
-            let labels = Labels::from_pairs(pairs.iter().copied());
-            (labels.metric_name().to_owned(), labels)
-        };
+        let series = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
         let number = |value| Newest { time_ms: 1_500, value, histogram: None };
         let custom = FloatHistogram {
             schema: wf_model::histogram::CUSTOM_BUCKETS_SCHEMA,
@@ -316,20 +333,24 @@ mod tests {
             ..FloatHistogram::default()
         };
         let custom = Newest { time_ms: 1_500, value: 7.5, histogram: Some(Arc::new(custom)) };
-        BTreeMap::from([
-            (series(&[("__name__", "a"), ("x", "q\"\\\n")]), number(1.5)),
+        vec![
             (series(&[("__name__", "a"), ("instance", "h"), ("team", "own")]), number(f64::INFINITY)),
+            (series(&[("__name__", "a"), ("x", "q\"\\\n")]), number(1.5)),
             (series(&[("__name__", "b.c")]), number(-0.25)),
             (series(&[("__name__", "h")]), custom),
-        ])
+        ]
     }
 
-    fn attached() -> Vec<(String, String)> {
+    fn attached() -> Arc<[(String, String)]> {
         [("instance", ""), ("team", "red")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
+    fn whole(form: Form) -> Vec<u8> {
+        std::iter::from_fn(page(form, found(), attached())).flatten().collect()
+    }
+
     fn text(accept: &str) -> String {
-        String::from_utf8(page(Form::choose(accept), &found(), &attached())).unwrap()
+        String::from_utf8(whole(Form::choose(accept))).unwrap()
     }
 
     #[test]
@@ -368,7 +389,7 @@ mod tests {
         let form = Form::choose(
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;q=0.6",
         );
-        let bytes = page(form, &found(), &attached());
+        let bytes = whole(form);
         let mut parser = wf_exposition::protobuf::ProtobufParser::new(&bytes);
         let mut n_metrics = 0;
         loop {
