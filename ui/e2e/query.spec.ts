@@ -77,3 +77,41 @@ test("the query page is accessible", async ({ page }) => {
   await expect(page.locator('[data-chart="query"]')).toBeVisible();
   await expectAccessible(page);
 });
+
+test("a query is formatted, doubted with a mend, explained, and taken away as a file", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  await query.run("quantile(95,rate(node_cpu_seconds_total[5m]))by(mode)");
+  const finding = page.locator('[data-finding="quantile-range"]');
+  await finding.getByRole("button", { name: "Apply" }).click();
+  await expect(query.editor).toContainText("quantile(0.95,");
+  await page.getByRole("button", { name: "Format query" }).click();
+  await expect(query.editor).toContainText("quantile by (mode) (");
+  await page.getByRole("tab", { name: "Explain" }).click();
+  await page.locator('[data-table="plan"]').getByRole("button", { name: /^range selector/ }).click();
+  await expect(page.locator(".node-detail")).toContainText("Reads all samples in a window of time.");
+  await expect(page.locator(".label-counts")).toContainText("cpu");
+  await expectAccessible(page);
+  await page.getByRole("tab", { name: "Table" }).click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  expect((await download).suggestedFilename()).toBe("watchfire.csv");
+});
+
+test("what was run comes back as a completion, and instants are shown in UTC when chosen", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  await query.run("node_load5 > 0");
+  await expect(query.rows).toHaveCount(1);
+  await page.getByRole("button", { name: "Duplicate query" }).click();
+  await expect(query.rows).toHaveCount(2);
+  await page.goto("query");
+  await query.editor.click();
+  await page.keyboard.press("Control+Space");
+  await expect(page.getByRole("option", { name: /node_load5 > 0/ })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await page.getByRole("combobox", { name: /^Time zone/ }).click();
+  await page.getByRole("option", { name: "UTC" }).click();
+  await page.getByRole("button", { name: "Evaluation time: Now" }).click();
+  await expect(page.getByLabel("Evaluation time")).toHaveValue(new RegExp(`^${new Date().toISOString().slice(0, 13)}`));
+});

@@ -1,27 +1,11 @@
 // The one way to the server: typed, cancellable, and aware of whether anybody answers.
 import { signal } from "@preact/signals";
-import { type Decoder, DecodeError, list, optional, string } from "./decode";
+import type { Decoder } from "./decode";
+import { askInWorker } from "./parseInWorker";
+import { ApiError, type Reply, readReply } from "./reply";
 import { buildInfo, type QueryResult, queryResult, targets } from "./types";
 
-/** Why a request gave no data. `offline`: nobody answered; `starting`: 503 before the server is ready. */
-export type ApiErrorKind = "offline" | "starting" | "refused" | "garbled";
-
-export class ApiError extends Error {
-  constructor(
-    readonly kind: ApiErrorKind,
-    message: string,
-    /** Prometheus's errorType (`bad_data`, `execution`, `timeout`…), or the HTTP status. */
-    readonly errorType: string,
-  ) {
-    super(message);
-  }
-}
-
-export interface Reply<T> {
-  readonly data: T;
-  readonly warnings: readonly string[];
-  readonly infos: readonly string[];
-}
+export { ApiError, type ApiErrorKind, type Reply, readReply } from "./reply";
 
 export type Params = Readonly<Record<string, string | readonly string[]>>;
 
@@ -45,68 +29,55 @@ function encode(params: Params): URLSearchParams {
   return encoded;
 }
 
-async function send(path: string, params: Params, stop: AbortSignal): Promise<Response> {
+/** A request as `fetch` takes it, and as a worker can be sent it. */
+function prepared(path: string, params: Params): { url: string; init: RequestInit } {
   const url = new URL(path, baseUrl);
   const query = encode(params).toString();
   if (query.length > MAX_GET_LENGTH) {
-    return fetch(url, { method: "POST", body: query, signal: stop, headers: { "Content-Type": "application/x-www-form-urlencoded" } });
+    return { url: url.href, init: { method: "POST", body: query, headers: { "Content-Type": "application/x-www-form-urlencoded" } } };
   }
   url.search = query;
-  return fetch(url, { signal: stop, headers: { Accept: "application/json" } });
+  return { url: url.href, init: { headers: { Accept: "application/json" } } };
 }
 
-function parseJson(text: string): unknown {
+/** Runs a request and keeps {@link outage} and the clock true to what was seen. */
+async function watched<T>(ask: () => Promise<{ reply: Reply<T>; date: string | null }>): Promise<Reply<T>> {
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Turns a body into data or throws what it says. */
-export function readReply<T>(status: number, body: string, decoder: Decoder<T>): Reply<T> {
-  const json = parseJson(body);
-  if (typeof json !== "object" || json === null) {
-    if (status === 503) throw new ApiError("starting", body.trim() || "Service Unavailable", "503");
-    // A proxy speaks for a server that does not.
-    if (status === 502 || status === 504) throw new ApiError("offline", body.trim().slice(0, 200), String(status));
-    throw new ApiError("garbled", `HTTP ${status}: ${body.trim().slice(0, 200)}`, String(status));
-  }
-  const envelope = json as { status?: unknown; data?: unknown; error?: unknown; errorType?: unknown; warnings?: unknown; infos?: unknown };
-  if (envelope.status !== "success") {
-    const message = typeof envelope.error === "string" ? envelope.error : `HTTP ${status}`;
-    throw new ApiError("refused", message, typeof envelope.errorType === "string" ? envelope.errorType : String(status));
-  }
-  try {
-    return {
-      data: decoder(envelope.data, "data"),
-      warnings: optional(list(string), [])(envelope.warnings, "warnings"),
-      infos: optional(list(string), [])(envelope.infos, "infos"),
-    };
-  } catch (error) {
-    if (error instanceof DecodeError) throw new ApiError("garbled", error.message, "decode");
-    throw error;
-  }
-}
-
-/**
- * Asks the server once. Throws {@link ApiError}; a cancelled request throws the platform's `AbortError`.
- * Keeps {@link outage} true to what was seen.
- */
-export async function request<T>(path: string, params: Params, decoder: Decoder<T>, stop: AbortSignal): Promise<Reply<T>> {
-  try {
-    const response = await send(path, params, stop).catch((error: unknown) => {
-      if (stop.aborted) throw error;
-      throw new ApiError("offline", error instanceof Error ? error.message : String(error), "network");
-    });
-    skewMs = readSkew(response.headers.get("Date"), Date.now());
-    const reply = readReply(response.status, await response.text(), decoder);
+    const { reply, date } = await ask();
+    skewMs = readSkew(date, Date.now());
     outage.value = null;
     return reply;
   } catch (error) {
     if (error instanceof ApiError) outage.value = error.kind === "offline" || error.kind === "starting" ? error : null;
     throw error;
   }
+}
+
+/** Sends, and calls a server that nobody reached by its name: offline. */
+async function send(url: string, init: RequestInit, stop: AbortSignal): Promise<Response> {
+  return fetch(url, { ...init, signal: stop }).catch((error: unknown) => {
+    if (stop.aborted) throw error;
+    throw new ApiError("offline", error instanceof Error ? error.message : String(error), "network");
+  });
+}
+
+/** Asks the server once. Throws {@link ApiError}; a cancelled request throws the platform's `AbortError`. */
+export async function request<T>(path: string, params: Params, decoder: Decoder<T>, stop: AbortSignal): Promise<Reply<T>> {
+  return watched(async () => {
+    const { url, init } = prepared(path, params);
+    const response = await send(url, init, stop);
+    return { reply: readReply(response.status, await response.text(), decoder), date: response.headers.get("Date") };
+  });
+}
+
+/** Like {@link request} for what may be large: read and decoded beside the page, which stays responsive. */
+async function largeRequest(path: string, params: Params, stop: AbortSignal): Promise<Reply<QueryResult>> {
+  const { url, init } = prepared(path, params);
+  return watched(async () => {
+    const asked = askInWorker(url, init, stop);
+    if (asked !== null) return asked;
+    return { reply: await request(path, params, queryResult, stop), date: null };
+  });
 }
 
 let skewMs = 0;
@@ -142,6 +113,11 @@ export const api = {
   queryRange(range: RangeQuery, stop: AbortSignal): Promise<Reply<QueryResult>> {
     const params = { query: range.query, start: String(range.startS), end: String(range.endS), step: String(range.stepS) };
     return request("api/v1/query_range", params, queryResult, stop);
+  },
+  /** {@link queryRange} for answers of any size. */
+  largeQueryRange(range: RangeQuery, stop: AbortSignal): Promise<Reply<QueryResult>> {
+    const params = { query: range.query, start: String(range.startS), end: String(range.endS), step: String(range.stepS) };
+    return largeRequest("api/v1/query_range", params, stop);
   },
   targets: (stop: AbortSignal) => request("api/v1/targets", { state: "active" }, targets, stop),
   buildInfo: (stop: AbortSignal) => request("api/v1/status/buildinfo", {}, buildInfo, stop),

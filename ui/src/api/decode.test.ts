@@ -27,7 +27,7 @@ describe("query results", () => {
     const { data } = readReply(200, reply(vector), queryResult);
     if (data.kind !== "vector") throw new Error(data.kind);
     expect(data.samples.map((sample) => sample.v)).toEqual([3, NaN]);
-    expect(data.samples[1]?.histogram).toEqual({ count: 4, sum: 2.5, buckets: 1 });
+    expect(data.samples[1]?.histogram).toEqual({ count: 4, sum: 2.5, buckets: [{ rule: 0, low: 1, high: 2, count: 4 }] });
     expect(readReply(200, reply({ resultType: "scalar", result: [1, "2"] }), queryResult).data).toEqual({ kind: "scalar", t: 1, v: 2 });
     expect(readReply(200, reply({ resultType: "string", result: [1, "x"] }), queryResult).data).toEqual({ kind: "string", t: 1, text: "x" });
   });

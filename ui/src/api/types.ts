@@ -4,11 +4,27 @@ import { DecodeError, type Decoder, list, number, object, oneOf, optional, recor
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A native histogram in a result; `buckets` are `[boundary rule, low, high, count]`. */
+/** One bucket of a native histogram. */
+export interface Bucket {
+  /** Which ends belong to it: 0 `(low, high]`, 1 `[low, high)`, 2 `(low, high)`, 3 `[low, high]`. */
+  readonly rule: number;
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+}
+
+/** A native histogram in a result; empty buckets are left out. */
 export interface HistogramValue {
   readonly count: number;
   readonly sum: number;
-  readonly buckets: number;
+  readonly buckets: readonly Bucket[];
+}
+
+/** The native histograms of one series; `t` in seconds, as long as `values`. */
+export interface HistogramFrame {
+  readonly labels: Labels;
+  readonly t: readonly number[];
+  readonly values: readonly HistogramValue[];
 }
 
 export interface VectorSample {
@@ -21,11 +37,11 @@ export interface VectorSample {
 
 export type QueryResult =
   | { readonly kind: "vector"; readonly samples: readonly VectorSample[] }
-  | { readonly kind: "matrix"; readonly frames: readonly Frame[]; readonly histograms: number }
+  | { readonly kind: "matrix"; readonly frames: readonly Frame[]; readonly histograms: readonly HistogramFrame[] }
   | { readonly kind: "scalar"; readonly t: number; readonly v: number }
   | { readonly kind: "string"; readonly t: number; readonly text: string };
 
-const labels: Decoder<Labels> = record(string);
+export const labels: Decoder<Labels> = record(string);
 
 function pair(input: unknown, path: string): readonly [unknown, unknown] {
   if (!Array.isArray(input) || input.length < 2) throw new DecodeError(path, "a pair [time, value]", input);
@@ -47,9 +63,17 @@ function columns(input: unknown, path: string): { t: Float64Array; v: Float64Arr
   return { t, v };
 }
 
-const histogram: Decoder<HistogramValue> = (input, path) => {
-  const raw = object({ count: sampleValue, sum: sampleValue, buckets: optional(list((bucket) => bucket), []) })(input, path);
-  return { count: raw.count, sum: raw.sum, buckets: raw.buckets.length };
+const bucket: Decoder<Bucket> = (input, path) => {
+  if (!Array.isArray(input) || input.length < 4) throw new DecodeError(path, "a bucket [rule, low, high, count]", input);
+  const [rule, low, high, count] = input as unknown[];
+  return { rule: number(rule, `${path}[0]`), low: sampleValue(low, `${path}[1]`), high: sampleValue(high, `${path}[2]`), count: sampleValue(count, `${path}[3]`) };
+};
+
+const histogram: Decoder<HistogramValue> = object<{ count: number; sum: number; buckets: Bucket[] }>({ count: sampleValue, sum: sampleValue, buckets: optional(list(bucket), []) });
+
+const timedHistogram: Decoder<{ t: number; value: HistogramValue }> = (input, path) => {
+  const [t, value] = pair(input, path);
+  return { t: number(t, `${path}[0]`), value: histogram(value, `${path}[1]`) };
 };
 
 const vectorSample: Decoder<VectorSample> = (input, path) => {
@@ -69,10 +93,10 @@ export const queryResult: Decoder<QueryResult> = (input, path) => {
     case "vector":
       return { kind: "vector", samples: list(vectorSample)(result, `${path}.result`) };
     case "matrix": {
-      let histograms = 0;
+      const histograms: HistogramFrame[] = [];
       const frames = list((item, at) => {
-        const raw = object({ metric: labels, values: columns, histograms: optional(list((value) => value), []) })(item, at);
-        if (raw.histograms.length > 0) histograms += 1;
+        const raw = object({ metric: labels, values: columns, histograms: optional(list(timedHistogram), []) })(item, at);
+        if (raw.histograms.length > 0) histograms.push({ labels: raw.metric, t: raw.histograms.map((one) => one.t), values: raw.histograms.map((one) => one.value) });
         return { labels: raw.metric, ...raw.values } satisfies Frame;
       })(result, `${path}.result`);
       return { kind: "matrix", frames, histograms };

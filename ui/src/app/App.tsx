@@ -1,17 +1,21 @@
 // The frame around every page: navigation, settings, the outage banner, and what to do when a page breaks.
-import { Component, type ComponentChildren } from "preact";
+import { Component, type ComponentChildren, type FunctionComponent } from "preact";
 import { lazy, Suspense } from "preact/compat";
-import { Skeleton } from "../components/States";
-import { Empty } from "../components/States";
+import { Empty, Skeleton } from "../components/States";
 import { HostPage } from "../features/host/HostPage";
 import { t } from "../i18n";
 import { OutageBanner } from "./OutageBanner";
-import { href, onLinkClick, page } from "./router";
+import { href, onLinkClick, page, type PageName } from "./router";
+import { zone } from "./settings";
 import { Sidebar } from "./Sidebar";
 
-// The editor is most of our bytes: it is fetched with the page that needs it.
-const QueryPage = lazy(() => import("../features/query/QueryPage").then((module) => module.QueryPage));
-const TargetsPage = lazy(() => import("../features/targets/TargetsPage").then((module) => module.TargetsPage));
+// Pages are fetched when they are opened, but for the first one.
+const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
+  host: HostPage,
+  query: lazy(() => import("../features/query/QueryPage").then((module) => module.QueryPage)),
+  explore: lazy(() => import("../features/explore/ExplorePage").then((module) => module.ExplorePage)),
+  targets: lazy(() => import("../features/targets/TargetsPage").then((module) => module.TargetsPage)),
+};
 
 class Fence extends Component<{ readonly children: ComponentChildren }, { readonly broken: boolean }> {
   override state = { broken: false };
@@ -34,22 +38,15 @@ class Fence extends Component<{ readonly children: ComponentChildren }, { readon
 }
 
 function CurrentPage() {
-  switch (page.value) {
-    case "host":
-      return <HostPage />;
-    case "query":
-      return <QueryPage />;
-    case "targets":
-      return <TargetsPage />;
-    case "missing":
-      return (
-        <Empty title={t("app.missing.title")} text={t("app.missing.text")}>
-          <a class="button button-primary" href={href("host")}>
-            {t("app.missing.home")}
-          </a>
-        </Empty>
-      );
-  }
+  const Page = PAGES[page.value];
+  if (Page !== undefined) return <Page />;
+  return (
+    <Empty title={t("app.missing.title")} text={t("app.missing.text")}>
+      <a class="button button-primary" href={href("host")}>
+        {t("app.missing.home")}
+      </a>
+    </Empty>
+  );
 }
 
 export function App() {
@@ -62,7 +59,7 @@ export function App() {
       <div class="main-column">
         <OutageBanner />
         <main id="main" tabIndex={-1}>
-          <Fence key={page.value}>
+          <Fence key={`${page.value} ${zone.value}`}>
             <Suspense fallback={<Skeleton height={320} />}>
               <CurrentPage />
             </Suspense>

@@ -11,6 +11,7 @@ import { locale, theme } from "./settings";
 const PAGES: readonly { readonly name: Exclude<PageName, "missing">; readonly label: PlainKey; readonly icon: IconName }[] = [
   { name: "host", label: "nav.host", icon: "host" },
   { name: "query", label: "nav.query", icon: "query" },
+  { name: "explore", label: "nav.explore", icon: "metrics" },
   { name: "targets", label: "nav.targets", icon: "targets" },
 ];
 

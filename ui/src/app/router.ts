@@ -2,7 +2,38 @@
 import { computed, signal } from "@preact/signals";
 import { baseUrl } from "../api/client";
 
-export type PageName = "host" | "query" | "targets" | "missing";
+export type Component = "server" | "alertmanager";
+
+/** Which program serves this page; it says so on the page itself. */
+export const component: Component = typeof document !== "undefined" && document.documentElement.dataset["component"] === "alertmanager" ? "alertmanager" : "server";
+
+// The first path of a page is the one that links use; the others are where links made for the originals point.
+const SERVER_PAGES = {
+  host: ["", "index.html"],
+  query: ["query", "graph"],
+  explore: ["explore"],
+  alerts: ["alerts"],
+  rules: ["rules"],
+  targets: ["targets"],
+  discovery: ["service-discovery"],
+  storage: ["tsdb-status"],
+  status: ["status", "alertmanager-discovery"],
+  flags: ["flags"],
+  config: ["config"],
+} as const;
+const ALERTMANAGER_PAGES = {
+  notices: ["", "index.html", "alerts"],
+  silences: ["silences"],
+  silence: ["silence"],
+  silenceForm: ["silence-form"],
+  receivers: ["receivers"],
+  cluster: ["status"],
+} as const;
+
+type RealPage = keyof typeof SERVER_PAGES | keyof typeof ALERTMANAGER_PAGES;
+export type PageName = RealPage | "missing";
+
+const PATHS: Readonly<Record<RealPage, readonly string[]>> = { ...SERVER_PAGES, ...ALERTMANAGER_PAGES };
 
 const location = signal(typeof window === "undefined" ? new URL("http://localhost/") : new URL(window.location.href));
 
@@ -12,29 +43,20 @@ if (typeof window !== "undefined") {
   });
 }
 
-/** Returns the page that a path below the base means; `graph` is where links made for older servers point. */
-export function pageOf(path: string): PageName {
-  switch (path.replace(/\/+$/, "")) {
-    case "":
-    case "index.html":
-      return "host";
-    case "query":
-    case "graph":
-      return "query";
-    case "targets":
-      return "targets";
-    default:
-      return "missing";
-  }
+/** Returns the page that a path below the base means. */
+export function pageOf(path: string, of: Component = component): PageName {
+  const bare = path.replace(/\/+$/, "");
+  const pages = Object.keys(of === "server" ? SERVER_PAGES : ALERTMANAGER_PAGES) as RealPage[];
+  return pages.find((name) => PATHS[name].includes(bare)) ?? "missing";
 }
 
 export const page = computed<PageName>(() => pageOf(decodeURI(location.value.pathname.slice(baseUrl.pathname.length))));
 export const search = computed(() => location.value.search);
 
 /** Returns the address of a page, with its state. */
-export function href(name: Exclude<PageName, "missing">, params?: URLSearchParams): string {
+export function href(name: RealPage, params?: URLSearchParams): string {
   const query = params?.toString() ?? "";
-  return baseUrl.pathname + (name === "host" ? "" : name) + (query === "" ? "" : `?${query}`);
+  return baseUrl.pathname + (PATHS[name][0] ?? "") + (query === "" ? "" : `?${query}`);
 }
 
 /** Moves within the app: `push` for a step the back button should undo, `replace` for the rest. */

@@ -1,10 +1,12 @@
-// What the reader chose and the browser remembers: theme and language.
+// What the reader chose and the browser remembers: theme, language and time zone.
 import { effect, signal } from "@preact/signals";
 import type { Locale } from "../lib/format";
+import { setZone, type Zone } from "../lib/time";
 
 export type Theme = "system" | "light" | "dark";
 
-function stored(key: string): string | null {
+/** Reads what {@link store} wrote; `null` when there is nothing or the browser forbids it. */
+export function stored(key: string): string | null {
   try {
     return window.localStorage.getItem(key);
   } catch {
@@ -12,7 +14,8 @@ function stored(key: string): string | null {
   }
 }
 
-function store(key: string, value: string | null): void {
+/** Remembers a text, or forgets it. */
+export function store(key: string, value: string | null): void {
   try {
     if (value === null) window.localStorage.removeItem(key);
     else window.localStorage.setItem(key, value);
@@ -32,6 +35,16 @@ function firstLocale(): Locale {
 
 export const theme = signal<Theme>(firstTheme());
 export const locale = signal<Locale>(firstLocale());
+/** The zone of every instant shown. */
+export const zone = signal<Zone>(stored("watchfire.zone") === "utc" ? "utc" : "local");
+setZone(zone.value);
+
+/** Shows every instant in another zone. */
+export function chooseZone(chosen: Zone): void {
+  setZone(chosen);
+  store("watchfire.zone", chosen === "utc" ? "utc" : null);
+  zone.value = chosen;
+}
 
 const darkSystem = window.matchMedia("(prefers-color-scheme: dark)");
 const systemIsDark = signal(darkSystem.matches);

@@ -9,16 +9,16 @@ import { Select } from "./Select";
 const CHOICES_MS = [0, 5_000, 10_000, 30_000, 60_000, 300_000] as const;
 export const DEFAULT_REFRESH_MS = 5_000;
 
-/** Reads `refresh=10s`; `0s` is off, anything unreadable the default. */
-export function readRefresh(params: URLSearchParams): number {
+/** Reads `refresh=10s`; `0s` is off, anything unreadable `fallback`, the page's default. */
+export function readRefresh(params: URLSearchParams, fallback = DEFAULT_REFRESH_MS): number {
   const text = params.get("refresh");
   const ms = text === null ? null : parseDuration(text);
-  return ms === null || (ms !== 0 && ms < 1_000) ? DEFAULT_REFRESH_MS : ms;
+  return ms === null || (ms !== 0 && ms < 1_000) ? fallback : ms;
 }
 
 /** Writes what {@link readRefresh} reads; the default leaves no trace. */
-export function writeRefresh(params: URLSearchParams, ms: number): void {
-  if (ms === DEFAULT_REFRESH_MS) params.delete("refresh");
+export function writeRefresh(params: URLSearchParams, ms: number, fallback = DEFAULT_REFRESH_MS): void {
+  if (ms === fallback) params.delete("refresh");
   else params.set("refresh", formatDuration(ms));
 }
 

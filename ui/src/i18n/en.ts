@@ -1,5 +1,8 @@
 // English texts; its keys are the catalogue's keys. `{name}` is filled in.
+import { query } from "./en/query";
+
 export const en = {
+  ...query,
   "app.name": "Watchfire",
   "app.skip": "Skip to content",
   "app.nav": "Main",
@@ -173,7 +176,6 @@ export const en = {
   "query.earlier": "Earlier",
   "query.later": "Later",
   "query.resolution": "Resolution",
-  "query.resolution.auto": "Auto resolution",
   "query.resolution.step": "Every {span}",
   "query.display": "Display",
   "query.display.lines": "Lines",

@@ -1,7 +1,9 @@
 // Korean texts; the type makes a missing or unknown key a compile error.
 import type { Catalogue } from "./index";
+import { query } from "./ko/query";
 
 export const ko: Catalogue = {
+  ...query,
   "app.name": "Watchfire",
   "app.skip": "본문으로 건너뛰기",
   "app.nav": "주 메뉴",
@@ -175,7 +177,6 @@ export const ko: Catalogue = {
   "query.earlier": "이전으로",
   "query.later": "이후로",
   "query.resolution": "해상도",
-  "query.resolution.auto": "자동 해상도",
   "query.resolution.step": "{span} 간격",
   "query.display": "표시 방식",
   "query.display.lines": "선",

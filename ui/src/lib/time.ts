@@ -1,13 +1,31 @@
-// Instants as people read them, in the browser's time zone and the reader's language.
+// Instants as people read them, in the reader's language and the zone they chose: the browser's, or UTC.
 import type { Locale } from "./format";
 
+export type Zone = "local" | "utc";
+
+let zone: Zone = "local";
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+/** Chooses the zone of every text here. Not an argument of each: a page that mixed zones would mislead. */
+export function setZone(chosen: Zone): void {
+  zone = chosen;
+}
+
+/** Returns the zone in which instants are shown. */
+export function shownZone(): Zone {
+  return zone;
+}
+
+/** Returns the instant so that its UTC fields are the fields shown. */
+function fields(ms: number): Date {
+  return new Date(zone === "utc" ? ms : ms - new Date(ms).getTimezoneOffset() * 60_000);
+}
+
 function dateFormat(locale: Locale, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = locale + JSON.stringify(options);
+  const key = locale + zone + JSON.stringify(options);
   let format = formats.get(key);
   if (format === undefined) {
-    format = new Intl.DateTimeFormat(locale === "ko" ? "ko-KR" : "en-GB", options);
+    format = new Intl.DateTimeFormat(locale === "ko" ? "ko-KR" : "en-GB", zone === "utc" ? { ...options, timeZone: "UTC" } : options);
     formats.set(key, format);
   }
   return format;
@@ -20,7 +38,7 @@ const DAY = { month: "short", day: "numeric" } as const;
 /** Returns an axis label; `incrementS` is the distance of two labels. Midnight shows the day instead of 00:00. */
 export function formatAxisTime(seconds: number, incrementS: number, locale: Locale): string {
   const date = new Date(seconds * 1000);
-  const atMidnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+  const atMidnight = fields(seconds * 1000).getTime() % 86_400_000 === 0;
   if (incrementS >= 86_400 || atMidnight) return dateFormat(locale, DAY).format(date);
   return dateFormat(locale, incrementS < 60 ? CLOCK_S : CLOCK).format(date);
 }
@@ -45,17 +63,16 @@ export function formatRange(fromMs: number, toMs: number, nowMs: number, locale:
 }
 
 function sameDay(a: number, b: number): boolean {
-  return new Date(a).toDateString() === new Date(b).toDateString();
+  return fields(a).toISOString().slice(0, 10) === fields(b).toISOString().slice(0, 10);
 }
 
 /** Returns the value of an `<input type="datetime-local">` with seconds. */
 export function toInputValue(ms: number): string {
-  const date = new Date(ms);
-  return new Date(ms - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  return fields(ms).toISOString().slice(0, 19);
 }
 
 /** Reads an `<input type="datetime-local">`; `null` when it is empty. */
 export function fromInputValue(text: string): number | null {
-  const ms = new Date(text).getTime();
+  const ms = new Date(zone === "utc" ? `${text}Z` : text).getTime();
   return text === "" || Number.isNaN(ms) ? null : ms;
 }

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { isDark, locale } from "../../app/settings";
+import { isDark, locale, zone } from "../../app/settings";
 import { t } from "../../i18n";
 import { lastOf } from "../../lib/frames";
 import { ChartLegend } from "./ChartLegend";
@@ -38,11 +38,13 @@ export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartP
   const dark = isDark();
   const zoom = useRef(onZoom);
   zoom.current = onZoom;
+  const marks = useRef(data.marks);
+  marks.current = data.marks;
   // Hidden series leave the plot, so that a stack closes over them.
   const visible = useMemo(() => data.series.filter((one) => !hidden.has(one.id)), [data, hidden]);
   const drawn = useMemo(() => plotData(data.times, visible, look.stacked), [data, visible, look.stacked]);
   // What forces a new plot; data alone does not.
-  const shape = [look.unit, look.stacked, look.floor, look.ceiling, look.fitted, language, dark, syncKey, ...visible.map((one) => `${one.id} ${one.color}`)].join("|");
+  const shape = [look.unit, look.stacked, look.floor, look.ceiling, look.fitted, language, zone.value, dark, syncKey, ...visible.map((one) => `${one.id} ${one.color}`)].join("|");
 
   useEffect(() => {
     const element = host.current;
@@ -55,6 +57,7 @@ export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartP
       resolve: makeResolver(element),
       onCursor: (index, left, top) => setCursor(index === null || left < 0 ? null : { index, left, top }),
       onZoom: (from, to) => zoom.current?.(from, to),
+      marks: () => marks.current ?? [],
     });
     const built = new uPlot(options, drawn, element);
     plot.current = built;
@@ -68,7 +71,7 @@ export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartP
     };
   }, [shape, height]);
 
-  useEffect(() => plot.current?.setData(drawn), [drawn]);
+  useEffect(() => plot.current?.setData(drawn), [drawn, data.marks]);
 
   const lastPoint = Math.max(-1, ...data.series.map((one) => lastOf(one.values)?.index ?? -1));
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -85,7 +88,7 @@ export function Chart({ id, title, data, look, height, syncKey, onZoom }: ChartP
   };
 
   return (
-    <div class="chart" data-chart={id} data-points={data.times.length} data-last={lastPoint < 0 ? "" : data.times[lastPoint]}>
+    <div class="chart" data-chart={id} data-marks={data.marks?.length ?? 0} data-points={data.times.length} data-last={lastPoint < 0 ? "" : data.times[lastPoint]}>
       <div
         class="chart-plot"
         ref={host}

@@ -9,6 +9,9 @@ import type { ChartData, ChartLook } from "./model";
 const ROWS = 10;
 const WIDTH = 240;
 const AXIS_WIDTH = 66;
+const MARKS = 3;
+// Steps to either side within which a mark counts as under the pointer.
+const MARK_REACH = 2;
 
 interface Props {
   readonly data: ChartData;
@@ -26,6 +29,8 @@ export function ChartTooltip({ data, look, cursor, hidden, frame }: Props) {
     .sort((a, b) => b.value - a.value);
   const time = data.times[cursor.index];
   if (time === undefined || rows.length === 0) return null;
+  const step = (data.times[1] ?? 0) - (data.times[0] ?? 0);
+  const marks = (data.marks ?? []).filter((mark) => Math.abs(mark.t - time) <= step * MARK_REACH).slice(0, MARKS);
   const measured = rows.filter((row) => row.one.reference !== true);
   const width = frame?.clientWidth ?? 0;
   const x = AXIS_WIDTH + cursor.left;
@@ -54,6 +59,11 @@ export function ChartTooltip({ data, look, cursor, hidden, frame }: Props) {
           </span>
         </div>
       )}
+      {marks.map((mark, index) => (
+        <div class="tooltip-mark" key={index}>
+          {mark.text}
+        </div>
+      ))}
     </div>
   );
 }

@@ -17,10 +17,24 @@ export interface ChartSeries {
   readonly faint?: boolean;
 }
 
+/** Something that happened at one instant of a chart. */
+export interface ChartMark {
+  /** `exemplar`: one observation; `reset`: a counter began again; `end`: the series' samples stop here. */
+  readonly kind: "exemplar" | "reset" | "end";
+  /** Seconds since the epoch. */
+  readonly t: number;
+  readonly v: number;
+  /** A colour token. */
+  readonly color: string;
+  /** What the tooltip says. */
+  readonly text: string;
+}
+
 export interface ChartData {
   /** Seconds since the epoch, ascending, evenly spaced. */
   readonly times: readonly number[];
   readonly series: readonly ChartSeries[];
+  readonly marks?: readonly ChartMark[];
 }
 
 export interface ChartLook {

@@ -5,8 +5,9 @@ import { stackColumns } from "../../lib/frames";
 import type { Locale, Unit } from "../../lib/format";
 import { formatTick } from "../../lib/format";
 import { fittedRange, niceRange, niceTicks } from "../../lib/ticks";
-import { formatAxisTime } from "../../lib/time";
-import type { ChartData, ChartLook, ChartSeries } from "./model";
+import { formatAxisTime, shownZone } from "../../lib/time";
+import { drawMarks } from "./marks";
+import type { ChartData, ChartLook, ChartMark, ChartSeries } from "./model";
 
 /** Resolves colour tokens for canvas; one probe element a plot. */
 export function makeResolver(host: HTMLElement): (token: string) => string {
@@ -60,7 +61,13 @@ function yAxis(unit: Unit, mirrored: boolean, locale: Locale, color: string, gri
   };
 }
 
-function xAxis(locale: Locale, color: string, grid: string, font: string): uPlot.Axis {
+/** Returns a date whose local fields are those of the zone shown: uPlot puts its time ticks by them. */
+export function tickDate(seconds: number): Date {
+  const ms = seconds * 1000;
+  return shownZone() === "utc" ? new Date(ms + new Date(ms).getTimezoneOffset() * 60_000) : new Date(ms);
+}
+
+export function xAxis(locale: Locale, color: string, grid: string, font: string): uPlot.Axis {
   return {
     stroke: color,
     font,
@@ -96,6 +103,18 @@ export interface PlotContext {
   readonly resolve: (token: string) => string;
   readonly onCursor: (index: number | null, left: number, top: number) => void;
   readonly onZoom: (fromS: number, toS: number) => void;
+  readonly marks: () => readonly ChartMark[];
+}
+
+/** Calls back with the dragged range, and takes the selection away. */
+export function zoomHook(onZoom: (fromS: number, toS: number) => void): (u: uPlot) => void {
+  return (u) => {
+    if (u.select.width < 4) return;
+    const from = u.posToVal(u.select.left, "x");
+    const to = u.posToVal(u.select.left + u.select.width, "x");
+    u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    onZoom(from, to);
+  };
 }
 
 /** Returns the options of one plot. */
@@ -110,6 +129,7 @@ export function plotOptions(series: readonly ChartSeries[], look: ChartLook, ctx
     // On the right half a time label fits.
     padding: [8, 22, 0, 0],
     legend: { show: false },
+    tzDate: tickDate,
     cursor: {
       y: false,
       points: { size: 6, width: 1.5 },
@@ -132,15 +152,8 @@ export function plotOptions(series: readonly ChartSeries[], look: ChartLook, ctx
     bands,
     hooks: {
       setCursor: [(u) => ctx.onCursor(u.cursor.idx ?? null, u.cursor.left ?? -1, u.cursor.top ?? -1)],
-      setSelect: [
-        (u) => {
-          if (u.select.width < 4) return;
-          const from = u.posToVal(u.select.left, "x");
-          const to = u.posToVal(u.select.left + u.select.width, "x");
-          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          ctx.onZoom(from, to);
-        },
-      ],
+      setSelect: [zoomHook(ctx.onZoom)],
+      draw: [(u) => drawMarks(u, ctx.marks(), ctx.resolve)],
     },
   };
 }

@@ -1,54 +1,49 @@
 // The graph tab: the series of a query over time.
 import { useMemo, useState } from "preact/hooks";
-import { api, type Reply } from "../../api/client";
-import type { QueryResult } from "../../api/types";
+import { api } from "../../api/client";
 import { locale } from "../../app/settings";
 import { Chart } from "../../components/chart/Chart";
-import { type ChartData, type ChartLook, seriesColor } from "../../components/chart/model";
+import { HeatmapChart } from "../../components/chart/HeatmapChart";
+import type { ChartLook } from "../../components/chart/model";
 import { NoData } from "../../components/States";
 import { t } from "../../i18n";
-import { formatNumber } from "../../lib/format";
-import { gridTimes, toColumn } from "../../lib/frames";
-import { chooseStep, type Grid } from "../../lib/timeRange";
-import { metricText } from "./metricText";
+import { formatNumber, formatRaw } from "../../lib/format";
+import { formatInstant } from "../../lib/time";
+import { type GraphAnswer, graphData, graphGrid, heatData } from "./graphData";
+import { type SeriesExemplars, queryApi } from "./queryApi";
 import type { PanelState } from "./queryUrl";
 
 // Beyond, lines are a smear and the page a crawl.
 const SERIES_AT_FIRST = 50;
 const SERIES_AT_MOST = 500;
-const POINTS = 300;
-// The server refuses more than 11,000 points a series.
-const MAX_POINTS = 11_000;
-
-export interface GraphAnswer {
-  readonly reply: Reply<QueryResult>;
-  readonly grid: Grid;
-}
-
-/** Returns the grid of a panel; a step too fine for the server's limit is raised to it. */
-export function graphGrid(panel: PanelState, nowMs: number): Grid {
-  const endS = Math.floor((panel.endMs ?? nowMs) / 1000);
-  const rangeS = panel.rangeMs / 1000;
-  const stepS = Math.max(panel.stepS ?? chooseStep(panel.rangeMs, POINTS, 1), Math.ceil(rangeS / MAX_POINTS));
-  return { startS: endS - Math.floor(rangeS / stepS) * stepS, endS, stepS };
-}
+const EXEMPLARS_LISTED = 20;
 
 export async function loadGraph(panel: PanelState, nowMs: number, stop: AbortSignal): Promise<GraphAnswer> {
   const grid = graphGrid(panel, nowMs);
-  return { reply: await api.queryRange({ query: panel.expr, ...grid }, stop), grid };
+  const [reply, exemplars] = await Promise.all([
+    api.largeQueryRange({ query: panel.expr, ...grid }, stop),
+    panel.exemplars ? queryApi.exemplars(panel.expr, grid, stop).then((answer) => answer.data) : [],
+  ]);
+  return { reply, grid, exemplars };
 }
 
-/** Lays an answer out for the chart. */
-export function graphData(answer: GraphAnswer, limit: number): ChartData {
-  const times = gridTimes(answer.grid);
-  const frames = answer.reply.data.kind === "matrix" ? answer.reply.data.frames : [];
-  return {
-    times,
-    series: frames.slice(0, limit).map((frame, index) => {
-      const name = metricText(frame.labels);
-      return { id: name, name, color: seriesColor(index), values: toColumn(frame, answer.grid, times.length) };
-    }),
-  };
+function Exemplars({ exemplars }: { readonly exemplars: readonly SeriesExemplars[] }) {
+  const all = exemplars.flatMap((one) => one.exemplars).sort((a, b) => b.timestamp - a.timestamp);
+  const language = locale.value;
+  return (
+    <details class="exemplars">
+      <summary>{t("query.exemplars.count", { count: formatNumber(all.length, language, 0) })}</summary>
+      <ul>
+        {all.slice(0, EXEMPLARS_LISTED).map((one, index) => (
+          <li key={index}>
+            <span class="num muted">{formatInstant(one.timestamp * 1000, language)}</span>
+            <b class="num">{formatRaw(one.value)}</b>
+            <code>{Object.entries(one.labels).map(([name, value]) => `${name}=${value}`).join(" ")}</code>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
 }
 
 interface Props {
@@ -59,20 +54,26 @@ interface Props {
 
 export function GraphResult({ answer, panel, onZoom }: Props) {
   const [limit, setLimit] = useState(SERIES_AT_FIRST);
-  const data = useMemo(() => graphData(answer, limit), [answer, limit]);
-  const total = answer.reply.data.kind === "matrix" ? answer.reply.data.frames.length : 0;
-  const look: ChartLook = { unit: "short", stacked: panel.display === "stacked", floor: 0, fitted: !panel.fromZero && panel.display === "lines" };
   const language = locale.value;
-  if (data.series.length === 0) return <NoData height={280} text={t("query.empty")} />;
+  const isHeat = panel.display === "heatmap";
+  const texts = { reset: t("chart.mark.reset"), end: t("chart.mark.end"), exemplar: t("chart.mark.exemplar") };
+  const data = useMemo(() => graphData(answer, isHeat ? 0 : limit, texts), [answer, limit, isHeat, language]);
+  const heat = useMemo(() => (isHeat ? heatData(answer, limit) : null), [answer, limit, isHeat]);
+  const { frames, histograms } = answer.reply.data.kind === "matrix" ? answer.reply.data : { frames: [], histograms: [] };
+  const look: ChartLook = { unit: "short", stacked: panel.display === "stacked", floor: 0, fitted: !panel.fromZero && !panel.exemplars && panel.display === "lines" };
+  if (frames.length === 0) return <NoData height={280} text={t("query.empty")} />;
   return (
     <div class="graph-result">
-      <Chart id="query" title={panel.expr} data={data} look={look} height={320} onZoom={onZoom} />
-      {total > data.series.length && (
+      {heat !== null && <HeatmapChart title={panel.expr} heat={heat} height={320} onZoom={onZoom} />}
+      {heat === null && <Chart id="query" title={panel.expr} data={data} look={look} height={320} onZoom={onZoom} />}
+      {heat === null && histograms.length > 0 && <p class="notice">{t("query.histogramHint")}</p>}
+      {panel.exemplars && <Exemplars exemplars={answer.exemplars} />}
+      {heat === null && frames.length > data.series.length && (
         <p class="notice">
-          {t("query.truncated", { shown: formatNumber(data.series.length, language, 0), total: formatNumber(total, language, 0) })}{" "}
+          {t("query.truncated", { shown: formatNumber(data.series.length, language, 0), total: formatNumber(frames.length, language, 0) })}{" "}
           {limit < SERIES_AT_MOST && (
             <button type="button" class="link-button" onClick={() => setLimit(SERIES_AT_MOST)}>
-              {t("query.showMore", { count: formatNumber(Math.min(total, SERIES_AT_MOST), language, 0) })}
+              {t("query.showMore", { count: formatNumber(Math.min(frames.length, SERIES_AT_MOST), language, 0) })}
             </button>
           )}
         </p>

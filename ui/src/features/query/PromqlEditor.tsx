@@ -3,15 +3,17 @@
 import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
-import { lintKeymap, setDiagnostics } from "@codemirror/lint";
+import { lintKeymap, linter, setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
-import { PromQLExtension } from "@prometheus-io/codemirror-promql";
+import { newCompleteStrategy, PromQLExtension } from "@prometheus-io/codemirror-promql";
 import { useEffect, useRef } from "preact/hooks";
 import { baseUrl } from "../../api/client";
 import { isDark } from "../../app/settings";
+import { withHistory } from "./completion";
 import { editorTheme, highlightStyle } from "./editorTheme";
-import { offsetOf, type QueryPosition } from "./queryError";
+import { type Finding, queryApi } from "./queryApi";
+import { indexOfByte, offsetOf, type QueryPosition } from "./queryError";
 
 export interface EditorProps {
   readonly value: string;
@@ -21,13 +23,34 @@ export interface EditorProps {
   readonly mistake: QueryPosition | null;
   readonly onChange: (text: string) => void;
   readonly onRun: (text: string) => void;
+  /** What the server finds suspicious about the text, while somebody types. */
+  readonly onFindings: (findings: readonly Finding[]) => void;
 }
 
 function promql() {
-  return new PromQLExtension().activateLinter(true).setComplete({
-    remote: { url: baseUrl.href.replace(/\/$/, ""), httpMethod: "GET", httpErrorHandler: () => undefined },
-  });
+  const server = newCompleteStrategy({ remote: { url: baseUrl.href.replace(/\/$/, ""), httpMethod: "GET", httpErrorHandler: () => undefined } });
+  return new PromQLExtension().activateLinter(true).setComplete({ completeStrategy: withHistory(server) });
 }
+
+/** Underlines what the server finds suspicious. A server that cannot lint (the original) finds nothing. */
+function serverLint(props: { readonly current: EditorProps }) {
+  let last = new AbortController();
+  const source = async (view: EditorView) => {
+    last.abort();
+    last = new AbortController();
+    const text = view.state.doc.toString();
+    const found = text.trim() === "" ? [] : await queryApi.lint(text, last.signal).then((reply) => reply.data.findings, () => []);
+    props.current.onFindings(found);
+    return found.map((one) => {
+      const from = indexOfByte(text, one.start);
+      return { from, to: Math.max(indexOfByte(text, one.end), from), severity: one.severity, message: [one.message, one.suggestion].filter((part) => part !== "").join(" — ") };
+    });
+  };
+  return linter(source, { delay: LINT_AFTER_MS });
+}
+
+// Long enough that typing is not a request a key.
+const LINT_AFTER_MS = 700;
 
 /**
  * Replaces a selection in the editor's state instead of letting the browser do it: Chromium copies the look of the
@@ -65,6 +88,7 @@ function setup(props: { readonly current: EditorProps }, look: Compartment) {
     placeholder(props.current.hint),
     EditorView.contentAttributes.of({ "aria-label": props.current.label, spellcheck: "false", autocapitalize: "off" }),
     promql().asExtension(),
+    serverLint(props),
     replaceInState,
     // Enter runs, as in a search box; Tab only takes a completion, so that the keyboard can leave.
     Prec.high(

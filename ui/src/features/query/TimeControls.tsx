@@ -9,7 +9,7 @@ import { formatDuration, parseDuration } from "../../lib/duration";
 import { formatSpan } from "../../lib/format";
 import { fromInputValue, toInputValue } from "../../lib/time";
 import { PRESETS_MS } from "../../lib/timeRange";
-import type { PanelState } from "./queryUrl";
+import { DENSITIES, DISPLAY_MODES, type PanelState } from "./queryUrl";
 
 interface Props {
   readonly panel: PanelState;
@@ -91,7 +91,7 @@ function EndInput({ panel, onChange }: Props) {
 }
 
 export function TimeControls({ panel, onChange }: Props) {
-  if (panel.tab === "table") return <EndInput panel={panel} onChange={onChange} />;
+  if (panel.tab !== "graph") return <EndInput panel={panel} onChange={onChange} />;
   const steps = panel.stepS === null || STEPS_S.some((step) => step === panel.stepS) ? [...STEPS_S] : [...STEPS_S, panel.stepS];
   return (
     <>
@@ -99,12 +99,18 @@ export function TimeControls({ panel, onChange }: Props) {
       <EndInput panel={panel} onChange={onChange} />
       <Select
         label={t("query.resolution")}
-        options={[{ value: "auto", label: t("query.resolution.auto") }, ...steps.map((step) => ({ value: String(step), label: t("query.resolution.step", { span: formatSpan(step, locale.value) }) }))]}
-        value={panel.stepS === null ? "auto" : String(panel.stepS)}
-        onChange={(value) => onChange({ stepS: value === "auto" ? null : Number(value) })}
+        options={[
+          ...DENSITIES.map((density) => ({ value: density, label: t(`query.density.${density}`) })),
+          ...steps.map((step) => ({ value: String(step), label: t("query.resolution.step", { span: formatSpan(step, locale.value) }) })),
+        ]}
+        value={panel.stepS === null ? panel.density : String(panel.stepS)}
+        onChange={(value) => {
+          const density = DENSITIES.find((known) => known === value);
+          onChange(density === undefined ? { stepS: Number(value) } : { stepS: null, density });
+        }}
       />
       <div class="segmented" role="group" aria-label={t("query.display")}>
-        {(["lines", "stacked"] as const).map((display) => (
+        {DISPLAY_MODES.map((display) => (
           <button key={display} type="button" aria-pressed={panel.display === display} onClick={() => onChange({ display })}>
             {t(`query.display.${display}`)}
           </button>
@@ -113,6 +119,10 @@ export function TimeControls({ panel, onChange }: Props) {
       <label class="check">
         <input type="checkbox" checked={panel.fromZero} onChange={(event) => onChange({ fromZero: event.currentTarget.checked })} />
         {t("query.fromZero")}
+      </label>
+      <label class="check">
+        <input type="checkbox" checked={panel.exemplars} onChange={(event) => onChange({ exemplars: event.currentTarget.checked })} />
+        {t("query.exemplars")}
       </label>
     </>
   );

@@ -31,11 +31,15 @@ export const editorTheme = EditorView.theme({
   ".cm-completionInfo": { padding: "8px 10px", maxWidth: "360px", fontFamily: "var(--font)", fontSize: "13px", color: "var(--text-2)" },
   ".cm-diagnostic": { padding: "6px 10px", fontFamily: "var(--font)", fontSize: "13px" },
   ".cm-diagnostic-error": { borderLeft: "4px solid var(--bad)" },
+  ".cm-diagnostic-warning": { borderLeft: "4px solid var(--warn)" },
+  ".cm-diagnostic-info": { borderLeft: "4px solid var(--info)" },
+  ".cm-lintRange-warning": { backgroundImage: "none", textDecoration: "underline wavy var(--warn) 1px", textUnderlineOffset: "4px" },
+  ".cm-lintRange-info": { backgroundImage: "none", textDecoration: "underline dotted var(--info) 1px", textUnderlineOffset: "4px" },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad) 1px", textUnderlineOffset: "4px" },
 });
 
 export const highlightStyle = HighlightStyle.define([
-  { tag: tags.number, color: "var(--series-3)" },
+  { tag: tags.number, color: "var(--code-number)" },
   { tag: tags.string, color: "var(--ok)" },
   { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: "var(--series-4)", fontWeight: "600" },
   { tag: tags.function(tags.variableName), color: "var(--info)" },

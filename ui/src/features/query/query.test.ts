@@ -7,13 +7,15 @@ describe("the query page's URL", () => {
   it("comes back as it went", () => {
     const panels = [
       { ...NEW_PANEL, expr: 'up{job="a b"} + 1' },
-      { expr: "rate(x[5m])", tab: "graph", rangeMs: 900_000, endMs: 1_700_000_000_000, stepS: 15, display: "stacked", fromZero: true },
+      { expr: "rate(x[5m])", tab: "graph", rangeMs: 900_000, endMs: 1_700_000_000_000, stepS: 15, density: "medium", display: "stacked", fromZero: true, exemplars: true },
+      { ...NEW_PANEL, expr: "x", tab: "explain", density: "high", display: "heatmap" },
     ] as const;
     expect(readPanels(new URLSearchParams(writePanels(panels).toString()))).toEqual(panels);
   });
   it("opens links made for Prometheus, old and new", () => {
     const old = readPanels(new URLSearchParams("g0.expr=up&g0.tab=0&g0.stacked=1&g0.range_input=15m&g0.end_input=2026-11-21 09:30:00&g0.step_input=60"));
-    expect(old).toEqual([{ expr: "up", tab: "graph", rangeMs: 900_000, endMs: Date.UTC(2026, 10, 21, 9, 30), stepS: 60, display: "stacked", fromZero: false }]);
+    expect(old).toEqual([{ ...NEW_PANEL, expr: "up", tab: "graph", rangeMs: 900_000, endMs: Date.UTC(2026, 10, 21, 9, 30), stepS: 60, display: "stacked" }]);
+    expect(readPanels(new URLSearchParams("g0.expr=a&g0.show_tree=1&g0.tab=table"))[0]?.tab).toBe("explain");
     expect(readPanels(new URLSearchParams("g0.expr=a&g0.tab=1&g1.expr=b&g1.tab=graph&g1.show_exemplars=0")).map((panel) => panel.tab)).toEqual(["table", "graph"]);
   });
   it("has one empty panel when there is none, and not thousands", () => {

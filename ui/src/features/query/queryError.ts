@@ -23,3 +23,16 @@ export function offsetOf(text: string, position: QueryPosition): number {
   if (line === undefined) return text.length;
   return before + Math.min(Math.max(position.column - 1, 0), line.length);
 }
+
+/** Returns the index in `text` (UTF-16) of a byte offset into its UTF-8 form, as the server counts. */
+export function indexOfByte(text: string, byte: number): number {
+  let bytes = 0;
+  let index = 0;
+  for (const char of text) {
+    if (bytes >= byte) break;
+    const point = char.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    index += char.length;
+  }
+  return index;
+}
