@@ -177,7 +177,7 @@ fn check_good(server: &Server) {
 fn check_counters(server: &Server) {
     let page = http::get(&format!("{}/metrics", server.base)).unwrap().body;
     let value = |name: &str| -> f64 {
-        let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+        let line = page.lines().find(|line| line.starts_with(name)).expect(name);
         line.rsplit(' ').next().unwrap().parse().unwrap()
     };
     for name in [
