@@ -22,6 +22,10 @@ use queries::{FUNCTIONS, QUERIES};
 const TICKS: i64 = 11 * 3_600_000 / STEP_MS;
 /// What the second and third owner add: three quarters of an hour each.
 const MORE_TICKS: i64 = 45 * 60_000 / STEP_MS;
+/// The shortest blocks.
+const BLOCK_MS: i64 = 2 * 3_600_000;
+/// How far into a block the history begins.
+const PHASE_MS: i64 = 50 * 60_000;
 /// Blocks that a directory must hold at least.
 const N_BLOCKS_MIN: usize = 3;
 /// Time between steps of range queries, ms: whole minutes, so that steps keep the remainder of the first.
@@ -71,10 +75,14 @@ fn the_questions_use_every_function_of_the_original() {
     }
 }
 
-/// A history that ends about now.
+/// A history that ends less than three hours ago and lies always alike to the blocks of two hours, so that each hour of the day
+/// asks the same. Where it lies is chosen: asked for a part of a block's time, 2.42 may show what was deleted there, by where chunks
+/// end (its promtool dumps the same block rightly as a whole, and wrongly by `--min-time`). From 33 to 69 minutes into a block
+/// no window of [`times`] brings that about.
 fn history() -> History {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    History::new(i64::try_from(now).unwrap() - (TICKS + 3 * MORE_TICKS) * STEP_MS)
+    let latest = i64::try_from(now).unwrap() - (TICKS + 3 * MORE_TICKS) * STEP_MS;
+    History::new((latest - PHASE_MS).div_euclid(BLOCK_MS) * BLOCK_MS + PHASE_MS)
 }
 
 /// Returns the folders of complete blocks.
