@@ -208,8 +208,14 @@ impl IndexReader {
         Ok((offset, Cursor::new(body), (offset + bytes.len() - cursor.remaining()) as u64))
     }
 
-    /// Finds a series whose entry is to be read again, perhaps many times: checks all of it but its chunks, once.
-    pub(crate) fn find_series(&self, symbols: &Symbols<'_>, id: u32) -> Result<FoundSeries, BlockError> {
+    /// Finds a series whose entry is to be read again, perhaps many times: checks its labels, once, and looks for the first chunk
+    /// that `is_wanted`. `None` when there is no such chunk.
+    pub(crate) fn find_series(
+        &self,
+        symbols: &Symbols<'_>,
+        id: u32,
+        is_wanted: impl Fn(&ChunkMeta) -> bool,
+    ) -> Result<Option<FoundSeries>, BlockError> {
         let find = || {
             let (offset, mut body, _) = self.checked_body(u64::from(id))?;
             let n_bytes = body.remaining();
@@ -221,8 +227,17 @@ impl IndexReader {
             if !is_known {
                 return Err(unknown_symbol(offset));
             }
-            let labels_bytes = u32::try_from(n_bytes - body.remaining());
-            Ok(FoundSeries { id, labels_bytes: labels_bytes.map_err(|_| unknown_symbol(offset))? })
+            let labels_bytes = n_bytes - body.remaining();
+            let in_chunks = |error| Damage::decoding("chunks of the series", offset)(error);
+            let mut chunks = Chunks::new(body).map_err(in_chunks)?;
+            while let Some(chunk) = chunks.next().transpose().map_err(in_chunks)? {
+                if is_wanted(&chunk) {
+                    let (rest, n_left) = chunks.rest();
+                    let wanted = WantedChunks { first: chunk, behind: n_bytes - rest.remaining(), n_left };
+                    return Ok(Some(FoundSeries { id, labels_bytes, wanted }));
+                }
+            }
+            Ok(None)
         };
         find().map_err(|damage| self.damaged(damage))
     }
@@ -249,21 +264,49 @@ impl IndexReader {
         });
     }
 
-    /// Iterates over the chunks of a series that was found.
+    /// Returns the ordinal of the value of label `name` of a series that was found.
+    pub(crate) fn value_of(&self, symbols: &Symbols<'_>, found: FoundSeries, name: u32) -> Option<u32> {
+        let mut body = self.body(found.id);
+        let n_labels = body.uvarint().ok()?;
+        for _ in 0..n_labels {
+            let (candidate, value) = (body.uvarint().ok()?, body.uvarint().ok()?);
+            // A foreign writer may not have sorted: only the label itself ends the search.
+            if self.ordinal(symbols, candidate)? == name {
+                return self.ordinal(symbols, value);
+            }
+        }
+        None
+    }
+
+    /// Iterates over all chunks of a series that was found.
     pub(crate) fn chunks_of(
         &self,
         found: FoundSeries,
     ) -> impl Iterator<Item = Result<ChunkMeta, BlockError>> + '_ {
-        let body = self.body(found.id).rest().get(found.labels_bytes as usize..).unwrap_or_default();
+        let body = self.body(found.id).rest().get(found.labels_bytes..).unwrap_or_default();
         let (chunks, error) = match Chunks::new(Cursor::new(body)) {
             Ok(chunks) => (Some(chunks), None),
             Err(error) => (None, Some(Err(error))),
         };
-        let damaged = move |error| {
-            let offset = usize::try_from(self.series_offset(u64::from(found.id))).unwrap_or(usize::MAX);
-            self.damaged(Damage::decoding("chunks of the series", offset)(error))
-        };
-        error.into_iter().chain(chunks.into_iter().flatten()).map(move |chunk| chunk.map_err(damaged))
+        let all = error.into_iter().chain(chunks.into_iter().flatten());
+        all.map(move |chunk| chunk.map_err(|error| self.damaged_chunks(found, error)))
+    }
+
+    /// Iterates over the chunks of a series that was found, from the first wanted one on.
+    pub(crate) fn wanted_chunks_of(
+        &self,
+        found: FoundSeries,
+    ) -> impl Iterator<Item = Result<ChunkMeta, BlockError>> + '_ {
+        let WantedChunks { first, behind, n_left } = found.wanted;
+        let body = self.body(found.id).rest().get(behind..).unwrap_or_default();
+        let others = Chunks::resume(Cursor::new(body), n_left, first);
+        let others = others.map(move |chunk| chunk.map_err(|error| self.damaged_chunks(found, error)));
+        std::iter::once(Ok(first)).chain(others)
+    }
+
+    fn damaged_chunks(&self, found: FoundSeries, error: DecodeError) -> BlockError {
+        let offset = usize::try_from(self.series_offset(u64::from(found.id))).unwrap_or(usize::MAX);
+        self.damaged(Damage::decoding("chunks of the series", offset)(error))
     }
 
     fn ordinal(&self, symbols: &Symbols<'_>, raw: u64) -> Option<u32> {
@@ -284,7 +327,17 @@ impl IndexReader {
 pub(crate) struct FoundSeries {
     pub(crate) id: u32,
     /// Bytes of the labels: its chunks are behind them.
-    labels_bytes: u32,
+    labels_bytes: usize,
+    wanted: WantedChunks,
+}
+
+/// Where the chunks begin that somebody wants: nobody walks over those before again.
+#[derive(Clone, Copy, Debug)]
+struct WantedChunks {
+    first: ChunkMeta,
+    /// Where the next one is, in the body of the entry.
+    behind: usize,
+    n_left: u64,
 }
 
 fn unknown_symbol(offset: usize) -> Damage {

@@ -119,6 +119,16 @@ impl<'a> Chunks<'a> {
         Ok(Self { body, n_left, previous: None })
     }
 
+    /// Goes on behind `previous`, with `n_left` chunks in `body`.
+    pub(crate) fn resume(body: Cursor<'a>, n_left: u64, previous: ChunkMeta) -> Self {
+        Self { body, n_left, previous: Some(previous) }
+    }
+
+    /// Returns what is left: the bytes, and how many chunks they are said to hold.
+    pub(crate) fn rest(&self) -> (Cursor<'a>, u64) {
+        (self.body, self.n_left)
+    }
+
     fn read(&mut self) -> Result<ChunkMeta, DecodeError> {
         let body = &mut self.body;
         let min_time = match self.previous {

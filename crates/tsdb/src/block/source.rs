@@ -26,6 +26,8 @@ struct BlockSelection {
     block: Arc<Block>,
     tombstones: Arc<Tombstones>,
     series: Vec<FoundSeries>,
+    /// What was asked for.
+    range: TimeRange,
 }
 
 impl BlockSource {
@@ -44,13 +46,8 @@ impl BlockSource {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let deleted = tombstones.of(u64::from(id));
-            let series = block.index().find_series(&symbols, id)?;
-            for chunk in block.index().chunks_of(series) {
-                if may_have_samples(&chunk?, request.range, deleted) {
-                    found.push(series);
-                    break;
-                }
-            }
+            let is_wanted = |chunk: &ChunkMeta| may_have_samples(chunk, request.range, deleted);
+            found.extend(block.index().find_series(&symbols, id, is_wanted)?);
         }
         Ok(found)
     }
@@ -123,7 +120,8 @@ impl BlockSource {
     ) -> Result<Arc<dyn CodedSelection>, SelectError> {
         let tombstones = self.0.tombstones();
         let series = self.find(request, &tombstones).map_err(|error| storage_error(&error))?;
-        Ok(Arc::new(BlockSelection { block: Arc::clone(&self.0), tombstones, series }))
+        let (block, range) = (Arc::clone(&self.0), request.range);
+        Ok(Arc::new(BlockSelection { block, tombstones, series, range }))
     }
 }
 
@@ -149,6 +147,24 @@ impl BlockSelection {
         Ok(Some(entry))
     }
 
+    /// Appends the samples of a series inside `range`. Chunks before those that were asked for are looked at only for a reader
+    /// who goes back further.
+    fn read_found(
+        &self,
+        found: FoundSeries,
+        range: TimeRange,
+        deleted: &[Interval],
+        out: &mut SampleColumns,
+    ) -> Result<(), SelectError> {
+        let index = self.block.index();
+        let read = if range.start_ms < self.range.start_ms {
+            read_chunks(&self.block, index.chunks_of(found), range, deleted, out)
+        } else {
+            read_chunks(&self.block, index.wanted_chunks_of(found), range, deleted, out)
+        };
+        read.map_err(|error| storage_error(&error))
+    }
+
     fn value_codes(&self, name: &str) -> Result<LabelColumn, BlockError> {
         let symbols = self.block.symbols()?;
         let name = symbols.find(name);
@@ -157,12 +173,7 @@ impl BlockSelection {
         // Neighbours in the order of labels often share a value.
         let mut last: Option<(Option<u32>, u32)> = None;
         for found in &self.series {
-            let mut value = None;
-            self.block.index().labels_of(&symbols, *found, |candidate, its_value| {
-                if Some(candidate) == name {
-                    value = Some(its_value);
-                }
-            });
+            let value = name.and_then(|name| self.block.index().value_of(&symbols, *found, name));
             let known = last.filter(|(of, _)| *of == value).map(|(_, code)| code);
             let code = match known.or_else(|| code_of.get(&value).copied()) {
                 Some(code) => code,
@@ -203,8 +214,7 @@ impl CodedSelection for BlockSelection {
         if deleted.iter().any(|span| span.overlaps(&range)) {
             return Ok(false);
         }
-        let chunks = self.block.index().chunks_of(*found);
-        read_chunks(&self.block, chunks, range, deleted, out).map_err(|error| storage_error(&error))?;
+        self.read_found(*found, range, deleted, out)?;
         Ok(true)
     }
 }
@@ -231,8 +241,7 @@ impl Selection for BlockSelection {
         out.clear();
         let Some(found) = self.series.get(idx) else { return Ok(()) };
         let deleted = self.tombstones.of(u64::from(found.id));
-        let chunks = self.block.index().chunks_of(*found);
-        read_chunks(&self.block, chunks, range, deleted, out).map_err(|error| storage_error(&error))
+        self.read_found(*found, range, deleted, out)
     }
 
     fn label_column(&self, name: &str) -> LabelColumn {

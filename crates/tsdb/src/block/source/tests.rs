@@ -113,15 +113,18 @@ proptest! {
         prop_assert_eq!(&reopened.tombstones(), &block.tombstones());
         prop_assert_eq!(reopened.meta().stats.n_tombstones, tombstones.len() as u64);
 
-        let mut want = BTreeMap::new();
+        let mut left: BTreeMap<Labels, Vec<(i64, u64)>> = BTreeMap::new();
         for ((labels, samples), series_ref) in series.iter().zip(&refs) {
             let is_deleted = |time: i64| tombstones.of(*series_ref).iter().any(|span| span.contains(time));
-            let inside = samples.iter().filter(|(time, _)| range.contains(*time) && !is_deleted(*time));
-            let inside: Vec<(i64, u64)> = inside.map(|(time, value)| (*time, value.to_bits())).collect();
-            if satisfies(labels, &matchers) && !inside.is_empty() {
-                want.insert(labels.clone(), inside);
-            }
+            let left_ones = samples.iter().filter(|(time, _)| !is_deleted(*time));
+            left.insert(labels.clone(), left_ones.map(|(time, value)| (*time, value.to_bits())).collect());
         }
+        let inside = |labels: &Labels, range: TimeRange| -> Vec<(i64, u64)> {
+            left[labels].iter().copied().filter(|(time, _)| range.contains(*time)).collect()
+        };
+        let wanted = series.keys().filter(|labels| satisfies(labels, &matchers));
+        let want = wanted.map(|labels| (labels.clone(), inside(labels, range)));
+        let want: BTreeMap<_, _> = want.filter(|(_, samples)| !samples.is_empty()).collect();
         let source = BlockSource(reopened);
         let selection = source.select(&SelectRequest { matchers: &matchers, range }).unwrap();
         let mut found = BTreeMap::new();
@@ -132,6 +135,13 @@ proptest! {
             let labels = selection.labels(idx);
             prop_assert!(satisfies(&labels, &matchers));
             prop_assert_eq!(&*column.values[column.codes[idx] as usize], labels.get("a").unwrap_or(""));
+            // Whatever was asked for, a reader may look elsewhere.
+            for start_ms in [range.start_ms - 300, range.start_ms + 100] {
+                let other = TimeRange { start_ms, end_ms: range.end_ms + 200 };
+                let mut columns = SampleColumns::default();
+                selection.read(idx, other, &mut columns).unwrap();
+                prop_assert_eq!(bits(&columns), inside(&labels, other));
+            }
             if !out.is_empty() {
                 found.insert(labels, bits(&out));
             }
