@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod explain;
 pub mod file;
 pub mod formats;
+pub mod fuzz;
 pub mod glob;
 pub mod http_client;
 pub mod print;

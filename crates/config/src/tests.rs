@@ -143,6 +143,7 @@ fn bad_files_are_refused_with_the_expected_text() {
     let Some(folder) = conformance() else { return };
     let expected = std::fs::read_to_string(folder.join("EXPECTED_ERRORS.tsv")).unwrap();
     let mut wrong = Vec::new();
+    println!("FIGURE: configuration files refused with the original's text: {}", expected.lines().count());
     for line in expected.lines() {
         let (name, want) = line.split_once('\t').unwrap();
         let want = want.strip_prefix('"').and_then(|want| want.strip_suffix('"')).unwrap();
@@ -198,6 +199,7 @@ fn every_conformance_file_loads_or_fails_as_its_name_says_and_reads_back_as_prin
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(n_loaded > 50, "{n_loaded}");
+    println!("FIGURE: configuration files that load and read back as printed: {n_loaded}");
 }
 
 #[test]
@@ -284,4 +286,47 @@ fn yaml_oddities_read_as_in_go() {
     check("scrape_interval: 90s", Ok("scrape_interval: 1m30s"));
     check("scrape_interval: 5", Err("not a valid duration string: \"5\""));
     check("body_size_limit: 5", Err("units: unknown unit"));
+}
+
+/// Changes `text` somewhere: a byte goes, comes or is exchanged, a line is repeated, moved in or out, or lost.
+fn mutate(text: &str, dice: &mut impl FnMut(usize) -> usize) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..=dice(3) {
+        let at = dice(lines.len().max(1));
+        let Some(line) = lines.get_mut(at) else { break };
+        let odd =
+            [": ", "- ", "~", "0x1", "'", "\"", "{", "]", "&a ", "*a", "|", "é", "\t", "yes", "-1", "$", "#"];
+        match dice(6) {
+            0 => line.insert_str(line.ceil_char_boundary(dice(line.len() + 1)), odd[dice(odd.len())]),
+            1 => line.truncate(line.ceil_char_boundary(dice(line.len() + 1))),
+            2 => line.insert_str(0, "  "),
+            3 => *line = line.trim_start().to_owned(),
+            4 => {
+                let copy = line.clone();
+                lines.insert(at, copy);
+            }
+            _ => drop(lines.remove(at)),
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn mutated_configurations_end_in_problems_or_read_back_as_printed() {
+    const SEEDS: [&str; 3] = [
+        "global:\n  scrape_interval: 15s\n  external_labels: {a: '$HOME', b: 1.0}\nscrape_configs:\n- job_name: a\n  honor_labels: yes\n  params: {x: [y, null]}\n  basic_auth:\n    username: u\n    password: p\n  static_configs:\n  - targets: ['h:1']\n    labels: {env: 010}\n  relabel_configs:\n  - &r\n    source_labels: [a, b]\n    regex: (.*)\n    target_label: c\n  - <<: *r\n    action: hashmod\n    modulus: 8\n",
+        "alerting:\n  alertmanagers:\n  - scheme: https\n    tls_config: {min_version: TLS12}\n    dns_sd_configs:\n    - names: [a.b]\n      type: A\n      port: 9093\nremote_write:\n- url: http://h/w\n  headers: {x: y}\n  queue_config: {capacity: 10}\n",
+        "scrape_configs:\n- job_name: sd\n  consul_sd_configs:\n  - server: h:1\n    tags: [x]\n  http_sd_configs:\n  - url: http://h/\n    refresh_interval: 1m\n  kubernetes_sd_configs:\n  - role: pod\n    selectors:\n    - role: pod\n      label: a=b\nstorage:\n  tsdb:\n    out_of_order_time_window: 1h\n",
+    ];
+    SEEDS.iter().for_each(|seed| assert!(load(seed, Path::new("prometheus.yml")).is_ok(), "{seed}"));
+    let mut state = 5_u64;
+    let mut dice = move |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % n
+    };
+    for round in 0..1_500 {
+        let mut text = SEEDS[round % SEEDS.len()].to_owned();
+        (0..=dice(2)).for_each(|_| text = mutate(&text, &mut dice));
+        fuzz::load_config(text.as_bytes());
+    }
 }

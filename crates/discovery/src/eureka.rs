@@ -37,10 +37,14 @@ impl Poll for Eureka {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/xml"))]);
         let answer = self.web.get(&url, &headers, self.interval.max(Duration::from_secs(1))).await?;
         let answer = answer.ok("eureka apps")?;
-        let root = xml::parse(&answer.body)?;
-        let targets = root.all("application").flat_map(targets_of).collect();
+        let targets = read(&answer.body)?;
         Ok(vec![TargetGroup { source: "eureka".to_owned(), targets, labels: Labels::empty() }])
     }
+}
+
+/// Reads the list of applications.
+pub(crate) fn read(body: &[u8]) -> Result<Vec<Labels>, SdError> {
+    Ok(xml::parse(body)?.all("application").flat_map(targets_of).collect())
 }
 
 fn targets_of(application: &Element) -> Vec<Labels> {

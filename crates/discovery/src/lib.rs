@@ -19,6 +19,7 @@ mod docker;
 mod etcd;
 mod eureka;
 mod file;
+pub mod fuzz;
 mod group;
 mod http;
 mod manager;

@@ -15,7 +15,7 @@ use crate::source::{Running, SdError, Source, Updates};
 use tree::Tree;
 use wire::Session;
 
-pub(crate) use member::Format;
+pub(crate) use member::{Format, target};
 
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(1);

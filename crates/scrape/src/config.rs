@@ -59,6 +59,8 @@ pub struct JobSettings {
     pub keeps_exemplars: bool,
     /// Whether type, help and unit are handed to storage with the series (`metadata-wal-records`).
     pub keeps_metadata: bool,
+    /// Whether declared types and units are labels of the series (`type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
     /// Bounds on what a target may give.
     pub limits: ScrapeLimits,
     /// Rules for the labels of targets.
@@ -91,6 +93,7 @@ impl Default for JobSettings {
             extra_scrape_metrics: false,
             keeps_exemplars: false,
             keeps_metadata: false,
+            type_and_unit_labels: false,
             limits: ScrapeLimits::default(),
             relabel: Vec::new(),
             metric_relabel: Vec::new(),

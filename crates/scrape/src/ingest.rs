@@ -5,9 +5,10 @@
 //!
 //! # Reading order
 //! This file (text pages), `protobuf`, `histograms` (what becomes of them), `collate` (classic histograms of text pages
-//! that become native ones), `starts` (when counters began), `exemplars`.
+//! that become native ones), `starts` (when counters began), `declared` (types and units as labels), `exemplars`.
 
 mod collate;
+pub(crate) mod declared;
 mod exemplars;
 mod histograms;
 mod protobuf;
@@ -25,6 +26,7 @@ use crate::protocol::PageFormat;
 use crate::slots::{Meaning, Slots, TEXT_BYTES_MAX};
 
 use collate::Collator;
+use declared::Declared;
 use exemplars::ExemplarMemory;
 use histograms::Reducer;
 use starts::{PageStarts, StartMemory};
@@ -146,6 +148,8 @@ pub(crate) struct Ingest<'a> {
     is_protobuf: bool,
     /// Place of the family that was declared last.
     family: Option<u32>,
+    /// What was declared last, if types and units become labels.
+    declared: Declared,
     reducer: Reducer,
 }
 
@@ -172,6 +176,7 @@ impl<'a> Ingest<'a> {
             refusal: None,
             is_protobuf: false,
             family: None,
+            declared: Declared::default(),
             reducer,
         }
     }
@@ -198,8 +203,9 @@ impl<'a> Ingest<'a> {
             _ => PageStarts::default(),
         };
         let mut collator = self.settings.histograms.converts_classic.then(Collator::default);
-        // Both look at more than a line, and at labels: the short way does not do.
-        let has_short_way = collator.is_none() && starts.is_empty();
+        let adds_declared = self.settings.type_and_unit_labels;
+        // All look at more than a line, and at labels: the short way does not do.
+        let has_short_way = collator.is_none() && starts.is_empty() && !adds_declared;
         loop {
             if has_short_way
                 && let Some(id) = self.memory.slots.predict(parser.rest(), parser.kind())
@@ -223,7 +229,13 @@ impl<'a> Ingest<'a> {
                     }
                     self.take_sample(page, kind, &sample, start_time_ms)?;
                 }
-                Entry::Help(name, help) => self.declare(line, &name, Declaration::Help(&help)),
+                Entry::Help(name, help) => {
+                    // Labels of the histogram before it depend on what was declared before it.
+                    if let Some(collator) = collator.as_mut().filter(|_| adds_declared) {
+                        self.finish_collated(collator)?;
+                    }
+                    self.declare(line, &name, Declaration::Help(&help));
+                }
                 Entry::Type(name, kind) => {
                     if let Some(collator) = &mut collator {
                         self.finish_collated(collator)?;
@@ -324,7 +336,8 @@ impl<'a> Ingest<'a> {
 
     /// Finds out what a series text means; `None` when it cannot be stored although nothing is wrong with it.
     fn new_meaning(&mut self, text: &SeriesText<'_>) -> Result<Option<Meaning>, NewSeriesError> {
-        let labels = labels::series_labels(text, self.target, self.settings).inspect_err(|problem| {
+        let labels = labels::series_labels(text, &self.declared, self.target, self.settings);
+        let labels = labels.inspect_err(|problem| {
             // It was read: what comes behind it is not.
             self.counts.n_scraped += 1;
             self.counts.is_label_limit_hit = problem.is_limit();
@@ -428,6 +441,9 @@ impl<'a> Ingest<'a> {
     }
 
     fn declare(&mut self, line: Option<&[u8]>, name: &str, declaration: Declaration<'_>) {
+        if self.settings.type_and_unit_labels {
+            self.note_declared(name, declaration);
+        }
         let family = self.memory.metadata.declare(name, declaration);
         self.family = family;
         let declares = match declaration {
@@ -463,10 +479,15 @@ impl<'a> Ingest<'a> {
     }
 
     fn resolve_at(&mut self, texts: &[u8], origin: Origin) -> Option<SeriesRef> {
+        if self.settings.type_and_unit_labels {
+            // What was declared of it is gone: the next scrape finds it anew.
+            self.memory.slots.set_meaning(origin.slot, Meaning::Series(None));
+            return None;
+        }
         let start = origin.start as usize;
         let text = texts.get(start..start + self.memory.slots.text_len(origin.slot))?;
         let text = SeriesText::from_known(text, self.memory.slots.kind_of(origin.slot, text)?);
-        let labels = labels::series_labels(&text, self.target, self.settings).ok()??;
+        let labels = labels::series_labels(&text, &self.declared, self.target, self.settings).ok()??;
         let series = self.sink.resolve(&labels).ok();
         self.memory.slots.set_meaning(origin.slot, Meaning::Series(series));
         series

@@ -11,6 +11,7 @@ use wf_model::relabel::{self, Rule, Verdict};
 use wf_model::{Labels, LabelsBuilder, METRIC_NAME};
 
 use crate::config::{JobSettings, NameValidation, ScrapeLimits};
+use crate::ingest::declared::{Declared, TYPE_LABEL, UNIT_LABEL};
 use crate::slots::TEXT_BYTES_MAX;
 
 /// Why a series cannot be accepted; fails its scrape.
@@ -46,10 +47,16 @@ type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// O(n log n) in the number of labels: a hostile page has as many as fit.
 pub(crate) fn series_labels(
     text: &SeriesText<'_>,
+    declared: &Declared,
     target: &Labels,
     settings: &JobSettings,
 ) -> Result<Option<Labels>, LabelProblem> {
     let mut exposed: Vec<Pair<'_>> = text.labels().collect();
+    if settings.type_and_unit_labels {
+        exposed.retain(|(name, _)| !matches!(&**name, TYPE_LABEL | UNIT_LABEL));
+        let added = declared.labels().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+        exposed.extend(added);
+    }
     exposed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     if let Some((pair, _)) = exposed.iter().zip(exposed.iter().skip(1)).find(|(a, b)| a.0 == b.0) {
         let shown = text.bytes().get(..SHOWN_BYTES).unwrap_or(text.bytes());
@@ -167,7 +174,7 @@ mod tests {
         let mut parser = Parser::new(Format::Text, line.as_bytes());
         let Entry::Sample(sample) = parser.next_entry().unwrap() else { panic!("a sample") };
         let target = Labels::from_pairs(target.iter().copied());
-        series_labels(&sample.series, &target, settings)
+        series_labels(&sample.series, &Declared::default(), &target, settings)
             .map_or_else(|problem| problem.to_string(), |l| l.map_or("dropped".to_owned(), |l| l.to_string()))
     }
 

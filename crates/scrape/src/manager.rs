@@ -61,6 +61,8 @@ pub struct ScrapeFeatures {
     pub start_times: StartTimes,
     /// Whether type, help and unit are handed to storage with the series.
     pub keeps_metadata: bool,
+    /// Whether declared types and units are labels of the series.
+    pub type_and_unit_labels: bool,
 }
 
 /// Why a configuration was not taken; the one before stays in force.
@@ -303,8 +305,13 @@ impl ScrapeManager {
         seed: u64,
     ) {
         let metrics = &self.shared.metrics;
-        let ScrapeFeatures { start_times, keeps_metadata } = self.features;
-        let settings = Arc::new(JobSettings { start_times, keeps_metadata, ..job.settings.clone() });
+        let ScrapeFeatures { start_times, keeps_metadata, type_and_unit_labels } = self.features;
+        let settings = Arc::new(JobSettings {
+            start_times,
+            keeps_metadata,
+            type_and_unit_labels,
+            ..job.settings.clone()
+        });
         let pool = pools.entry(job.name.clone()).or_insert_with(|| {
             metrics.pools.inc();
             Pool {

@@ -153,6 +153,8 @@ pub(crate) struct Slots {
     n_settled: usize,
     /// What wrong guesses may still hash in this scrape; nothing left, no guesses.
     waste_left: usize,
+    /// What series texts mean beside what they say; see [`Slots::set_context`].
+    context: u64,
 }
 
 /// A key per process, so that no target can build collisions.
@@ -164,13 +166,13 @@ fn key() -> u64 {
 
 /// Series text means something else under histograms and summaries, where bounds are normalised.
 #[inline]
-fn hash_of(text: &[u8], kind: MetricType) -> u64 {
+fn hash_of(text: &[u8], kind: MetricType, context: u64) -> u64 {
     let seed = match kind {
         MetricType::Histogram => key() ^ 1,
         MetricType::Summary => key() ^ 2,
         _ => key(),
     };
-    xxh3_64_with_seed(text, seed)
+    xxh3_64_with_seed(text, seed ^ context)
 }
 
 /// Whether a line begins with `#`: it is remembered whole and independent of the declared type.
@@ -185,6 +187,12 @@ impl Slots {
         self.cursor = 0;
         self.trail = None;
         self.waste_left = WASTE_BYTES_MAX;
+        self.context = 0;
+    }
+
+    /// Tells apart series texts that are equal and mean different series, from here on in this scrape.
+    pub(crate) fn set_context(&mut self, context: u64) {
+        self.context = context;
     }
 
     /// Returns the number of slots.
@@ -198,13 +206,14 @@ impl Slots {
     pub(crate) fn predict(&mut self, rest: &[u8], kind: MetricType) -> Option<u32> {
         let candidates = self.slots.get(self.cursor..)?;
         let is_hash_line = is_hash_line(rest);
-        let (end, kind) = if is_hash_line { (b'\n', MetricType::Unknown) } else { (b' ', kind) };
+        let (end, kind, context) =
+            if is_hash_line { (b'\n', MetricType::Unknown, 0) } else { (b' ', kind, self.context) };
         for (ahead, slot) in candidates.iter().take(LOOK_AHEAD + 1).enumerate() {
             let is_possible = rest.get(slot.len()) == Some(&end) && slot.is_hash_line() == is_hash_line;
             if !is_possible || self.waste_left == 0 {
                 continue;
             }
-            if rest.get(..slot.len()).is_some_and(|text| hash_of(text, kind) == slot.hash) {
+            if rest.get(..slot.len()).is_some_and(|text| hash_of(text, kind, context) == slot.hash) {
                 return u32::try_from(self.cursor + ahead).ok();
             }
             self.waste_left = self.waste_left.saturating_sub(slot.len());
@@ -214,22 +223,29 @@ impl Slots {
 
     /// Looks a text up that prediction did not find.
     pub(crate) fn find(&mut self, text: &[u8], kind: MetricType) -> Option<u32> {
-        let kind = if is_hash_line(text) { MetricType::Unknown } else { kind };
+        let hash = self.hash_line(text, kind);
         let slots = &self.slots;
         let index = self.index.get_or_insert_with(|| {
             let ids = (0_u32..).zip(slots);
             ids.map(|(id, slot)| (slot.hash, id)).collect()
         });
-        let id = *index.get(&hash_of(text, kind))?;
+        let id = *index.get(&hash)?;
         let slot = slots.get(id as usize)?;
         (slot.len() == text.len() && slot.is_hash_line() == is_hash_line(text)).then_some(id)
+    }
+
+    fn hash_line(&self, text: &[u8], kind: MetricType) -> u64 {
+        if is_hash_line(text) {
+            hash_of(text, MetricType::Unknown, 0)
+        } else {
+            hash_of(text, kind, self.context)
+        }
     }
 
     /// Adds a line that was found nowhere, not yet visited. `text` is at most [`TEXT_BYTES_MAX`] long.
     pub(crate) fn insert(&mut self, text: &[u8], kind: MetricType, meaning: Meaning) -> u32 {
         debug_assert!(text.len() <= TEXT_BYTES_MAX, "the caller checks the length");
-        let kind = if is_hash_line(text) { MetricType::Unknown } else { kind };
-        let hash = hash_of(text, kind);
+        let hash = self.hash_line(text, kind);
         let len = u32::try_from(text.len()).unwrap_or(LEN_MASK).min(LEN_MASK);
         let mut slot = Slot { hash, payload: 0, seen: self.epoch.wrapping_sub(1), packed: len };
         slot.set_meaning(meaning);
@@ -293,11 +309,11 @@ impl Slots {
         self.slots.get(id as usize).map_or(Meaning::Dropped, Slot::meaning)
     }
 
-    /// Returns the type under which `text`, the text of slot `id`, was met, as far as it changes labels.
+    /// Returns the type under which `text`, the text of slot `id`, was met without a context, as far as it changes labels.
     pub(crate) fn kind_of(&self, id: u32, text: &[u8]) -> Option<MetricType> {
         let slot = self.slots.get(id as usize)?;
         let kinds = [MetricType::Unknown, MetricType::Histogram, MetricType::Summary];
-        kinds.into_iter().find(|kind| hash_of(text, *kind) == slot.hash)
+        kinds.into_iter().find(|kind| hash_of(text, *kind, 0) == slot.hash)
     }
 
     /// Returns the length of the text of slot `id`.

@@ -303,6 +303,7 @@ fn config(options: &ServerOptions) -> Config {
                 store: options.has_feature("st-storage"),
             },
             keeps_metadata: options.has_feature("metadata-wal-records"),
+            type_and_unit_labels: options.has_feature("type-and-unit-labels"),
         },
         engine: EngineOptions {
             max_samples: options.max_samples,

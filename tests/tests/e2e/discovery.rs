@@ -2,6 +2,7 @@
 //! source says later is taken over; a source that fails keeps what it said.
 
 mod fake;
+mod faults;
 mod servers;
 mod zookeeper;
 

@@ -41,7 +41,7 @@ struct Nerve {
 }
 
 /// Reads a node; `None` if it holds no server, as the folders of a tree do.
-pub(super) fn target(format: Format, path: &str, data: &[u8]) -> Option<Labels> {
+pub(crate) fn target(format: Format, path: &str, data: &[u8]) -> Option<Labels> {
     match format {
         Format::Serverset => serverset(path, data),
         Format::Nerve => nerve(path, data),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use wf_e2e::process::eventually;
+
 /// An answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -29,6 +31,20 @@ impl Reply {
     }
 }
 
+/// How a server is today.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// It answers as the test says.
+    #[default]
+    Fine,
+    /// Status 500.
+    Broken,
+    /// Status 200 and nothing that can be read.
+    Raving,
+    /// It answers when its mood has changed.
+    Late,
+}
+
 type Answer = dyn Fn(&str) -> Reply + Send + Sync;
 
 /// Listens until dropped.
@@ -36,6 +52,7 @@ pub(crate) struct Fake {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
     asked: Arc<Mutex<Vec<String>>>,
+    mood: Arc<Mutex<Mood>>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -45,7 +62,9 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (asked, stopped) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
-        let answer: Arc<Answer> = Arc::new(answer);
+        let mood = Arc::<Mutex<Mood>>::default();
+        let now = Arc::clone(&mood);
+        let answer: Arc<Answer> = Arc::new(move |path: &str| in_mood(&now, path, &answer));
         let (log, end) = (Arc::clone(&asked), Arc::clone(&stopped));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -56,7 +75,12 @@ impl Fake {
                 std::thread::spawn(move || serve(stream, &*answer, &log));
             }
         });
-        Self { address, asked, stopped }
+        Self { address, asked, mood, stopped }
+    }
+
+    /// From now on it is in this mood.
+    pub(crate) fn becomes(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
     }
 
     /// Returns what was asked so far.
@@ -65,8 +89,21 @@ impl Fake {
     }
 }
 
+fn in_mood(mood: &Mutex<Mood>, path: &str, answer: &dyn Fn(&str) -> Reply) -> Reply {
+    let is = |asked: Mood| *mood.lock().unwrap() == asked;
+    if is(Mood::Broken) {
+        return Reply::error(500);
+    }
+    if is(Mood::Raving) {
+        return Reply::json("{<");
+    }
+    eventually(Duration::from_secs(60), || !is(Mood::Late));
+    answer(path)
+}
+
 impl Drop for Fake {
     fn drop(&mut self) {
+        self.becomes(Mood::Fine);
         self.stopped.store(true, Ordering::SeqCst);
         // Wakes the accepting thread.
         let _ = TcpStream::connect(&self.address);

@@ -273,3 +273,38 @@ fn exemplars_of_native_histograms_need_a_time() {
         [(r#"{id="a"}"#.to_owned(), 3000)]
     );
 }
+
+#[test]
+fn types_and_units_are_labels_when_wanted() {
+    let histograms =
+        HistogramSettings { converts_classic: true, takes_native: true, ..HistogramSettings::default() };
+    let mut site =
+        Site::new(JobSettings { type_and_unit_labels: true, histograms, ..JobSettings::default() });
+    let page = |kind: &str| {
+        format!(
+            "# TYPE a_s counter\n# UNIT a_s s\na_s_total{{__type__=\"x\"}} 1\n# HELP b x\n# TYPE b {kind}\nb 2\n\
+             # TYPE h_s histogram\n# UNIT h_s s\nh_s_bucket{{le=\"+Inf\"}} 1\nh_s_count 1\nh_s_sum 1\n# HELP u x\n# TYPE u unknown\nu 3\n# EOF\n"
+        )
+    };
+    let mut store = |kind: &str| {
+        let outcome = site.store(Ok(Page { body: page(kind).as_bytes(), format: PageFormat::OPEN_METRICS }));
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        outcome.counts.n_added
+    };
+    assert_eq!(store("gauge"), 4);
+    assert_eq!(store("gauge"), 0, "a page that repeats is known");
+    assert_eq!(store("counter"), 1, "another type is another series");
+    let samples = |labels: &str| site.sink.samples(&format!("{{{labels}, job=\"j\"}}")).len();
+    assert_eq!(samples(r#"__name__="a_s_total", __type__="counter", __unit__="s""#), 3);
+    let gauge = site.sink.samples(r#"{__name__="b", __type__="gauge", job="j"}"#);
+    assert!(gauge.len() == 3 && gauge[2].ends_with("stale"), "{gauge:?}");
+    assert_eq!(samples(r#"__name__="b", __type__="counter""#), 1);
+    assert_eq!(samples(r#"__name__="u""#), 3);
+    let native = site.sink.take_histograms();
+    assert_eq!(native[0].0, r#"{__name__="h_s", __type__="histogram", __unit__="s", job="j"}"#);
+    let gauge = Message::new().message(4, &Message::new().message(2, &Message::new().double(1, 5.0)));
+    let family = |name: &str, kind: u64| gauge.clone().bytes(1, name).varint(3, kind).bytes(5, "s");
+    let body = page_of(&[family("p_s", 1), family("q_s", 3)]);
+    store_protobuf(&mut site, &body);
+    assert_eq!(site.sink.samples(r#"{__name__="p_s", __type__="gauge", __unit__="s", job="j"}"#).len(), 1);
+}
