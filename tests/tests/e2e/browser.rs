@@ -1,5 +1,7 @@
 //! The UI's journeys in Debian's headless Chromium, driven by Playwright against the real binary.
 
+mod sites;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -7,9 +9,9 @@ use std::time::Duration;
 use wf_e2e::http;
 use wf_e2e::process::eventually;
 use wf_e2e::skip::{binary, skip, workspace};
-use wf_e2e::target::Target;
 
 use crate::setup::Site;
+use sites::Sites;
 
 #[test]
 fn a_person_can_use_every_page() {
@@ -23,7 +25,7 @@ fn a_person_can_use_every_page() {
     if !workspace().join("ui/node_modules/playwright-core").exists() {
         return skip("browser", "Playwright is not installed: run `cargo xtask ui`");
     }
-    let target = Target::page(|number| format!("journeys_total {number}\n")).unwrap();
+    let sites = Sites::start(&binary);
     let site = Site::new();
     let server = site.up(&binary);
     // The journeys are about a host that is watched: on a quick machine they would begin before its second scrape.
@@ -35,7 +37,8 @@ fn a_person_can_use_every_page() {
         .args(["run", "--silent", "e2e"])
         .current_dir(workspace().join("ui"))
         .env("WF_URL", &server.base)
-        .env("WF_TARGET", target.address.to_string())
+        .env("WF_SERVER_URL", &sites.server.base)
+        .env("WF_ALERTMANAGER_URL", &sites.alertmanager.base)
         .env("WF_SCREENSHOTS", &screenshots)
         .stdin(Stdio::null())
         .output()
@@ -43,5 +46,5 @@ fn a_person_can_use_every_page() {
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{text}");
-    assert!(output.status.success(), "{text}\n{}", server.log_text());
+    assert!(output.status.success(), "{text}\n{}\n{}", server.log_text(), sites.server.log_text());
 }

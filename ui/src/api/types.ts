@@ -132,7 +132,7 @@ export interface Target {
   readonly scrapeTimeout: string;
 }
 
-const target: Decoder<Target> = object<{ [K in keyof Target]: Target[K] }>({
+export const target: Decoder<Target> = object<{ [K in keyof Target]: Target[K] }>({
   scrapePool: string,
   scrapeUrl: string,
   labels,

@@ -14,6 +14,8 @@ const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   host: HostPage,
   query: lazy(() => import("../features/query/QueryPage").then((module) => module.QueryPage)),
   explore: lazy(() => import("../features/explore/ExplorePage").then((module) => module.ExplorePage)),
+  alerts: lazy(() => import("../features/rules/AlertsPage").then((module) => module.AlertsPage)),
+  rules: lazy(() => import("../features/rules/RulesPage").then((module) => module.RulesPage)),
   targets: lazy(() => import("../features/targets/TargetsPage").then((module) => module.TargetsPage)),
 };
 

@@ -12,6 +12,8 @@ const PAGES: readonly { readonly name: Exclude<PageName, "missing">; readonly la
   { name: "host", label: "nav.host", icon: "host" },
   { name: "query", label: "nav.query", icon: "query" },
   { name: "explore", label: "nav.explore", icon: "metrics" },
+  { name: "alerts", label: "nav.alerts", icon: "bell" },
+  { name: "rules", label: "nav.rules", icon: "rules" },
   { name: "targets", label: "nav.targets", icon: "targets" },
 ];
 

@@ -1,8 +1,10 @@
 // English texts; its keys are the catalogue's keys. `{name}` is filled in.
 import { query } from "./en/query";
+import { rules } from "./en/rules";
 
 export const en = {
   ...query,
+  ...rules,
   "app.name": "Watchfire",
   "app.skip": "Skip to content",
   "app.nav": "Main",

@@ -1,9 +1,11 @@
 // Korean texts; the type makes a missing or unknown key a compile error.
 import type { Catalogue } from "./index";
 import { query } from "./ko/query";
+import { rules } from "./ko/rules";
 
 export const ko: Catalogue = {
   ...query,
+  ...rules,
   "app.name": "Watchfire",
   "app.skip": "본문으로 건너뛰기",
   "app.nav": "주 메뉴",

@@ -115,5 +115,7 @@ export const queryApi = {
   /** Runs the query to measure it: over a grid, or at one instant (seconds). */
   plan: (query: string, at: Grid | number, stop: AbortSignal) =>
     request("api/v1/query_explain", { query, analyze: "true", ...(typeof at === "number" ? { time: String(at) } : when(at)) }, plan, stop),
+  /** The plan without running it. */
+  estimate: (query: string, stop: AbortSignal) => request("api/v1/query_explain", { query }, plan, stop),
   exemplars: (query: string, grid: Grid, stop: AbortSignal) => request("api/v1/query_exemplars", { query, start: String(grid.startS), end: String(grid.endS) }, list(seriesExemplars), stop),
 };

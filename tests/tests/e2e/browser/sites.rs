@@ -1,0 +1,114 @@
+//! What the journeys visit beside `watchfire up`: a server with rules and a hostile target, and its Alertmanager.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use wf_e2e::process::{Server, free_port};
+use wf_e2e::target::Target;
+
+/// Markup that must stay text wherever it is shown.
+const MARKUP: &str = "<img src=x onerror=window.pwned=1>";
+
+const RULES: &str = r#"
+groups:
+- name: hosts
+  interval: 1s
+  rules:
+  - {record: 'job:up:count', expr: 'count by (job) (up)'}
+  - alert: TargetDown
+    expr: up == 0
+    for: 1s
+    labels: {severity: page}
+    annotations: {summary: '{{ $labels.instance }} is down', runbook_url: 'https://runbooks.example/TargetDown'}
+  - {alert: Quiet, expr: 'up > 5', for: 10m}
+- name: broken
+  interval: 1s
+  rules:
+  - {record: dup, expr: 'up * on (nolabel) group_left () up'}
+- name: hostile
+  interval: 1s
+  rules:
+  - alert: Evil
+    expr: evil_total >= 0
+    labels: {kind: '<b onmouseover=alert(1)>'}
+    annotations: {summary: '<img src=x onerror=window.pwned=1>', runbook_url: 'javascript:window.pwned=1', data: 'data:text/html,x'}
+"#;
+
+const ROUTES: &str = "
+route:
+  receiver: ops
+  group_by: [alertname]
+  group_wait: 1s
+  routes:
+  - {matchers: ['severity=\"page\"'], receiver: pager, group_by: [alertname, job]}
+receivers:
+- name: ops
+- name: pager
+";
+
+/// A server and an Alertmanager that know each other. Ended when dropped.
+pub(super) struct Sites {
+    pub(super) server: Server,
+    pub(super) alertmanager: Server,
+    _target: Target,
+    _folder: TempDir,
+}
+
+impl Sites {
+    pub(super) fn start(binary: &Path) -> Self {
+        let target = Target::page(hostile_page).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (port, alert_port, dead_port) =
+            (free_port().unwrap(), free_port().unwrap(), free_port().unwrap());
+        fs::write(path("rules.yml"), RULES).unwrap();
+        fs::write(path("am.yml"), ROUTES).unwrap();
+        let config = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nrule_files: [rules.yml]\n\
+             alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alert_port}']}}]}}]}}\n\
+             scrape_configs:\n\
+             - {{job_name: hostile, static_configs: [{{targets: ['{}']}}]}}\n\
+             - {{job_name: watchfire, static_configs: [{{targets: ['127.0.0.1:{port}']}}], relabel_configs: [{{target_label: env, replacement: test}}]}}\n\
+             - {{job_name: gone, static_configs: [{{targets: ['127.0.0.1:{dead_port}', '127.0.0.1:1']}}], relabel_configs: [{{source_labels: [__address__], regex: '.*:1', action: drop}}]}}\n",
+            target.address
+        );
+        fs::write(path("prometheus.yml"), config).unwrap();
+        let arguments = [
+            "alertmanager".to_owned(),
+            format!("--config.file={}", path("am.yml")),
+            format!("--storage.path={}", path("am")),
+            format!("--web.listen-address=127.0.0.1:{alert_port}"),
+            "--cluster.listen-address=".to_owned(),
+        ];
+        let alertmanager = start(binary, &arguments, alert_port, &path("am.log"));
+        let arguments = [
+            "server".to_owned(),
+            format!("--config.file={}", path("prometheus.yml")),
+            format!("--storage.tsdb.path={}", path("data")),
+            format!("--web.listen-address=127.0.0.1:{port}"),
+            "--enable-feature=exemplar-storage".to_owned(),
+        ];
+        let server = start(binary, &arguments, port, &path("server.log"));
+        Self { server, alertmanager, _target: target, _folder: folder }
+    }
+}
+
+fn start(binary: &Path, arguments: &[String], port: u16, log: &str) -> Server {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Server::start(binary, &arguments, port, Path::new(log)).unwrap()
+}
+
+/// Counters and a histogram, with markup in the help text and in label values.
+fn hostile_page(number: u64) -> String {
+    let mut page = format!(
+        "# HELP evil_total {MARKUP}\n# TYPE evil_total counter\n\
+         evil_total{{v=\"{MARKUP}\",k=\"</script><script>window.pwned=1</script>\"}} {number}\n\
+         # HELP req_seconds How long requests take.\n# TYPE req_seconds histogram\n"
+    );
+    for (weight, bound) in [(1, "0.1"), (4, "0.5"), (6, "2"), (7, "+Inf")] {
+        page.push_str(&format!("req_seconds_bucket{{le=\"{bound}\"}} {}\n", number * weight));
+    }
+    page.push_str(&format!("req_seconds_count {}\nreq_seconds_sum {}\n", number * 7, number * 3));
+    page
+}
