@@ -1,41 +1,128 @@
 //! Alerts: what was sent to us, merged with what we know, until it is over.
 //!
+//! What an alert says ([`Facts`]) is kept apart from its times: a refresh, which is what most posts are, brings new times
+//! and nothing else, and shares the rest, with all that was computed from it.
 //! Source: `spec/alertmanager-pushgateway.md` §A4.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use wf_model::Labels;
 
 use crate::instant::Instant;
 use crate::labels::fingerprint;
 
-/// An alert.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Alert {
+/// Names and values in order of names. Annotations may be empty texts, which labels are not.
+pub(crate) type Pairs = Box<[(Box<str>, Box<str>)]>;
+
+/// What an alert says, and what follows from that.
+#[derive(Debug)]
+pub(crate) struct Facts {
     pub(crate) labels: Labels,
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) annotations: Pairs,
+    pub(crate) generator_url: Box<str>,
+    pub(crate) fingerprint: u64,
+    /// Made when the API first shows the alert.
+    fragments: OnceLock<Fragments>,
+    /// Where the dispatcher filed it; void under another routing tree.
+    pub(crate) filed: Mutex<Option<Arc<Filed>>>,
+}
+
+/// An alert's JSON but for what changes with time.
+#[derive(Debug)]
+pub(crate) struct Fragments {
+    /// `{"annotations":{…}`
+    pub(crate) head: Box<str>,
+    /// `,"generatorURL":…,"labels":{…}}`
+    pub(crate) tail: Box<str>,
+}
+
+/// The groups of an alert.
+#[derive(Debug)]
+pub(crate) struct Filed {
+    /// Of the dispatcher that filed it.
+    pub(crate) era: u64,
+    pub(crate) groups: Box<[crate::dispatch::GroupId]>,
+}
+
+impl Facts {
+    fn new(labels: Labels, annotations: Pairs, generator_url: Box<str>) -> Self {
+        let fingerprint = fingerprint(&labels);
+        let (fragments, filed) = (OnceLock::new(), Mutex::new(None));
+        Self { labels, annotations, generator_url, fingerprint, fragments, filed }
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.labels == other.labels
+            && self.annotations == other.annotations
+            && self.generator_url == other.generator_url
+    }
+
+    /// Returns the JSON that does not change with time.
+    pub(crate) fn fragments(&self) -> &Fragments {
+        self.fragments.get_or_init(|| {
+            let mut head = "{\"annotations\":".to_owned();
+            let annotations = self.annotations.iter();
+            crate::json::write_pairs(&mut head, annotations.map(|(name, value)| (&**name, &**value)));
+            let mut tail = String::new();
+            if !self.generator_url.is_empty() {
+                tail.push_str(",\"generatorURL\":");
+                crate::json::write_string(&mut tail, &self.generator_url);
+            }
+            tail.push_str(",\"labels\":");
+            crate::json::write_pairs(&mut tail, self.labels.iter());
+            tail.push('}');
+            Fragments { head: head.into(), tail: tail.into() }
+        })
+    }
+}
+
+/// An alert.
+#[derive(Clone, Debug)]
+pub(crate) struct Alert {
+    pub(crate) facts: Arc<Facts>,
     pub(crate) starts_at: Instant,
     pub(crate) ends_at: Instant,
     pub(crate) updated_at: Timestamp,
-    pub(crate) generator_url: String,
     /// Whether the end is only when we stop believing in it.
     pub(crate) is_timeout: bool,
-    pub(crate) fingerprint: u64,
 }
 
-/// An alert as it was posted.
+impl Deref for Alert {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// A name and a value as they were posted.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// An alert as it was posted. Of names that come twice the later value counts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PostedAlert {
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) annotations: BTreeMap<String, String>,
+pub(crate) struct PostedAlert<'a> {
+    pub(crate) labels: Vec<Pair<'a>>,
+    pub(crate) annotations: Vec<Pair<'a>>,
     pub(crate) starts_at: Option<Instant>,
     pub(crate) ends_at: Option<Instant>,
-    pub(crate) generator_url: String,
+    pub(crate) generator_url: Cow<'a, str>,
 }
 
-impl PostedAlert {
+/// Sorts by name; of equal names the last stays.
+fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    // Stable: reversed, the last of equal names comes first and is the one that `dedup` keeps.
+    pairs.reverse();
+    pairs.sort_by(|a, b| a.0.cmp(&b.0));
+    pairs.dedup_by(|later, kept| later.0 == kept.0);
+    pairs
+}
+
+impl PostedAlert<'_> {
     /// Fills in what was left open.
     /// # Errors
     /// Why it is no alert.
@@ -53,7 +140,9 @@ impl PostedAlert {
         if ends_at.at < starts_at.at {
             return Err("start time must be before end time".to_owned());
         }
-        let labels = Labels::from_pairs(&self.labels);
+        let labels = sorted(self.labels);
+        let labels = labels.iter().filter(|(_, value)| !value.is_empty());
+        let labels = Labels::from_sorted(labels.map(|(name, value)| (&**name, &**value)));
         if labels.is_empty() {
             return Err("at least one label pair required".to_owned());
         }
@@ -61,21 +150,14 @@ impl PostedAlert {
         if let Some((name, _)) = labels.iter().find(|(name, _)| !is_name(name)) {
             return Err(format!("invalid label set: {}", bad(name)));
         }
-        if let Some(name) = self.annotations.keys().find(|name| !is_name(name)) {
+        let annotations = sorted(self.annotations);
+        if let Some((name, _)) = annotations.iter().find(|(name, _)| !is_name(name)) {
             return Err(format!("invalid annotations: {}", bad(name)));
         }
-        let fingerprint = fingerprint(&labels);
-        let (annotations, generator_url) = (self.annotations, self.generator_url);
-        Ok(Alert {
-            labels,
-            annotations,
-            starts_at,
-            ends_at,
-            updated_at: now,
-            generator_url,
-            is_timeout,
-            fingerprint,
-        })
+        let boxed = |(name, value): Pair<'_>| (Box::from(&*name), Box::from(&*value));
+        let annotations = annotations.into_iter().map(boxed).collect();
+        let facts = Arc::new(Facts::new(labels, annotations, Box::from(&*self.generator_url)));
+        Ok(Alert { facts, starts_at, ends_at, updated_at: now, is_timeout })
     }
 }
 
@@ -141,23 +223,25 @@ impl AlertStore {
         self.alerts.get(&fingerprint)
     }
 
-    /// Returns them in order of fingerprints.
-    pub(crate) fn sorted(&self) -> Vec<Arc<Alert>> {
-        let mut all: Vec<Arc<Alert>> = self.alerts.values().cloned().collect();
-        all.sort_unstable_by_key(|alert| alert.fingerprint);
-        all
-    }
-
     /// Returns them in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Alert>> {
         self.alerts.values()
     }
 
     /// Merges `alert` with what is known.
-    pub(crate) fn put(&mut self, alert: Alert, now: Timestamp) -> Put {
+    pub(crate) fn put(&mut self, mut alert: Alert, now: Timestamp) -> Put {
         let old = self.alerts.get(&alert.fingerprint).cloned();
         let alert = match old {
-            Some(old) => alert.merged_with(&old, now),
+            Some(old) => {
+                if alert.facts.says_the_same(&old.facts) {
+                    alert.facts = Arc::clone(&old.facts);
+                } else if alert.labels == old.labels {
+                    // It says something else and stays where it is.
+                    let filed = old.filed.lock().clone();
+                    *alert.facts.filed.lock() = filed;
+                }
+                alert.merged_with(&old, now)
+            }
             None if self.limit > 0 && !self.make_room(&alert, now) => return Put::Limited,
             None => alert,
         };
@@ -205,10 +289,17 @@ pub(crate) mod testing {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    /// Returns `alert` with these annotations, and where it comes from.
+    pub(crate) fn saying(alert: &Alert, annotations: &[(&str, &str)], generator_url: &str) -> Alert {
+        let annotations = annotations.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let facts = Facts::new(alert.labels.clone(), annotations, generator_url.into());
+        Alert { facts: Arc::new(facts), ..alert.clone() }
+    }
+
     /// Returns an alert with these labels from `start` to `end`, updated at `start`.
     pub(crate) fn alert(labels: &[(&str, &str)], start: i64, end: i64) -> Alert {
         let posted = PostedAlert {
-            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            labels: labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             starts_at: Some(Instant::utc(at(start))),
             ends_at: Some(Instant::utc(at(end))),
             ..PostedAlert::default()
@@ -219,7 +310,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{alert, at};
+    use super::testing::{alert, at, saying};
     use super::*;
 
     fn stored(put: Put) -> Arc<Alert> {
@@ -231,19 +322,40 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_filled_in() {
-        let posted =
-            PostedAlert { labels: [("a".to_owned(), "b".to_owned())].into(), ..PostedAlert::default() };
+        let posted = PostedAlert { labels: vec![("a".into(), "b".into())], ..PostedAlert::default() };
         let timeout = std::time::Duration::from_secs(300);
         let alert = posted.clone().complete(at(100), timeout, |_| true).unwrap();
         assert_eq!((alert.starts_at.at, alert.ends_at.at, alert.is_timeout), (at(100), at(400), true));
         let ended = PostedAlert { ends_at: Some(Instant::utc(at(50))), ..posted };
         assert_eq!(ended.complete(at(100), timeout, |_| true).unwrap().starts_at.at, at(50));
         let refused =
-            |posted: PostedAlert| posted.complete(at(100), timeout, |name| name != "bad").unwrap_err();
+            |posted: PostedAlert<'_>| posted.complete(at(100), timeout, |name| name != "bad").unwrap_err();
         assert_eq!(refused(PostedAlert::default()), "at least one label pair required");
-        let bad =
-            PostedAlert { labels: [("bad".to_owned(), "b".to_owned())].into(), ..PostedAlert::default() };
+        let bad = PostedAlert { labels: vec![("bad".into(), "b".into())], ..PostedAlert::default() };
         assert_eq!(refused(bad), "invalid label set: invalid name \"bad\"");
+    }
+
+    #[test]
+    fn of_names_that_come_twice_the_later_counts_and_empty_labels_go() {
+        let pairs = [("b", "1"), ("a", "1"), ("b", "2"), ("c", "")];
+        let labels = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let annotations = vec![("x".into(), "".into())];
+        let posted = PostedAlert { labels, annotations, ..PostedAlert::default() };
+        let alert = posted.complete(at(0), std::time::Duration::ZERO, |_| true).unwrap();
+        assert_eq!(alert.labels.to_string(), "{a=\"1\", b=\"2\"}");
+        assert_eq!(&*alert.fragments().head, "{\"annotations\":{\"x\":\"\"}");
+        assert_eq!(&*alert.fragments().tail, ",\"labels\":{\"a\":\"1\",\"b\":\"2\"}}");
+    }
+
+    #[test]
+    fn a_refresh_shares_what_is_the_same() {
+        let mut store = AlertStore::default();
+        let first = stored(store.put(alert(&[("a", "1")], 100, 500), at(100)));
+        let refreshed = stored(store.put(alert(&[("a", "1")], 100, 700), at(200)));
+        assert!(Arc::ptr_eq(&first.facts, &refreshed.facts));
+        let other = saying(&alert(&[("a", "1")], 100, 900), &[("s", "x")], "");
+        let changed = stored(store.put(other, at(300)));
+        assert_eq!((changed.annotations.len(), changed.ends_at.at), (1, at(900)));
     }
 
     #[test]

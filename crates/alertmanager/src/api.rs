@@ -128,8 +128,8 @@ async fn preflight(request: axum::extract::Request, next: axum::middleware::Next
     response
 }
 
-/// Reads a body of JSON.
-async fn read_json(request: axum::extract::Request<Body>) -> Result<Json, Refusal> {
+/// Reads a body that shall be JSON.
+async fn read_body(request: axum::extract::Request<Body>) -> Result<axum::body::Bytes, Refusal> {
     let kind =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media_type = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -137,12 +137,21 @@ async fn read_json(request: axum::extract::Request<Body>) -> Result<Json, Refusa
         let message = format!("unsupported media type {kind:?}, only [application/json] are allowed");
         return Err(Refusal::coded(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let unreadable = |why: String| {
-        Refusal::coded(StatusCode::BAD_REQUEST, format!("parsing body body from \"\" failed, because {why}"))
-    };
     let bytes = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let bytes = bytes.map_err(|error| unreadable(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
+    bytes.map_err(|error| unreadable(&error.to_string()))
+}
+
+/// Reads a body of JSON.
+async fn read_json(request: axum::extract::Request<Body>) -> Result<Json, Refusal> {
+    parse_json(&read_body(request).await?)
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Json, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn unreadable(why: &str) -> Refusal {
+    Refusal::coded(StatusCode::BAD_REQUEST, format!("parsing body body from \"\" failed, because {why}"))
 }
 
 /// Returns the text at `key` of an object, or what refuses it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use wf_model::Labels;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, Filed};
 use crate::instant::after;
 use crate::labels::{alert_order, fingerprint};
 use crate::route::{Route, Routes};
@@ -67,6 +67,8 @@ pub(crate) struct Dispatcher {
     generations: u64,
     /// No group is flushed before.
     starts_at: Timestamp,
+    /// Tells this dispatcher from those of other routing trees: what they noted on alerts is void here.
+    pub(crate) era: u64,
 }
 
 /// The least time that sending gets.
@@ -74,7 +76,7 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(10);
 
 impl Dispatcher {
     pub(crate) fn new(routes: Arc<Routes>, starts_at: Timestamp) -> Self {
-        Self { routes, groups: HashMap::new(), due: BTreeSet::new(), generations: 0, starts_at }
+        Self { routes, groups: HashMap::new(), due: BTreeSet::new(), generations: 0, starts_at, era: 0 }
     }
 
     pub(crate) fn n_groups(&self) -> usize {
@@ -90,12 +92,28 @@ impl Dispatcher {
         self.routes.nodes.get(group.route)
     }
 
+    /// Returns the groups of an alert, in order of routes; they are noted on the alert, which comes again and again.
+    pub(crate) fn filed(&self, alert: &Alert) -> Arc<Filed> {
+        let mut note = alert.filed.lock();
+        match note.as_ref().filter(|filed| filed.era == self.era) {
+            Some(filed) => Arc::clone(filed),
+            None => {
+                let group = |route: usize| {
+                    let labels = self.routes.nodes.get(route)?.group_labels(&alert.labels);
+                    Some(GroupId { route, labels: fingerprint(&labels) })
+                };
+                let groups = self.routes.matching(&alert.labels).into_iter().filter_map(group).collect();
+                let filed = Arc::new(Filed { era: self.era, groups });
+                *note = Some(Arc::clone(&filed));
+                filed
+            }
+        }
+    }
+
     /// Files an alert into its groups, making those that are not there.
     pub(crate) fn insert(&mut self, alert: &Arc<Alert>, now: Timestamp) {
-        for route in self.routes.matching(&alert.labels) {
-            let Some(node) = self.routes.nodes.get(route) else { continue };
-            let labels = node.group_labels(&alert.labels);
-            let id = GroupId { route, labels: fingerprint(&labels) };
+        for id in self.filed(alert).groups.iter().copied() {
+            let Some(node) = self.routes.nodes.get(id.route) else { continue };
             if let Some(group) = self.groups.get_mut(&id) {
                 group.alerts.insert(alert.fingerprint, Arc::clone(alert));
                 if group.has_flushed || group.is_flushing || after(alert.starts_at.at, node.group_wait) >= now
@@ -108,6 +126,7 @@ impl Dispatcher {
                 self.due.insert((group.next_flush, id));
                 continue;
             }
+            let labels = node.group_labels(&alert.labels);
             let waits = after(alert.starts_at.at, node.group_wait) >= now;
             let next_flush = if waits { after(now, node.group_wait) } else { now }.max(self.starts_at);
             self.generations += 1;

@@ -1,19 +1,20 @@
 //! Inhibition: alerts that make others superfluous.
 //!
-//! Per rule the source alerts are indexed by their values of the `equal` labels, and rules by a value they ask of their
-//! targets: whether an alert is inhibited costs a few lookups.
+//! Per rule the source alerts are indexed by a hash of their values of the `equal` labels, and rules by a value that they
+//! ask of their sources and of their targets: noting an alert and asking about one cost a few lookups, however many rules
+//! there are.
 //! Source: `spec/alertmanager-pushgateway.md` §A7: the true rule, not the original's one source per key.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use wf_model::{Labels, MatchOp, Matcher};
+use wf_model::{Labels, Matcher};
 
 use crate::alert::Alert;
 use crate::config::AlertmanagerConfig;
 use crate::matchers::matches_all;
-use crate::route::pooled;
+use crate::route::{pooled, values_of};
 
 /// A rule with its sources.
 #[derive(Debug)]
@@ -21,17 +22,50 @@ struct Rule {
     source: Vec<Matcher>,
     target: Vec<Matcher>,
     equal: Vec<String>,
-    /// Source alerts by their values of `equal`, then by fingerprint.
-    sources: HashMap<Vec<String>, BTreeMap<u64, Arc<Alert>>>,
+    /// Source alerts by the hash of their values of `equal`, then by fingerprint.
+    sources: HashMap<u64, BTreeMap<u64, Arc<Alert>>>,
+}
+
+/// Rules by a label and value that they ask for.
+#[derive(Debug, Default)]
+struct Index {
+    by_label: Vec<(String, HashMap<String, Vec<usize>>)>,
+    others: Vec<usize>,
+}
+
+impl Index {
+    fn add(&mut self, rule: usize, matchers: &[Matcher]) {
+        let wanted = matchers.iter().find_map(|matcher| Some((matcher.name(), values_of(matcher)?)));
+        let Some((name, values)) = wanted else {
+            self.others.push(rule);
+            return;
+        };
+        let at = self.by_label.iter().position(|(label, _)| label == name).unwrap_or_else(|| {
+            self.by_label.push((name.to_owned(), HashMap::new()));
+            self.by_label.len() - 1
+        });
+        let Some((_, by_value)) = self.by_label.get_mut(at) else { return };
+        for value in values {
+            by_value.entry(value.to_owned()).or_default().push(rule);
+        }
+    }
+
+    /// Calls `visit` with the rules that may match, in no order.
+    fn candidates(&self, labels: &Labels, mut visit: impl FnMut(usize)) {
+        for (name, by_value) in &self.by_label {
+            let rules = labels.get(name).and_then(|value| by_value.get(value));
+            rules.into_iter().flatten().for_each(|rule| visit(*rule));
+        }
+        self.others.iter().for_each(|rule| visit(*rule));
+    }
 }
 
 /// All rules.
 #[derive(Debug, Default)]
 pub(crate) struct Inhibitor {
     rules: Vec<Rule>,
-    /// Rules by a label and value that their targets must have.
-    by_target: HashMap<String, HashMap<String, Vec<usize>>>,
-    others: Vec<usize>,
+    by_source: Index,
+    by_target: Index,
 }
 
 impl Inhibitor {
@@ -45,14 +79,8 @@ impl Inhibitor {
                 pooled(&rule.source_match, &rule.source_match_re, &rule.source_matchers, config.mode)?;
             let target =
                 pooled(&rule.target_match, &rule.target_match_re, &rule.target_matchers, config.mode)?;
-            match target.iter().find(|matcher| matcher.op() == MatchOp::Equal && !matcher.value().is_empty())
-            {
-                Some(matcher) => {
-                    let by_value = this.by_target.entry(matcher.name().to_owned()).or_default();
-                    by_value.entry(matcher.value().to_owned()).or_default().push(idx);
-                }
-                None => this.others.push(idx),
-            }
+            this.by_source.add(idx, &source);
+            this.by_target.add(idx, &target);
             this.rules.push(Rule { source, target, equal: rule.equal.clone(), sources: HashMap::new() });
         }
         Ok(this)
@@ -64,12 +92,15 @@ impl Inhibitor {
 
     /// Takes note of an alert as it is known now.
     pub(crate) fn observe(&mut self, alert: &Arc<Alert>) {
-        for rule in &mut self.rules {
-            if matches_all(&rule.source, &alert.labels) {
-                let key = key_of(&rule.equal, &alert.labels);
-                rule.sources.entry(key).or_default().insert(alert.fingerprint, Arc::clone(alert));
-            }
-        }
+        let rules = &mut self.rules;
+        self.by_source.candidates(&alert.labels, |idx| {
+            let Some(rule) = rules.get_mut(idx).filter(|rule| matches_all(&rule.source, &alert.labels))
+            else {
+                return;
+            };
+            let key = key_of(&rule.equal, &alert.labels);
+            rule.sources.entry(key).or_default().insert(alert.fingerprint, Arc::clone(alert));
+        });
     }
 
     /// Forgets what is over.
@@ -82,36 +113,51 @@ impl Inhibitor {
         }
     }
 
-    /// Returns the fingerprint of an alert that inhibits one with these labels.
-    pub(crate) fn inhibited_by(&self, labels: &Labels, now: Timestamp) -> Option<u64> {
-        let mut candidates = self.others.clone();
-        for (name, by_value) in
-            labels.iter().filter_map(|(name, value)| Some((self.by_target.get(name)?, value)))
-        {
-            candidates.extend(name.get(by_value).into_iter().flatten());
-        }
-        candidates.sort_unstable();
-        candidates.into_iter().find_map(|idx| self.rules.get(idx)?.inhibited_by(labels, now))
+    /// Returns the first rule by which alerts with these labels are inhibited, and the fingerprint of the alert that
+    /// does it.
+    pub(crate) fn inhibited_by(&self, labels: &Labels, now: Timestamp) -> Option<(usize, u64)> {
+        let mut found: Option<(usize, u64)> = None;
+        self.by_target.candidates(labels, |idx| {
+            if found.is_some_and(|(first, _)| first <= idx) {
+                return;
+            }
+            let source = self.rules.get(idx).and_then(|rule| rule.inhibited_by(labels, now));
+            found = source.map(|source| (idx, source)).or(found);
+        });
+        found
     }
 }
 
 impl Rule {
     fn inhibited_by(&self, labels: &Labels, now: Timestamp) -> Option<u64> {
-        if !matches_all(&self.target, labels) {
+        if self.sources.is_empty() || !matches_all(&self.target, labels) {
             return None;
         }
         let sources = self.sources.get(&key_of(&self.equal, labels))?;
         // An alert that is on both sides is not inhibited by others that are, nor by itself.
         let is_two_sided = matches_all(&self.source, labels);
-        let mut firing = sources.values().filter(|alert| !alert.is_resolved(now));
+        // Different values may share a hash.
+        let has_equal =
+            |alert: &Alert| self.equal.iter().all(|name| value(&alert.labels, name) == value(labels, name));
+        let mut firing = sources.values().filter(|alert| !alert.is_resolved(now) && has_equal(alert));
         firing
             .find(|alert| !is_two_sided || !matches_all(&self.target, &alert.labels))
             .map(|alert| alert.fingerprint)
     }
 }
 
-fn key_of(equal: &[String], labels: &Labels) -> Vec<String> {
-    equal.iter().map(|name| labels.get(name).unwrap_or("").to_owned()).collect()
+fn value<'a>(labels: &'a Labels, name: &str) -> &'a str {
+    labels.get(name).unwrap_or("")
+}
+
+/// Returns the hash of the values of `equal`.
+fn key_of(equal: &[String], labels: &Labels) -> u64 {
+    let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+    for name in equal {
+        hash.update(value(labels, name).as_bytes());
+        hash.update(&[0xff]);
+    }
+    hash.digest()
 }
 
 #[cfg(test)]
@@ -142,6 +188,23 @@ mod tests {
         assert!(!is_inhibited(&inhibitor, &[("s", "warn"), ("c", "1")], 100));
         inhibitor.collect_garbage(at(100));
         assert!(inhibitor.rules[0].sources.is_empty());
+    }
+
+    #[test]
+    fn the_first_rule_that_holds_is_named() {
+        let mut inhibitor = inhibitor(
+            "- {source_matchers: ['a!=1'], target_matchers: ['t!=1'], equal: [x]}\n\
+             - {source_matchers: ['a=~\"2|3\"'], target_matchers: ['t=~\"2|3\"'], equal: [x]}\n\
+             - {source_matchers: ['a=2'], target_matchers: ['t=2']}\n",
+        );
+        inhibitor.observe(&Arc::new(alert(&[("a", "2"), ("t", "1"), ("x", "1")], 0, 100)));
+        let by = |labels: &[(&str, &str)]| {
+            let by = inhibitor.inhibited_by(&Labels::from_pairs(labels.iter().copied()), at(50));
+            by.map(|(rule, _)| rule)
+        };
+        assert_eq!(by(&[("t", "2"), ("x", "1"), ("a", "1")]), Some(0));
+        assert_eq!(by(&[("t", "2"), ("x", "2"), ("a", "1")]), Some(2));
+        assert_eq!(by(&[("t", "3"), ("x", "2"), ("a", "1")]), None);
     }
 
     #[test]

@@ -25,6 +25,12 @@ impl Instant {
 
     /// Parses RFC 3339 and its common abbreviations: a space for `T`, no zone, no seconds' fraction, a date alone.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        // What programs send: UTC, in full.
+        if text.ends_with('Z')
+            && let Ok(at) = text.parse::<Timestamp>()
+        {
+            return Some(Self::utc(at));
+        }
         let (clock, offset) = split_offset(text)?;
         let clock =
             if clock.len() == "2006-01-02".len() { format!("{clock}T00:00:00") } else { clock.to_owned() };
@@ -40,9 +46,39 @@ impl Instant {
         self.text(fraction.trim_end_matches('0'))
     }
 
-    /// Writes RFC 3339 with three decimals.
+    /// Returns RFC 3339 with three decimals.
     pub(crate) fn millis(self) -> String {
-        self.text(&format!(".{:03}", self.at.subsec_nanosecond() / 1_000_000))
+        let mut out = String::with_capacity("2006-01-02T15:04:05.000+00:00".len());
+        self.write_millis(&mut out);
+        out
+    }
+
+    /// Writes RFC 3339 with three decimals. By hand: lists of alerts have three of them each.
+    pub(crate) fn write_millis(self, out: &mut String) {
+        let clock = self.offset.to_datetime(self.at);
+        let part = |value: i16, n_digits: u32| (u32::from(value.unsigned_abs()), n_digits);
+        let millis = i16::try_from(clock.subsec_nanosecond() / 1_000_000).unwrap_or(0);
+        let parts = [
+            (part(clock.year(), 4), "-"),
+            (part(clock.month().into(), 2), "-"),
+            (part(clock.day().into(), 2), "T"),
+            (part(clock.hour().into(), 2), ":"),
+            (part(clock.minute().into(), 2), ":"),
+            (part(clock.second().into(), 2), "."),
+            (part(millis, 3), ""),
+        ];
+        for ((value, n_digits), behind) in parts {
+            for place in (0..n_digits).rev() {
+                let digit = value / 10_u32.pow(place) % 10;
+                out.push(char::from_digit(digit, 10).unwrap_or('0'));
+            }
+            out.push_str(behind);
+        }
+        match self.offset.seconds() {
+            0 => out.push('Z'),
+            // Writing to a string cannot fail.
+            _ => drop(std::fmt::Write::write_fmt(out, format_args!("{}", OffsetText(self.offset)))),
+        }
     }
 
     fn text(self, fraction: &str) -> String {

@@ -65,23 +65,47 @@ fn number_text(number: &Number) -> String {
     }
 }
 
-fn write_string(out: &mut String, text: &str) {
+/// Writes a text in quotes.
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for ch in text.chars() {
-        match ch {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_escape(out, ch),
-            ch if ch < ' ' => push_escape(out, ch),
-            ch => out.push(ch),
+    // Runs that need no escape, which most texts are one of, go in one piece.
+    let mut plain_from = 0;
+    for (at, ch) in text.char_indices() {
+        let escape = match ch {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => "",
+            ch if ch < ' ' => "",
+            _ => continue,
+        };
+        out.push_str(text.get(plain_from..at).unwrap_or_default());
+        plain_from = at + ch.len_utf8();
+        match escape {
+            "" => push_escape(out, ch),
+            escape => out.push_str(escape),
         }
     }
+    out.push_str(text.get(plain_from..).unwrap_or_default());
     out.push('"');
+}
+
+/// Writes pairs as an object.
+pub(crate) fn write_pairs<'a>(out: &mut String, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.push('{');
+    for (idx, (name, value)) in pairs.enumerate() {
+        if idx > 0 {
+            out.push(',');
+        }
+        write_string(out, name);
+        out.push(':');
+        write_string(out, value);
+    }
+    out.push('}');
 }
 
 fn push_escape(out: &mut String, ch: char) {

@@ -14,12 +14,13 @@
 //! - Secrets are not printed: not by the status API, not in errors, not in logs.
 //! # Reading order
 //! `labels`, `alert`, `matchers`, `config`, `route`, `dispatch`, `inhibit`, `silence`, `interval`, `nflog`, `pipeline`
-//! (pure); `template`, `notify` (what is sent); `manager` (the running whole), `api`, `web`.
-//! # Not here: gossip between several Alertmanagers, tracing, the event recorder.
+//! (pure); `template`, `notify` (what is sent); `manager` (the running whole), `cluster`, `api`, `web`.
+//! # Not here: tracing, the event recorder.
 //! Source: `spec/alertmanager-pushgateway.md` part A.
 
 mod alert;
 mod api;
+mod cluster;
 mod config;
 mod dispatch;
 mod flags;
@@ -41,6 +42,7 @@ mod template;
 mod web;
 mod wire;
 
+pub use cluster::{Cluster, ClusterError, ClusterOptions, ClusterTls};
 pub use config::{AlertmanagerConfig, ConfigError, Summary};
 pub use flags::go_duration;
 pub use manager::{Alertmanager, AlertmanagerError, Clock, Options};

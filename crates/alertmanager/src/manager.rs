@@ -7,9 +7,10 @@
 //! - A reload does everything that can fail before it changes anything; sending under the old configuration is
 //!   cancelled, and what it would have told is told under the new one.
 //! - The log and the silences are written to disk after every maintenance interval and at the end.
-//! # Reading order: this file, `load` (building), `send` (flushes), `store` (files).
+//! # Reading order: this file, `load` (building), `send` (flushes), `store` (files), `replica` (the cluster's view).
 
 mod load;
+mod replica;
 mod send;
 mod store;
 #[cfg(test)]
@@ -31,6 +32,8 @@ use wf_httpkit::Registry;
 use wf_httpkit::process::BuildInfo;
 
 use crate::alert::{Alert, AlertStore, PostedAlert, Put};
+use crate::cluster::Cluster;
+use crate::cluster::part::Kind;
 use crate::config::{AlertmanagerConfig, ConfigError};
 use crate::dispatch::Dispatcher;
 use crate::inhibit::Inhibitor;
@@ -74,6 +77,8 @@ pub struct Options {
     pub route_prefix: String,
     /// Most GET requests at a time; 0 for one per core, at least 8.
     pub get_concurrency: usize,
+    /// Longest time of a request; zero for any.
+    pub web_timeout: Duration,
     /// How matchers are read.
     pub mode: Mode,
     /// What was built.
@@ -144,6 +149,8 @@ struct Shared {
     reloading: Mutex<()>,
     metrics: Metrics,
     registry: Registry,
+    /// The others, if there may be any.
+    cluster: Option<Cluster>,
 }
 
 impl fmt::Debug for Alertmanager {
@@ -153,14 +160,24 @@ impl fmt::Debug for Alertmanager {
 }
 
 impl Alertmanager {
-    /// Loads the configuration and what was stored.
+    /// Loads the configuration and what was stored. With a cluster, silences and the notification log are shared.
     /// # Errors
     /// See [`AlertmanagerError`].
-    pub fn new(options: Options, registry: Registry, clock: Clock) -> Result<Self, AlertmanagerError> {
+    pub fn new(
+        options: Options,
+        registry: Registry,
+        clock: Clock,
+        cluster: Option<Cluster>,
+    ) -> Result<Self, AlertmanagerError> {
         let metrics = Metrics::new(&registry);
         let loaded = load::load(&options)?;
         let started_at = clock();
-        let state = store::read(&options, &loaded, started_at)?;
+        let mut state = store::read(&options, &loaded, started_at)?;
+        if cluster.is_some() {
+            state.log.record_news();
+            state.silences.record_news();
+        }
+        metrics.cluster_enabled.set(f64::from(u8::from(cluster.is_some())));
         let shared = Shared {
             options,
             clock,
@@ -172,8 +189,10 @@ impl Alertmanager {
             reloading: Mutex::new(()),
             metrics,
             registry,
+            cluster,
         };
         let this = Self { shared: Arc::new(shared) };
+        this.share_state();
         this.count_config();
         this.register_numbers();
         Ok(this)
@@ -186,6 +205,8 @@ impl Alertmanager {
         let options = &self.shared.options;
         let mut maintenance = ticks(options.maintenance_interval);
         let mut cleaning = ticks(options.alerts_gc_interval);
+        let leave = CancellationToken::new();
+        let cluster = self.shared.cluster.clone().map(|cluster| tokio::spawn(cluster.run(leave.clone())));
         loop {
             let next = self.start_flushes();
             let due = async {
@@ -206,6 +227,14 @@ impl Alertmanager {
         self.shared.loaded.load().cancel.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+        // After the last flush: what it told is told to the others.
+        leave.cancel();
+        if let Some(Err(error)) = match cluster {
+            Some(task) => Some(task.await),
+            None => None,
+        } {
+            tracing::error!(%error, "leaving the cluster failed");
+        }
         store::write(&self).await
     }
 
@@ -236,8 +265,13 @@ impl Alertmanager {
         {
             let mut state = self.shared.state.lock();
             let State { log, silences, alerts, .. } = &mut *state;
+            let [log_metrics, silence_metrics] = &self.shared.metrics.snapshots;
+            let started = std::time::Instant::now();
             log.collect_garbage(now);
+            log_metrics.gc_seconds.observe(started.elapsed().as_secs_f64());
+            let started = std::time::Instant::now();
             silences.collect_garbage(now, |fingerprint| alerts.get(fingerprint).is_some());
+            silence_metrics.gc_seconds.observe(started.elapsed().as_secs_f64());
         }
         if let Err(error) = store::write(self).await {
             tracing::error!(%error, "cannot write the notification log and the silences");
@@ -252,7 +286,7 @@ impl Alertmanager {
     }
 
     /// Takes alerts; the valid ones of a batch are kept. Returns why the others are not.
-    pub(crate) fn post(&self, posted: Vec<PostedAlert>) -> Vec<String> {
+    pub(crate) fn post(&self, posted: Vec<PostedAlert<'_>>) -> Vec<String> {
         let now = self.now();
         let loaded = self.shared.loaded.load();
         let (timeout, mode) = (loaded.config.file.global.resolve_timeout.0, loaded.config.mode);
@@ -260,17 +294,15 @@ impl Alertmanager {
         let (mut errors, mut alerts) = (Vec::new(), Vec::with_capacity(posted.len()));
         for posted in posted {
             match posted.complete(now, timeout, |name| mode.is_label_name(name)) {
-                Ok(alert) => {
-                    let status = if alert.is_resolved(now) { "resolved" } else { "firing" };
-                    metrics.received.with(&[status, "v2"]).inc();
-                    alerts.push(alert);
-                }
-                Err(error) => {
-                    metrics.invalid.with(&["v2"]).inc();
-                    errors.push(error);
-                }
+                Ok(alert) => alerts.push(alert),
+                Err(error) => errors.push(error),
             }
         }
+        // Counted at once: a batch holds thousands.
+        let n_resolved = alerts.iter().filter(|alert| alert.is_resolved(now)).count() as u64;
+        metrics.received.with(&["resolved", "v2"]).add(n_resolved);
+        metrics.received.with(&["firing", "v2"]).add(alerts.len() as u64 - n_resolved);
+        metrics.invalid.with(&["v2"]).add(errors.len() as u64);
         self.file(alerts, now);
         errors
     }
@@ -291,6 +323,7 @@ impl Alertmanager {
         }
         let is_earlier = state.dispatcher.next_due() != due_before;
         drop(state);
+        self.shared.metrics.writes.iter().for_each(|writes| writes.add(n_alerts as u64));
         if n_alerts > 0 {
             #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^53")]
             self.shared.metrics.processing.observe(started.elapsed().as_secs_f64() / n_alerts as f64);
@@ -322,7 +355,28 @@ impl Alertmanager {
 
     /// Runs `body` on what is known; nobody else changes it meanwhile.
     pub(crate) fn with_state<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
-        body(&mut self.shared.state.lock())
+        let Some(cluster) = &self.shared.cluster else { return body(&mut self.shared.state.lock()) };
+        let (result, news) = {
+            let mut state = self.shared.state.lock();
+            let result = body(&mut state);
+            (result, replica::take_news(&mut state))
+        };
+        // Not under the lock: the members' comes first.
+        if !news.is_empty() {
+            for part in &news {
+                let [log_metrics, silence_metrics] = &self.shared.metrics.snapshots;
+                match part.kind {
+                    Kind::Log => log_metrics.propagated.inc(),
+                    Kind::Silences => silence_metrics.propagated.inc(),
+                }
+            }
+            cluster.broadcast(news);
+        }
+        result
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.shared.cluster.as_ref()
     }
 
     /// Runs `body` on the configuration.
@@ -362,6 +416,7 @@ pub(crate) mod testing {
             external_url: "http://am/".to_owned(),
             route_prefix: String::new(),
             get_concurrency: 0,
+            web_timeout: Duration::ZERO,
             mode: Mode::Fallback,
             build: BuildInfo::unknown(),
         }
@@ -370,7 +425,7 @@ pub(crate) mod testing {
     /// Opens what lies in `folder`.
     pub(crate) fn try_open(folder: &tempfile::TempDir) -> Result<Alertmanager, AlertmanagerError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Alertmanager::new(options(folder.path()), Registry::new(), Arc::new(Timestamp::now))
+        Alertmanager::new(options(folder.path()), Registry::new(), Arc::new(Timestamp::now), None)
     }
 
     pub(crate) fn reopened(folder: &tempfile::TempDir) -> Alertmanager {
@@ -385,9 +440,9 @@ pub(crate) mod testing {
     }
 
     /// Returns an alert to post, ended at `end` if there is one.
-    pub(crate) fn posted(labels: &[(&str, &str)], end: Option<Timestamp>) -> PostedAlert {
+    pub(crate) fn posted<'a>(labels: &[(&'a str, &'a str)], end: Option<Timestamp>) -> PostedAlert<'a> {
         PostedAlert {
-            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            labels: labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             starts_at: Instant::parse("2026-01-01T00:00:00Z"),
             ends_at: end.map(Instant::utc),
             ..PostedAlert::default()

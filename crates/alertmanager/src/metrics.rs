@@ -29,7 +29,13 @@ pub(crate) struct Metrics {
     pub(crate) inhibition_rules: Gauge,
     pub(crate) processing: Histogram,
     pub(crate) snapshots: [SnapshotMetrics; 2],
-    pub(crate) silence_queries: Counter,
+    pub(crate) timed_out: Counter,
+    pub(crate) gets_refused: Counter,
+    /// Alerts handed to the dispatcher, and to the inhibitor.
+    pub(crate) writes: [Counter; 2],
+    /// Silences looked at for the API's lists.
+    pub(crate) scanned: Counter,
+    pub(crate) cluster_enabled: Gauge,
 }
 
 /// Numbers about a file: the notification log's, the silences'.
@@ -38,7 +44,19 @@ pub(crate) struct SnapshotMetrics {
     pub(crate) maintenance: Counter,
     pub(crate) maintenance_errors: Counter,
     pub(crate) bytes: Gauge,
+    pub(crate) snapshot_seconds: Histogram,
+    pub(crate) gc_seconds: Histogram,
+    pub(crate) queries: Counter,
+    pub(crate) query_seconds: Histogram,
+    /// Changes that went out to other members of the cluster.
+    pub(crate) propagated: Counter,
 }
+
+/// Seconds of work on a file or all that is in memory.
+const WORK_BUCKETS: [f64; 6] = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
+
+/// Seconds of a question.
+const QUERY_BUCKETS: [f64; 6] = [0.000_001, 0.000_01, 0.0001, 0.001, 0.01, 0.1];
 
 impl SnapshotMetrics {
     fn new(registry: &Registry, part: &str) -> Self {
@@ -49,7 +67,59 @@ impl SnapshotMetrics {
             maintenance_errors: registry
                 .counter(name("maintenance_errors_total"), "How often cleaning or writing failed."),
             bytes: registry.gauge(name("snapshot_size_bytes"), "Size of the last snapshot in bytes."),
+            snapshot_seconds: registry.histogram(
+                name("snapshot_duration_seconds"),
+                "How long writing to disk took.",
+                &WORK_BUCKETS,
+            ),
+            gc_seconds: registry.histogram(
+                name("gc_duration_seconds"),
+                "How long cleaning took.",
+                &WORK_BUCKETS,
+            ),
+            queries: registry.counter(name("queries_total"), "Questions asked."),
+            query_seconds: registry.histogram(
+                name("query_duration_seconds"),
+                "How long an answer took.",
+                &QUERY_BUCKETS,
+            ),
+            propagated: registry.counter(
+                name("gossip_messages_propagated_total"),
+                "Changes told to other members of the cluster.",
+            ),
         }
+    }
+}
+
+/// Registers what the original counts and what cannot happen here: rules that ask for it find 0, not nothing.
+fn register_constants(registry: &Registry) {
+    for (name, help) in [
+        ("alertmanager_nflog_query_errors_total", "Questions to the log that failed."),
+        ("alertmanager_silences_query_errors_total", "Questions about silences that failed."),
+        ("alertmanager_silences_query_silences_skipped_total", "Silences that lists passed over unseen."),
+        ("alertmanager_silences_gc_errors_total", "Cleanings of silences that failed."),
+        (
+            "alertmanager_dispatcher_aggregation_group_limit_reached_total",
+            "Alerts refused by a limit of groups.",
+        ),
+        (
+            "alertmanager_dispatcher_aggregation_group_creation_retries_total",
+            "Groups that were made in a second attempt.",
+        ),
+        (
+            "alertmanager_dispatcher_aggregation_group_creation_given_up_total",
+            "Groups that could not be made.",
+        ),
+    ] {
+        registry.counter(name, help);
+    }
+    let stages = registry.counter_vec(
+        "alertmanager_silences_matcher_compile_errors_total",
+        "Matchers of silences that could not be compiled.",
+        ["stage"],
+    );
+    for stage in ["index", "load_snapshot"] {
+        stages.with(&[stage]);
     }
 }
 
@@ -103,8 +173,18 @@ impl Metrics {
         for reason in ["silence", "inhibition", "mute_time_interval", "active_time_interval"] {
             suppressed.with(&[reason]);
         }
-        registry.gauge("alertmanager_cluster_enabled", "Whether peers are talked to.").set(0.0);
+        register_constants(registry);
+        let writes = registry.counter_vec(
+            "alertmanager_alerts_subscriber_channel_writes_total",
+            "Alerts handed to parts of the program.",
+            ["subscriber"],
+        );
         Self {
+            writes: ["dispatcher", "inhibitor"].map(|part| writes.with(&[part])),
+            scanned: registry.counter(
+                "alertmanager_silences_query_silences_scanned_total",
+                "Silences looked at to answer questions.",
+            ),
             received,
             invalid,
             limited: registry
@@ -134,8 +214,13 @@ impl Metrics {
                 &[0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0],
             ),
             snapshots: [SnapshotMetrics::new(registry, "nflog"), SnapshotMetrics::new(registry, "silences")],
-            silence_queries: registry
-                .counter("alertmanager_silences_queries_total", "Questions asked about silences."),
+            cluster_enabled: registry.gauge("alertmanager_cluster_enabled", "Whether peers are talked to."),
+            timed_out: registry
+                .counter("alertmanager_http_requests_timed_out_total", "Requests over --web.timeout."),
+            gets_refused: registry.counter(
+                "alertmanager_http_concurrency_limit_exceeded_total",
+                "GET requests over --web.get-concurrency.",
+            ),
         }
     }
 }

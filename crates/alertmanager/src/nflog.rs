@@ -41,7 +41,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// `<group key>:<receiver>/<kind>/<idx>`
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         key_of(&String::from_utf8_lossy(&self.group_key), &self.told)
     }
 }
@@ -102,11 +102,44 @@ pub(crate) fn decide(
 pub(crate) struct NotificationLog {
     entries: HashMap<String, Entry>,
     retention: Duration,
+    /// Entries that others want to hear of, encoded; recorded once somebody asked.
+    news: Option<Vec<Vec<u8>>>,
 }
 
 impl NotificationLog {
     pub(crate) fn new(retention: Duration) -> Self {
-        Self { entries: HashMap::new(), retention }
+        Self { retention, ..Self::default() }
+    }
+
+    /// Records from now on what is written down, for [`NotificationLog::take_news`].
+    pub(crate) fn record_news(&mut self) {
+        self.news = Some(Vec::new());
+    }
+
+    /// Returns the entries that were written down since the last call, encoded.
+    pub(crate) fn take_news(&mut self) -> Vec<Vec<u8>> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes over entries of another's log, length-prefixed: the newer one of each key stays, and what is over is left
+    /// alone. Returns those that were taken over, encoded.
+    /// # Errors
+    /// When the bytes are no entries; nothing is taken over then.
+    pub(crate) fn merge(&mut self, bytes: &[u8], now: Timestamp) -> Result<Vec<Vec<u8>>, WireError> {
+        let mut messages = Fields::new(bytes);
+        let mut read = Vec::new();
+        while let Some(message) = messages.next_message()? {
+            read.push((decode(message)?, message));
+        }
+        let mut taken = Vec::new();
+        for (entry, message) in read.into_iter().filter(|(entry, _)| entry.expires_at > now) {
+            let key = entry.key();
+            if self.entries.get(&key).is_none_or(|known| known.at < entry.at) {
+                self.entries.insert(key, entry);
+                taken.push(message.to_vec());
+            }
+        }
+        Ok(taken)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,6 +155,9 @@ impl NotificationLog {
         entry.expires_at = after(entry.at, self.retention.min(repeat_interval * 2));
         let key = entry.key();
         if self.entries.get(&key).is_none_or(|known| known.at <= entry.at) {
+            if let Some(news) = &mut self.news {
+                news.push(encode(&entry));
+            }
             self.entries.insert(key, entry);
         }
     }
@@ -346,6 +382,25 @@ mod tests {
         assert!(other.load(&bytes[..bytes.len() - 1]).is_err());
         assert!(other.load(&[2, 0x12, 0]).is_err());
         assert_eq!(other.load(&[]), Ok(()));
+    }
+
+    #[test]
+    fn merging_keeps_the_newer_and_tells_what_was_taken() {
+        let hours = Duration::from_secs(7200);
+        let mut log = NotificationLog::new(hours);
+        log.record_news();
+        log.log(entry(&[1], &[], 100), hours);
+        let news = log.take_news();
+        assert_eq!((news.len(), log.take_news().len()), (1, 0));
+        let mut prefixed = Writer::default();
+        prefixed.delimited(&news[0]);
+        let mut other = NotificationLog::new(hours);
+        assert_eq!(other.merge(&prefixed.0, at(200)).unwrap(), news);
+        assert!(other.merge(&prefixed.0, at(200)).unwrap().is_empty());
+        assert!(other.merge(&prefixed.0[..9], at(200)).is_err());
+        other.log(entry(&[1, 2], &[], 150), hours);
+        assert!(other.merge(&prefixed.0, at(200)).unwrap().is_empty());
+        assert!(NotificationLog::new(hours).merge(&prefixed.0, at(1_000_000)).unwrap().is_empty());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Route {
     pub(crate) id: String,
     children: Vec<usize>,
     switch: Option<Switch>,
+    /// The receiver as the API shows it.
+    pub(crate) receiver_json: Box<str>,
 }
 
 /// Children by the value that they ask of one label.
@@ -102,11 +104,11 @@ impl Routes {
     fn switch_of(&self, children: &[usize]) -> Option<Switch> {
         let wanted = |child: &usize| {
             let matchers = self.nodes.get(*child).map_or(&[][..], |node| &node.matchers);
-            matchers.iter().filter(|matcher| matcher.op() == MatchOp::Equal && !matcher.value().is_empty())
+            matchers.iter().filter_map(|matcher| Some((matcher.name(), values_of(matcher)?)))
         };
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for matcher in children.iter().flat_map(wanted) {
-            *counts.entry(matcher.name()).or_default() += 1;
+        for (name, _) in children.iter().flat_map(wanted) {
+            *counts.entry(name).or_default() += 1;
         }
         let (label, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
         if count < 4 {
@@ -114,10 +116,14 @@ impl Routes {
         }
         let mut switch = Switch { label: label.to_owned(), by_value: HashMap::new(), others: Vec::new() };
         for (position, child) in children.iter().enumerate() {
-            match wanted(child).find(|matcher| matcher.name() == label) {
-                Some(matcher) => {
-                    switch.by_value.entry(matcher.value().to_owned()).or_default().push(position);
-                }
+            match wanted(child).find(|(name, _)| *name == label) {
+                Some((_, values)) => values.into_iter().for_each(|value| {
+                    let positions = switch.by_value.entry(value.to_owned()).or_default();
+                    // A value may be written twice.
+                    if positions.last() != Some(&position) {
+                        positions.push(position);
+                    }
+                }),
                 None => switch.others.push(position),
             }
         }
@@ -152,14 +158,47 @@ impl Routes {
 
 impl Route {
     /// Returns the positions of children that may match, in order.
-    fn candidates(&self, labels: &Labels) -> Vec<usize> {
-        let Some(switch) = &self.switch else { return (0..self.children.len()).collect() };
+    fn candidates(&self, labels: &Labels) -> Candidates<'_> {
+        let Some(switch) = &self.switch else {
+            return Candidates { all: 0..self.children.len(), chosen: &[], others: &[] };
+        };
         let value = labels.get(&switch.label).unwrap_or("");
-        let mut positions = switch.others.clone();
-        positions.extend(switch.by_value.get(value).into_iter().flatten());
-        positions.sort_unstable();
-        positions
+        let chosen = switch.by_value.get(value).map_or(&[][..], Vec::as_slice);
+        Candidates { all: 0..0, chosen, others: &switch.others }
     }
+}
+
+/// All positions, or two ascending lists as one.
+struct Candidates<'a> {
+    all: std::ops::Range<usize>,
+    chosen: &'a [usize],
+    others: &'a [usize],
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let list = match (self.chosen.first(), self.others.first()) {
+            (None, None) => return self.all.next(),
+            (Some(chosen), Some(other)) if chosen > other => &mut self.others,
+            (None, Some(_)) => &mut self.others,
+            (Some(_), _) => &mut self.chosen,
+        };
+        let (first, rest) = list.split_first()?;
+        *list = rest;
+        Some(*first)
+    }
+}
+
+/// Returns the only values of a label that a matcher lets through, the empty one not among them.
+pub(crate) fn values_of(matcher: &Matcher) -> Option<Vec<&str>> {
+    let values: Vec<&str> = match matcher.op() {
+        MatchOp::Equal => vec![matcher.value()],
+        MatchOp::Regex => matcher.regex()?.set_matches()?.iter().map(String::as_str).collect(),
+        MatchOp::NotEqual | MatchOp::NotRegex => return None,
+    };
+    (!values.is_empty() && !values.contains(&"")).then_some(values)
 }
 
 fn node(file: &RouteFile, parent: Option<&Route>, position: usize, mode: Mode) -> Result<Route, String> {
@@ -184,7 +223,11 @@ fn node(file: &RouteFile, parent: Option<&Route>, position: usize, mode: Mode) -
     let time = |own: Option<crate::config::section::Millis>, inherited: Option<Duration>, default_s: u64| {
         own.map(|own| own.0).or(inherited).unwrap_or(Duration::from_secs(default_s))
     };
+    let mut receiver_json = "{\"name\":".to_owned();
+    crate::json::write_string(&mut receiver_json, &receiver);
+    receiver_json.push('}');
     Ok(Route {
+        receiver_json: receiver_json.into(),
         receiver,
         matchers,
         group_by,
@@ -299,6 +342,7 @@ route:
                 text.push_str("  - matchers: ['severity=\"page\"']\n    receiver: c\n    continue: true\n");
             }
         }
+        text.push_str("  - matchers: ['team=~\"7|x|y\"']\n    receiver: c\n");
         let routes = routes(&text);
         assert!(routes.nodes[0].switch.is_some());
         let found = |pairs: &[(&str, &str)]| -> Vec<String> {
@@ -310,5 +354,7 @@ route:
             ["{}/{severity=\"page\"}", "{}/{team=\"9\"}"]
         );
         assert_eq!(found(&[("team", "none")]), ["{}"]);
+        assert_eq!(found(&[("team", "y")]), ["{}/{team=~\"7|x|y\"}"]);
+        assert_eq!(found(&[("team", "7")]), ["{}/{team=\"7\"}"]);
     }
 }

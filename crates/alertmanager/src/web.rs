@@ -1,6 +1,7 @@
 //! The HTTP face: the API, health, reload, metrics.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use wf_httpkit::metrics::Counter;
 
 use crate::api;
 use crate::manager::Alertmanager;
@@ -21,7 +23,8 @@ impl Alertmanager {
             0 => std::thread::available_parallelism().map_or(8, usize::from).max(8),
             slots => slots,
         };
-        let limit = GetLimit { slots: Arc::new(Semaphore::new(slots)), n_slots: slots };
+        let refused = self.metrics().gets_refused.clone();
+        let limit = GetLimit { slots: Arc::new(Semaphore::new(slots)), n_slots: slots, refused };
         let router = Router::new()
             .route("/", get(landing_page))
             .route("/-/healthy", get(|| async { "OK" }))
@@ -30,7 +33,11 @@ impl Alertmanager {
             .route("/metrics", get(metrics))
             .with_state(self.clone())
             .merge(api::router(self.clone()))
-            .layer(axum::middleware::from_fn_with_state(limit, limit_gets));
+            .layer(axum::middleware::from_fn_with_state(limit, limit_gets))
+            .layer(axum::middleware::from_fn_with_state(
+                TimeLimit { limit: options.web_timeout, exceeded: self.metrics().timed_out.clone() },
+                limit_time,
+            ));
         match options.route_prefix.as_str() {
             "" => router,
             prefix => {
@@ -49,6 +56,7 @@ impl Alertmanager {
 struct GetLimit {
     slots: Arc<Semaphore>,
     n_slots: usize,
+    refused: Counter,
 }
 
 /// Answers 503 when too many GETs run: one slow page must not take the API down.
@@ -57,11 +65,35 @@ async fn limit_gets(State(limit): State<GetLimit>, request: Request, next: Next)
         return next.run(request).await;
     }
     let Ok(_slot) = limit.slots.try_acquire() else {
+        limit.refused.inc();
         let n = limit.n_slots;
         let message = format!("Limit of concurrent GET requests reached ({n}), try again later.\n");
         return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
     };
     next.run(request).await
+}
+
+#[derive(Clone)]
+struct TimeLimit {
+    /// Zero for none.
+    limit: Duration,
+    exceeded: Counter,
+}
+
+/// Answers 503 when a request takes too long.
+async fn limit_time(State(limit): State<TimeLimit>, request: Request, next: Next) -> Response {
+    if limit.limit.is_zero() {
+        return next.run(request).await;
+    }
+    match tokio::time::timeout(limit.limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            limit.exceeded.inc();
+            let shown = crate::template::GoDuration::from_std(limit.limit).text();
+            let message = format!("Exceeded configured timeout of {shown}.\n");
+            (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+        }
+    }
 }
 
 async fn landing_page() -> Html<&'static str> {

@@ -36,7 +36,7 @@ pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
 pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
 pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
-pub use web::read_web;
+pub use web::{read_cluster_tls, read_web};
 pub use yaml::Position;
 pub use yaml::reader::Problem;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use wf_httpkit::Secret;
-use wf_httpkit::client::TlsVersion;
+use wf_httpkit::client::{TlsOptions, TlsVersion};
 use wf_httpkit::server::web::{ClientAuth, Pem, RateLimit, TlsServerOptions, WebOptions};
 
 use crate::yaml::reader::{FromYaml, Reader, read_fields};
@@ -52,6 +52,72 @@ pub fn read_web(text: &str, path: &Path) -> Result<WebOptions, String> {
 
 fn listed(path: &Path, problems: &[Problem]) -> String {
     format!("parsing web config file: {}", Listed(path, problems))
+}
+
+/// Reads the text of a `--cluster.tls-config`: how members of a cluster accept and open connections. Relative paths in it
+/// are below the directory of `path`.
+/// # Errors
+/// Everything that is wrong with it, with positions.
+pub fn read_cluster_tls(text: &str, path: &Path) -> Result<(TlsServerOptions, TlsOptions), String> {
+    let mut reader = Reader::default();
+    let failed = |problems: &[Problem]| format!("parsing cluster TLS file: {}", Listed(path, problems));
+    let root = yaml::parse(text).map_err(|error| {
+        let message = format!("yaml: {}", error.message);
+        failed(&[Problem { position: error.position, path: String::new(), message }])
+    })?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let (mut server, mut client) = (None, None);
+    if let Some(node) = &root {
+        read_fields(node, &mut reader, "cluster.TLSTransportConfig", &[], |name, node, reader| {
+            match name {
+                "tls_server_config" => {
+                    let file: Option<TlsFile> = reader.read(node);
+                    server = file.and_then(|file| resolve_tls(file, directory, reader));
+                }
+                "tls_client_config" => client = reader.read::<Option<TlsClientFile>>(node),
+                _ => return false,
+            }
+            true
+        });
+    }
+    let problems = reader.into_problems();
+    match (server, client) {
+        _ if !problems.is_empty() => Err(failed(&problems)),
+        (Some(server), Some(client)) => {
+            let mut options = client.0;
+            for file in [&mut options.ca_file, &mut options.cert_file, &mut options.key_file] {
+                *file = file.take().map(|file| directory.join(file));
+            }
+            Ok((server, options))
+        }
+        _ => Err(format!("{}: both tls_server_config and tls_client_config are required", path.display())),
+    }
+}
+
+#[derive(Debug, Default)]
+struct TlsClientFile(TlsOptions);
+
+impl FromYaml for TlsClientFile {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let mut tls = TlsOptions::default();
+        read_fields(node, reader, "config.TLSConfig", &[], |name, node, reader| {
+            match name {
+                "ca" => tls.ca = reader.read(node),
+                "ca_file" => tls.ca_file = reader.read(node),
+                "cert" => tls.cert = reader.read(node),
+                "cert_file" => tls.cert_file = reader.read(node),
+                "key" => tls.key = reader.read(node),
+                "key_file" => tls.key_file = reader.read(node),
+                "server_name" => tls.server_name = reader.read(node),
+                "insecure_skip_verify" => tls.insecure_skip_verify = reader.read(node),
+                "min_version" => tls.min_version = reader.read(node),
+                "max_version" => tls.max_version = reader.read(node),
+                _ => return false,
+            }
+            true
+        })?;
+        Some(Self(tls))
+    }
 }
 
 /// What was typed.
@@ -274,6 +340,26 @@ mod tests {
 
     fn read(text: &str) -> Result<WebOptions, String> {
         read_web(text, Path::new("/etc/web/web.yml"))
+    }
+
+    #[test]
+    fn a_cluster_needs_both_sides_of_tls() {
+        let read = |text: &str| read_cluster_tls(text, Path::new("/etc/am/tls.yml"));
+        let server = "tls_server_config: {cert_file: a, key_file: b}\n";
+        let client = "tls_client_config: {ca_file: ca, server_name: x}\n";
+        let (server_options, client_options) = read(&format!("{server}{client}")).unwrap();
+        assert_eq!(server_options.cert, Pem::File("/etc/am/a".into()));
+        assert_eq!(client_options.ca_file, Some("/etc/am/ca".into()));
+        for (text, why) in [
+            (server, "both tls_server_config and tls_client_config are required"),
+            (client, "both tls_server_config and tls_client_config are required"),
+            ("", "both tls_server_config and tls_client_config are required"),
+            ("tls_server_config: {cert_file: a}\n", "missing one of key or key_file"),
+            ("tls_client_config: {nope: 1}\n", "nope"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `watchfire alertmanager`: routes, groups, silences and sends alerts, with the original's flags.
 
+mod cluster;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use wf_alertmanager::{Alertmanager, Mode, Options, go_duration};
 use wf_httpkit::Registry;
 use wf_httpkit::component::Group;
@@ -67,8 +69,8 @@ pub(crate) struct AlertmanagerOptions {
     /// Most GET requests at a time; 0 for one per core, at least 8
     #[arg(long = "web.get-concurrency", default_value_t = 0)]
     get_concurrency: usize,
-    /// Longest time of a request; not supported yet
-    #[arg(long = "web.timeout", default_value = "0s", value_parser = go_duration, hide = true)]
+    /// Longest time of a request; 0 for any
+    #[arg(long = "web.timeout", default_value = "0s", value_parser = go_duration)]
     web_timeout: Duration,
     /// File with TLS, users and headers of the listeners; read again when it changes
     #[arg(long = "web.config.file", default_value = "", value_parser = path_or_none)]
@@ -76,12 +78,8 @@ pub(crate) struct AlertmanagerOptions {
     /// Sockets of systemd; not supported yet
     #[arg(long = "web.systemd-socket", hide = true)]
     systemd_socket: bool,
-    /// Address for peers: not listened on yet
-    #[arg(long = "cluster.listen-address", default_value = "", hide = true)]
-    cluster_listen: String,
-    /// A peer; not supported yet
-    #[arg(long = "cluster.peer", hide = true)]
-    cluster_peers: Vec<String>,
+    #[command(flatten)]
+    cluster: cluster::ClusterFlags,
     /// Of no meaning without a garbage collector
     #[arg(long = "auto-gomemlimit.ratio", hide = true)]
     _gomemlimit_ratio: Option<f64>,
@@ -118,7 +116,8 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
         route_prefix,
         ..ServerOptions::default()
     };
-    let alertmanager = Alertmanager::new(options, registry, Arc::new(jiff::Timestamp::now))?;
+    let cluster = flags.cluster.join(&registry).await?;
+    let alertmanager = Alertmanager::new(options, registry, Arc::new(jiff::Timestamp::now), cluster)?;
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
     for address in &flags.listen {
@@ -165,16 +164,9 @@ async fn signals(
 }
 
 fn options(flags: &AlertmanagerOptions) -> Result<Options> {
-    let refused = [
-        (flags.systemd_socket, "--web.systemd-socket"),
-        (!flags.web_timeout.is_zero(), "--web.timeout"),
-        (!flags.cluster_peers.is_empty(), "--cluster.peer"),
-    ];
+    let refused = [(flags.systemd_socket, "--web.systemd-socket")];
     if let Some((_, flag)) = refused.into_iter().find(|(is_given, _)| *is_given) {
         bail!("flag {flag} has no effect yet: remove it");
-    }
-    if !flags.cluster_listen.is_empty() {
-        warn!(address = %flags.cluster_listen, "peers are not talked to yet: the address is not listened on");
     }
     let external_url = match flags.external_url.as_str() {
         "" => default_url(flags.listen.first().map_or("", String::as_str)),
@@ -200,6 +192,7 @@ fn options(flags: &AlertmanagerOptions) -> Result<Options> {
         route_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         external_url,
         get_concurrency: flags.get_concurrency,
+        web_timeout: flags.web_timeout,
         mode: mode(&flags.features).context("--enable-feature")?,
         build: build_info(),
     })

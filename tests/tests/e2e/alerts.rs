@@ -1,7 +1,7 @@
 //! Debian's Alertmanager 0.25 and ours get the same alerts; their webhooks must tell the same story. Then each takes
 //! over the other's directory.
 
-mod sink;
+pub(crate) mod sink;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,6 +4,7 @@
 mod alerts;
 mod bad_input;
 mod browser;
+mod cluster;
 mod conformance;
 mod crash;
 mod differential;

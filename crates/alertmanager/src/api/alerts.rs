@@ -1,29 +1,33 @@
 //! `/alerts` and `/alerts/groups`.
+//!
+//! Lists are written from what each alert keeps of itself as JSON; that of alerts is written while it is sent.
+//! # Reading order: this file, `posted` (what comes in), `shown` (what goes out).
+
+mod posted;
+mod shown;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json};
 use wf_model::Matcher;
 
 use super::query::{Parameters, ReceiverFilter};
-use super::{Answer, Manager, Refusal, json_body, read_json, text_at, texts_at, time_at};
-use crate::alert::{Alert, PostedAlert};
+use super::{Answer, Manager, Refusal, read_body};
+use crate::alert::Alert;
 use crate::config::AlertmanagerConfig;
 use crate::inhibit::Inhibitor;
-use crate::instant::Instant;
 use crate::labels::{alert_order, order};
 use crate::manager;
 use crate::matchers::matches_all;
 use crate::pipeline::muted_by;
 use crate::silence::Silences;
-use crate::template::data::pairs_json;
 use crate::template::{Note, route_labels};
+use shown::{AlertList, Row, ShownAlert};
 
 /// Which alerts are shown.
 struct Wanted {
@@ -60,7 +64,7 @@ impl Wanted {
 /// What keeps an alert from being told about.
 struct Status {
     silenced_by: Vec<String>,
-    inhibited_by: Option<u64>,
+    inhibited_by: Option<(usize, u64)>,
 }
 
 impl Status {
@@ -70,35 +74,6 @@ impl Status {
             inhibited_by: inhibitor.inhibited_by(&alert.labels, now),
         }
     }
-
-    fn json(&self, muted_by: &[String]) -> Json {
-        let inhibited: Vec<String> = self.inhibited_by.iter().map(|hash| format!("{hash:016x}")).collect();
-        let is_active = self.silenced_by.is_empty() && inhibited.is_empty() && muted_by.is_empty();
-        serde_json::json!({
-            "inhibitedBy": inhibited,
-            "mutedBy": muted_by,
-            "silencedBy": self.silenced_by,
-            "state": if is_active { "active" } else { "suppressed" },
-        })
-    }
-}
-
-fn alert_json(alert: &Alert, receivers: &[&str], status: Json) -> Json {
-    let mut object = Map::new();
-    let mut set = |key: &str, value: Json| drop(object.insert(key.to_owned(), value));
-    set("annotations", pairs_json(&alert.annotations));
-    set("endsAt", alert.ends_at.millis().into());
-    set("fingerprint", format!("{:016x}", alert.fingerprint).into());
-    set("receivers", receivers.iter().map(|name| serde_json::json!({"name": name})).collect());
-    set("startsAt", alert.starts_at.millis().into());
-    set("status", status);
-    set("updatedAt", Instant::local(alert.updated_at).millis().into());
-    if !alert.generator_url.is_empty() {
-        set("generatorURL", alert.generator_url.clone().into());
-    }
-    let labels = alert.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    set("labels", pairs_json(&labels));
-    Json::Object(object)
 }
 
 fn labels_of<'a>(config: &'a AlertmanagerConfig, receiver: &str) -> Option<&'a BTreeMap<String, String>> {
@@ -109,38 +84,39 @@ fn labels_of<'a>(config: &'a AlertmanagerConfig, receiver: &str) -> Option<&'a B
 pub(super) async fn list(State(alertmanager): Manager, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::of(query.as_deref());
     let now = alertmanager.now();
-    alertmanager.with_config(|config, _, _| {
+    let list = alertmanager.with_config(|config, _, _| {
         let wanted = Wanted::of(&parameters, config.mode)?;
-        let alerts = alertmanager.with_state(|state| {
+        let mut list = alertmanager.with_state(|state| {
             let manager::State { alerts, inhibitor, dispatcher, silences, .. } = state;
-            let mut found = Vec::new();
-            for alert in alerts.sorted() {
-                if !wanted.keeps(&alert, now) {
+            let mut rows = Vec::new();
+            for alert in alerts.iter().filter(|alert| wanted.keeps(alert, now)) {
+                let filed = dispatcher.filed(alert);
+                let routes = filed.groups.iter().filter_map(|group| dispatcher.route(*group));
+                let is_asked = wanted.receivers.keeps_all()
+                    || routes
+                        .map(|route| route.receiver.as_str())
+                        .any(|name| wanted.receivers.keeps(name, labels_of(config, name)));
+                if !is_asked {
                     continue;
                 }
-                let routes = &dispatcher.routes;
-                let routed = routes.matching(&alert.labels);
-                let receivers: Vec<&str> =
-                    routed.iter().filter_map(|idx| Some(routes.nodes.get(*idx)?.receiver.as_str())).collect();
-                if !receivers.iter().any(|name| wanted.receivers.keeps(name, labels_of(config, name))) {
-                    continue;
-                }
-                let status = Status::of(&alert, silences, inhibitor, now);
+                let status = Status::of(alert, silences, inhibitor, now);
                 if wanted.keeps_status(&status) {
-                    found.push(alert_json(&alert, &receivers, status.json(&[])));
+                    rows.push(Row { alert: Arc::clone(alert), filed, status });
                 }
             }
-            found
+            AlertList::new(Arc::clone(&dispatcher.routes), rows)
         });
-        Ok(json_body(&Json::Array(alerts)))
-    })
+        list.sort();
+        Ok(list)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], list.into_body()).into_response())
 }
 
 /// A group as it is shown.
 struct ShownGroup {
     labels: wf_model::Labels,
     receiver: String,
-    json: Json,
+    json: String,
 }
 
 pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQuery) -> Answer {
@@ -149,6 +125,7 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
     alertmanager.with_config(|config, intervals, templates| {
         let wanted = Wanted::of(&parameters, config.mode)?;
         let shows_muted = parameters.flag("muted");
+        let zone = jiff::tz::TimeZone::system();
         let mut shown = alertmanager.with_state(|state| {
             let manager::State { inhibitor, dispatcher, silences, .. } = state;
             let mut shown = Vec::new();
@@ -162,11 +139,16 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
                 let mut alerts: Vec<&Arc<Alert>> =
                     group.alerts.values().filter(|alert| wanted.keeps(alert, now)).collect();
                 alerts.sort_by(|a, b| alert_order(&a.labels, &b.labels));
-                let mut rows = Vec::new();
+                let mut rows = String::new();
                 for alert in alerts {
                     let status = Status::of(alert, silences, inhibitor, now);
                     if wanted.keeps_status(&status) {
-                        rows.push(alert_json(alert, &[&route.receiver], status.json(&muted)));
+                        if !rows.is_empty() {
+                            rows.push(',');
+                        }
+                        let receivers = std::iter::once(&*route.receiver_json);
+                        let shown = ShownAlert { alert, status: &status, muted_by: &muted, zone: &zone };
+                        shown.write(&mut rows, receivers);
                     }
                 }
                 if rows.is_empty() {
@@ -190,14 +172,17 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
                     now,
                     repeat_interval: route.repeat_interval,
                 };
-                let labels =
-                    group.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                let json = serde_json::json!({
-                    "alerts": rows,
-                    "labels": pairs_json(&labels),
-                    "receiver": {"name": route.receiver},
-                    "routeLabels": pairs_json(&route_labels(&route.labels, templates, &note)),
-                });
+                let mut json = format!("{{\"alerts\":[{rows}],\"labels\":");
+                crate::json::write_pairs(&mut json, group.labels.iter());
+                json.push_str(",\"receiver\":");
+                json.push_str(&route.receiver_json);
+                json.push_str(",\"routeLabels\":");
+                let route_labels = route_labels(&route.labels, templates, &note);
+                crate::json::write_pairs(
+                    &mut json,
+                    route_labels.iter().map(|(name, value)| (&**name, &**value)),
+                );
+                json.push('}');
                 shown.push(ShownGroup {
                     labels: group.labels.clone(),
                     receiver: route.receiver.clone(),
@@ -210,46 +195,18 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
             Ordering::Equal => a.receiver.cmp(&b.receiver),
             other => other,
         });
-        Ok(json_body(&Json::Array(shown.into_iter().map(|group| group.json).collect())))
+        let groups: Vec<&str> = shown.iter().map(|group| group.json.as_str()).collect();
+        let body = format!("[{}]\n", groups.join(","));
+        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
     })
 }
 
 pub(super) async fn post(State(alertmanager): Manager, request: Request) -> Answer {
-    let body = read_json(request).await?;
-    let Json::Array(items) = body else {
-        let message = "parsing body body from \"\" failed, because it is no array of alerts";
-        return Err(Refusal::coded(StatusCode::BAD_REQUEST, message));
-    };
-    let posted =
-        items.iter().enumerate().map(|(idx, item)| posted(item, idx)).collect::<Result<Vec<_>, _>>()?;
+    let bytes = read_body(request).await?;
+    let posted = posted::read(&bytes)?;
     let errors = alertmanager.post(posted);
     match errors.is_empty() {
         true => Ok(StatusCode::OK.into_response()),
         false => Err(Refusal::bad(errors.join("\n"))),
     }
-}
-
-fn posted(item: &Json, idx: usize) -> Result<PostedAlert, Refusal> {
-    let path = format!("{idx}.");
-    if item["labels"].is_null() {
-        return Err(Refusal::schema(602, format!("{path}labels in body is required")));
-    }
-    let generator_url = text_at(item, "generatorURL", &path)?;
-    // Any URI reference: the parser of whole URLs wants a base for relative ones.
-    let is_uri = !generator_url.contains(char::is_whitespace)
-        && url::Url::options()
-            .base_url(url::Url::parse("http://base.invalid/").ok().as_ref())
-            .parse(&generator_url)
-            .is_ok();
-    if !generator_url.is_empty() && !is_uri {
-        let message = format!("{path}generatorURL in body must be of type uri: {generator_url:?}");
-        return Err(Refusal::schema(601, message));
-    }
-    Ok(PostedAlert {
-        labels: texts_at(item, "labels", &path)?,
-        annotations: texts_at(item, "annotations", &path)?,
-        starts_at: time_at(item, "startsAt", &path)?,
-        ends_at: time_at(item, "endsAt", &path)?,
-        generator_url,
-    })
 }

@@ -65,6 +65,11 @@ pub(super) struct ReceiverFilter {
 }
 
 impl ReceiverFilter {
+    /// Whether every receiver is shown.
+    pub(super) fn keeps_all(&self) -> bool {
+        self.name.is_none() && self.matchers.is_empty()
+    }
+
     pub(super) fn keeps(
         &self,
         name: &str,

@@ -48,7 +48,7 @@ pub(super) async fn list(State(alertmanager): Manager, RawQuery(query): RawQuery
     let mode = alertmanager.options().mode;
     let filter = parameters.filter(mode)?;
     let now = alertmanager.now();
-    alertmanager.metrics().silence_queries.inc();
+    let started = std::time::Instant::now();
     let is_asked = |state: Life| match state {
         Life::Active => parameters.flag("active"),
         Life::Pending => parameters.flag("pending"),
@@ -59,11 +59,15 @@ pub(super) async fn list(State(alertmanager): Manager, RawQuery(query): RawQuery
         silence.matcher_sets.iter().flatten().any(|matcher| matcher == wanted)
     };
     let mut silences = alertmanager.with_state(|state| {
+        alertmanager.metrics().scanned.add(state.silences.len() as u64);
         let all = state.silences.iter();
         all.filter(|it| is_asked(it.shown_state(now)) && filter.iter().all(|wanted| has(it, wanted)))
             .cloned()
             .collect::<Vec<_>>()
     });
+    let [_, metrics] = &alertmanager.metrics().snapshots;
+    metrics.queries.inc();
+    metrics.query_seconds.observe(started.elapsed().as_secs_f64());
     silences.sort_by(|a, b| {
         let (left, right) = (a.shown_state(now), b.shown_state(now));
         left.cmp(&right).then_with(|| match left {

@@ -15,7 +15,7 @@ pub(super) async fn status(State(alertmanager): Manager) -> Answer {
     let build = &alertmanager.options().build;
     let original = alertmanager.with_config(|config, _, _| config.to_yaml());
     Ok(json_body(&serde_json::json!({
-        "cluster": {"peers": [], "status": "disabled"},
+        "cluster": cluster_json(&alertmanager),
         "config": {"original": original},
         "uptime": Instant::local(alertmanager.started_at()).millis(),
         "versionInfo": {
@@ -27,6 +27,19 @@ pub(super) async fn status(State(alertmanager): Manager) -> Answer {
             "version": ALERTMANAGER_VERSION,
         },
     })))
+}
+
+fn cluster_json(alertmanager: &crate::manager::Alertmanager) -> Json {
+    let Some(cluster) = alertmanager.cluster() else {
+        return serde_json::json!({"peers": [], "status": "disabled"});
+    };
+    let members = cluster.members();
+    let peers: Vec<Json> = members
+        .iter()
+        .map(|member| serde_json::json!({"address": member.address, "name": member.name}))
+        .collect();
+    let status = if cluster.is_settled() { "ready" } else { "settling" };
+    serde_json::json!({"name": cluster.name(), "peers": peers, "status": status})
 }
 
 pub(super) async fn receivers(State(alertmanager): Manager, RawQuery(query): RawQuery) -> Answer {

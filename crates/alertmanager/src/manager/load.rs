@@ -94,7 +94,7 @@ impl Alertmanager {
 
     fn try_reload(&self) -> Result<(), AlertmanagerError> {
         let loaded = load(&self.shared.options)?;
-        let (inhibitor, dispatcher) = parts(&loaded, &self.shared.options, self.shared.started_at)?;
+        let (inhibitor, mut dispatcher) = parts(&loaded, &self.shared.options, self.shared.started_at)?;
         let now = self.now();
         self.with_state(|state| {
             // What is being sent under the old configuration ends here.
@@ -107,6 +107,7 @@ impl Alertmanager {
                     known.entry(*fingerprint).or_insert_with(|| Arc::clone(alert));
                 }
             }
+            dispatcher.era = state.dispatcher.era + 1;
             (state.inhibitor, state.dispatcher) = (inhibitor, dispatcher);
             known.values().for_each(|alert| state.inhibitor.observe(alert));
             known.values().for_each(|alert| state.dispatcher.insert(alert, now));

@@ -23,7 +23,14 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 impl Alertmanager {
     /// Tells about a group, then notes how it went.
     pub(super) async fn flush(&self, loaded: &Arc<Loaded>, flush: Flush) {
-        let deadline = Instant::now() + flush.timeout;
+        let wait = match self.cluster() {
+            Some(cluster) => {
+                cluster.settled().await;
+                cluster.wait()
+            }
+            None => Duration::ZERO,
+        };
+        let deadline = Instant::now() + flush.timeout + wait;
         let now = self.now();
         let Some((note, suppressed)) = self.with_state(|state| {
             let State { dispatcher, inhibitor, silences, .. } = state;
@@ -47,16 +54,26 @@ impl Alertmanager {
             let count = u64::try_from(count).unwrap_or(u64::MAX);
             self.shared.metrics.suppressed.with(&[why.as_str()]).add(count);
         }
-        let succeeded = note.alerts.is_empty() || self.tell_all(loaded, note, deadline).await;
+        let succeeded = note.alerts.is_empty() || self.tell_all(loaded, note, wait, deadline).await;
         let now = self.now();
         self.with_state(|state| state.dispatcher.finish(&flush, succeeded, now));
         self.shared.wake.notify_one();
     }
 
-    async fn tell_all(&self, loaded: &Arc<Loaded>, mut note: Note, deadline: Instant) -> bool {
+    /// Lets the members of the cluster before this one go first, then tells every integration.
+    async fn tell_all(
+        &self,
+        loaded: &Arc<Loaded>,
+        mut note: Note,
+        wait: Duration,
+        deadline: Instant,
+    ) -> bool {
         note.route_labels = route_labels(&note.route_labels.clone(), &loaded.templates, &note);
         let Some(integrations) = loaded.receivers.get(&note.receiver) else { return true };
         let note = Arc::new(note);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         let mut tasks = JoinSet::new();
         for idx in 0..integrations.len() {
             let (this, loaded, note) = (self.clone(), Arc::clone(loaded), Arc::clone(&note));
@@ -82,14 +99,17 @@ impl Alertmanager {
         };
         let (firing, resolved) = (hashes(false), hashes(true));
         let sends_resolved = integration.sends_resolved;
-        let Some((reason, mut memory)) = self.with_state(|state| {
+        let asked = Instant::now();
+        let decided = self.with_state(|state| {
             let entry = state.log.get(&note.group_key, &integration.told);
             let reason = decide(entry, &firing, &resolved, note.now, note.repeat_interval, sends_resolved)?;
             let known = entry.filter(|_| reason != Reason::First).map(|entry| entry.data.clone());
             Some((reason, known.unwrap_or_default()))
-        }) else {
-            return true;
-        };
+        });
+        let [log_metrics, _] = &self.shared.metrics.snapshots;
+        log_metrics.queries.inc();
+        log_metrics.query_seconds.observe(asked.elapsed().as_secs_f64());
+        let Some((reason, mut memory)) = decided else { return true };
         let keep = |alert: &&NotedAlert| sends_resolved || !alert.is_resolved;
         let alerts: Vec<NotedAlert> = note.alerts.iter().filter(keep).cloned().collect();
         self.shared.metrics.notifications.with(&[&integration.told.kind]).inc();

@@ -49,7 +49,9 @@ pub(super) async fn write(this: &Alertmanager) -> io::Result<()> {
             metrics.maintenance.inc();
             #[expect(clippy::cast_precision_loss, reason = "sizes of files are far below 2^53")]
             metrics.bytes.set(bytes.len() as f64);
+            let started = std::time::Instant::now();
             replace(&folder, name, bytes).inspect_err(|_| metrics.maintenance_errors.inc())?;
+            metrics.snapshot_seconds.observe(started.elapsed().as_secs_f64());
         }
         Ok(())
     });

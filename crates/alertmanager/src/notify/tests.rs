@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::alert::testing::{alert, at};
+use crate::alert::testing::{alert, at, saying};
 use crate::config::AlertmanagerConfig;
 use crate::template::data::NotedAlert;
 
@@ -60,9 +60,8 @@ impl Server {
 }
 
 fn note(is_resolved: bool) -> Note {
-    let mut alert = alert(&[("alertname", "t"), ("team", "a&b")], 1_000_000_000, 1_000_000_060);
-    alert.annotations = BTreeMap::from([("s".to_owned(), "x".to_owned())]);
-    alert.generator_url = "http://p/g".to_owned();
+    let alert = alert(&[("alertname", "t"), ("team", "a&b")], 1_000_000_000, 1_000_000_060);
+    let alert = saying(&alert, &[("s", "x")], "http://p/g");
     Note {
         receiver: "r.1".to_owned(),
         group_key: "{}:{}".to_owned(),

@@ -46,6 +46,8 @@ pub(crate) struct Silences {
     covering: HashMap<u64, (u64, Arc<[String]>)>,
     retention: Duration,
     limits: Limits,
+    /// Silences that others want to hear of, encoded; recorded once somebody asked.
+    news: Option<Vec<Vec<u8>>>,
 }
 
 impl Silences {
@@ -61,6 +63,40 @@ impl Silences {
         self.silences.get(id)
     }
 
+    /// Records from now on what changes, for [`Silences::take_news`].
+    pub(crate) fn record_news(&mut self) {
+        self.news = Some(Vec::new());
+    }
+
+    /// Returns the silences that changed since the last call, encoded.
+    pub(crate) fn take_news(&mut self) -> Vec<Vec<u8>> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes over another's silences, length-prefixed: the newer one of each id stays, and what may be forgotten is
+    /// left alone. Returns those that were taken over, encoded.
+    /// # Errors
+    /// When the bytes are no silences; nothing is taken over then.
+    pub(crate) fn merge(&mut self, bytes: &[u8], now: Timestamp) -> Result<Vec<Vec<u8>>, WireError> {
+        let mut taken = Vec::new();
+        for silence in snapshot::decode_all(bytes)?.into_iter().filter(|silence| silence.expires_at > now) {
+            let known = self.silences.get(&silence.id);
+            if known.is_none_or(|known| known.updated_at < silence.updated_at) {
+                taken.push(snapshot::encode(&silence));
+                self.insert(silence);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes over a change that was made here.
+    fn change(&mut self, silence: Silence) {
+        if let Some(news) = &mut self.news {
+            news.push(snapshot::encode(&silence));
+        }
+        self.insert(silence);
+    }
+
     /// Returns all in order of ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Silence>> {
         self.silences.values()
@@ -68,6 +104,9 @@ impl Silences {
 
     /// Returns the ids of the active silences that cover an alert, sorted.
     pub(crate) fn covering(&mut self, fingerprint: u64, labels: &Labels, now: Timestamp) -> Vec<String> {
+        if self.silences.is_empty() {
+            return Vec::new();
+        }
         let known = self.covering.get(&fingerprint).filter(|(version, _)| *version == self.version);
         let ids = match known {
             Some((_, ids)) => Arc::clone(ids),
@@ -127,7 +166,7 @@ impl Silences {
             self.end(&old, now);
         }
         let id = silence.id.clone();
-        self.insert(silence);
+        self.change(silence);
         Ok(id)
     }
 
@@ -146,7 +185,7 @@ impl Silences {
         ended.ends_at = now;
         ended.updated_at = now;
         ended.expires_at = after(now, self.retention);
-        self.insert(ended);
+        self.change(ended);
     }
 
     fn insert(&mut self, silence: Silence) {

@@ -40,11 +40,11 @@ impl NotedAlert {
         let alert = &self.alert;
         object.insert("status".to_owned(), self.status().into());
         object.insert("labels".to_owned(), pairs_json(&pairs_of(&alert.labels)));
-        object.insert("annotations".to_owned(), pairs_json(&alert.annotations));
+        object.insert("annotations".to_owned(), pairs_json(&annotations_of(alert)));
         object.insert("startsAt".to_owned(), alert.starts_at.nanos().into());
         let end = self.ends_at().map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), Instant::nanos);
         object.insert("endsAt".to_owned(), end.into());
-        object.insert("generatorURL".to_owned(), alert.generator_url.clone().into());
+        object.insert("generatorURL".to_owned(), alert.generator_url.to_string().into());
         object.insert("fingerprint".to_owned(), format!("{:016x}", alert.fingerprint).into());
         Json::Object(object)
     }
@@ -57,6 +57,10 @@ pub(crate) fn pairs_json(pairs: &Pairs) -> Json {
 
 fn pairs_of(labels: &Labels) -> Pairs {
     labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn annotations_of(alert: &Alert) -> Pairs {
+    alert.annotations.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 /// One notification about a group.
@@ -108,7 +112,7 @@ pub(crate) struct Data {
 impl Data {
     pub(crate) fn new(note: &Note, templates: &Templates) -> Self {
         let labels = note.alerts.iter().map(|alert| pairs_of(&alert.alert.labels));
-        let annotations = note.alerts.iter().map(|alert| alert.alert.annotations.clone());
+        let annotations = note.alerts.iter().map(|alert| annotations_of(&alert.alert));
         Self {
             receiver: quote_meta(&note.receiver),
             status: note.status(),
@@ -221,7 +225,7 @@ impl Object for NotedAlert {
         Some(match name {
             "Status" => Value::text(self.status()),
             "Labels" => Value::object(Kv(pairs_of(&self.alert.labels))),
-            "Annotations" => Value::object(Kv(self.alert.annotations.clone())),
+            "Annotations" => Value::object(Kv(annotations_of(&self.alert))),
             "StartsAt" => Value::object(GoTime(Some(self.alert.starts_at))),
             "EndsAt" => Value::object(GoTime(self.ends_at())),
             "GeneratorURL" => Value::text(&self.alert.generator_url),

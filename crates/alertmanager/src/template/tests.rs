@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::data::NotedAlert;
 use super::*;
-use crate::alert::testing::{alert, at};
+use crate::alert::testing::{alert, at, saying};
 
 fn noted(labels: &[(&str, &str)], annotations: &[(&str, &str)], is_resolved: bool) -> NotedAlert {
-    let mut alert = alert(labels, 1_000_000_000, 1_000_000_060);
-    alert.annotations = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    alert.generator_url = "http://p/g".to_owned();
+    let alert = saying(&alert(labels, 1_000_000_000, 1_000_000_060), annotations, "http://p/g");
     NotedAlert { alert: Arc::new(alert), is_resolved }
 }
 

@@ -31,6 +31,7 @@ use parking_lot::Mutex;
 use crate::Secret;
 
 pub(super) use tls::has_allowed_name;
+pub use tls::server_config as tls_server_config;
 
 /// PEM text, or where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

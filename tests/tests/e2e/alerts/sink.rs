@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Listens until dropped.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     address: SocketAddr,
     bodies: Arc<Mutex<Vec<Value>>>,
     stopped: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("bind a sink")?;
         let address = listener.local_addr()?;
         let (bodies, stopped) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -39,11 +39,11 @@ impl Sink {
         Ok(Self { address, bodies, stopped, thread: Some(thread) })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
     }
 
-    pub(super) fn bodies(&self) -> Vec<Value> {
+    pub(crate) fn bodies(&self) -> Vec<Value> {
         self.bodies.lock().unwrap().clone()
     }
 }

@@ -59,7 +59,10 @@ fn stamp(pem: Option<&Pem>) -> Stamp {
     }
 }
 
-fn server_config(options: &TlsServerOptions, http2: bool) -> Result<ServerConfig, WebError> {
+/// Builds the configuration; reads certificate files now. For protocols other than HTTP that use the same options.
+/// # Errors
+/// When a certificate or key cannot be used.
+pub fn server_config(options: &TlsServerOptions, http2: bool) -> Result<ServerConfig, WebError> {
     let provider = Arc::new(provider(options)?);
     let mut versions = Vec::new();
     versions.extend(options.has_tls12.then_some(&rustls::version::TLS12));
