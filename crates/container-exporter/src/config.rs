@@ -64,6 +64,8 @@ pub struct Config {
     pub listen_ip: IpAddr,
     /// `-port`. Default: 8080.
     pub port: u16,
+    /// `--web.config.file`: TLS and users as with Prometheus's exporters, read by whoever serves. Default: neither.
+    pub web_config_file: PathBuf,
     /// `-prometheus_endpoint`; `/metrics/cadvisor` is served too. Default: `/metrics`.
     pub metrics_path: String,
     /// `-housekeeping_interval`: how old a page may be. Default: 5s.
@@ -95,6 +97,7 @@ impl Default for Config {
         Self {
             listen_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port: 8080,
+            web_config_file: PathBuf::new(),
             metrics_path: "/metrics".to_owned(),
             max_age: Duration::from_secs(5),
             disabled: Vec::new(),
@@ -112,9 +115,10 @@ impl Default for Config {
 
 /// Flag, what it does.
 #[rustfmt::skip]
-const FLAGS: [(&str, &str); 13] = [
+const FLAGS: [(&str, &str); 14] = [
     ("listen_ip", "Address to listen on (default: all)."),
     ("port", "Port to listen on (default: 8080)."),
+    ("web.config.file", "File with options of TLS and authentication."),
     ("prometheus_endpoint", "Path of the metrics, beside /metrics/cadvisor (default: /metrics)."),
     ("housekeeping_interval", "How old a page may be (default: 5s)."),
     ("disable_metrics", "Kinds of metrics to leave out, with commas between."),
@@ -167,6 +171,7 @@ impl Config {
             "listen_ip" if value.is_empty() => {}
             "listen_ip" => self.listen_ip = value.parse().map_err(|_| bad("an IP address"))?,
             "port" => self.port = value.parse().map_err(|_| bad("a port"))?,
+            "web.config.file" => self.web_config_file = PathBuf::from(value),
             "prometheus_endpoint" if value.starts_with('/') => self.metrics_path = value.to_owned(),
             "prometheus_endpoint" => return Err(bad("a path that starts with /")),
             "housekeeping_interval" => {

@@ -1,19 +1,17 @@
 //! Where collectors read: the roots of `/proc`, `/sys` and the host, and buffers that are reused.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
+use rustix::io::{Errno, pread};
 use rustix::path::Arg;
 
 use crate::collector::CollectError;
+use crate::kept::{self, Kept};
 use crate::parse;
-
-/// A file larger than this is not what we expect; upstream stops at 1 MiB for `/proc/stat`.
-const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// An attribute is at most a page.
 const ATTRIBUTE_BYTES_MAX: usize = 4096;
@@ -59,7 +57,9 @@ pub struct Context {
     /// Apart from `buffer`, so that it need not be cleared for each of thousands of attributes.
     attribute: Vec<u8>,
     /// `/proc/stat` of this scrape: the kernel sums all interrupts of all CPUs to make it, so it is read once.
-    stat: Option<Vec<u8>>,
+    stat: Vec<u8>,
+    has_stat: bool,
+    kept: Kept,
     scrape: Option<Scrape>,
 }
 
@@ -81,7 +81,7 @@ impl Context {
     /// Prepares for a collector of `scrape`: what was read for another one is forgotten, buffers keep their memory.
     pub fn enter(&mut self, scrape: Scrape) {
         if self.scrape != Some(scrape) {
-            self.stat = None;
+            self.has_stat = false;
         }
         self.scrape = Some(scrape);
     }
@@ -95,8 +95,9 @@ impl Context {
     /// # Errors
     /// Absent files are [`CollectError::NoData`].
     pub fn proc(&mut self, name: &str) -> Result<&[u8], CollectError> {
-        let path = self.paths.proc.join(name);
-        self.file(&path)
+        let read = self.kept.read(&self.paths.proc, name, &mut self.buffer);
+        read.map_err(|source| CollectError::from_io(&self.paths.proc.join(name), source))?;
+        Ok(&self.buffer)
     }
 
     /// Reads `<sysfs>/<name>`.
@@ -111,7 +112,8 @@ impl Context {
     /// # Errors
     /// Absent files are [`CollectError::NoData`].
     pub fn file(&mut self, path: &Path) -> Result<&[u8], CollectError> {
-        read_into(path, &mut self.buffer).map_err(|source| CollectError::from_io(path, source))?;
+        let read = File::open(path).and_then(|file| kept::read_whole(&file, &mut self.buffer));
+        read.map_err(|source| CollectError::from_io(path, source))?;
         Ok(&self.buffer)
     }
 
@@ -119,13 +121,12 @@ impl Context {
     /// # Errors
     /// When it cannot be read.
     pub fn stat(&mut self) -> Result<&[u8], CollectError> {
-        if self.stat.is_none() {
-            let path = self.paths.proc.join("stat");
-            let mut stat = Vec::with_capacity(self.buffer.capacity());
-            read_into(&path, &mut stat).map_err(|source| CollectError::from_io(&path, source))?;
-            self.stat = Some(stat);
+        if !self.has_stat {
+            let read = self.kept.read(&self.paths.proc, "stat", &mut self.stat);
+            read.map_err(|source| CollectError::from_io(&self.paths.proc.join("stat"), source))?;
+            self.has_stat = true;
         }
-        Ok(self.stat.as_deref().unwrap_or_default())
+        Ok(&self.stat)
     }
 
     /// Reads a short file and trims it; none when it cannot be read. For attributes that may be absent.
@@ -148,6 +149,24 @@ impl Context {
         self.attribute(path).and_then(parse::number)
     }
 
+    /// Reads the attribute `name` of `dir` from `file`, which is opened here first and stays with the caller.
+    /// # Errors
+    /// When it cannot be read: many a driver refuses what it does not know.
+    pub(crate) fn kept_attribute(
+        &mut self,
+        dir: &AttributeDir,
+        name: &str,
+        file: &mut Option<OwnedFd>,
+    ) -> Result<&[u8], Errno> {
+        self.attribute.resize(ATTRIBUTE_BYTES_MAX, 0);
+        let file = match file {
+            Some(file) => file,
+            None => file.insert(openat(&dir.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?),
+        };
+        let n_bytes = pread(&*file, self.attribute.as_mut_slice(), 0)?;
+        Ok(self.attribute.get(..n_bytes).unwrap_or_default().trim_ascii())
+    }
+
     fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {
         let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         self.attribute.resize(ATTRIBUTE_BYTES_MAX, 0);
@@ -167,12 +186,11 @@ impl AttributeDir {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(CWD, path, flags, Mode::empty()).ok().map(Self)
     }
-}
 
-fn read_into(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.clear();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(buffer)?;
-    Ok(())
+    /// Returns the number of the directory itself; a new one of the same name has another. None when it is gone.
+    pub(crate) fn number(&self) -> Option<u64> {
+        fstat(&self.0).ok().map(|stat| stat.st_ino)
+    }
 }
 
 /// Lists the names in `dir` that start with `prefix`, sorted; none when there is no such directory.

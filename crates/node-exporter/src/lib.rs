@@ -20,6 +20,7 @@ pub mod config;
 pub mod context;
 pub mod exporter;
 pub mod filter;
+mod kept;
 pub mod netlink;
 pub mod parse;
 pub mod relay;

@@ -6,16 +6,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
 use wf_container_exporter::{Config as ContainerConfig, ContainerExporter};
-use wf_httpkit::component::Group;
-use wf_httpkit::server::{Listener, ServerOptions, serve};
-use wf_node_exporter::{Command, Config as HostConfig, NodeExporter};
+use wf_node_exporter::{Config as HostConfig, NodeExporter};
 
+use crate::exporters::{self, Asked};
 use crate::logging::LogOptions;
-use crate::server::{STOP_WITHIN, announce, build_info, prepare, runtime, signals, web_policy};
+use crate::server::build_info;
 
 /// Options of `agent`.
 #[derive(Debug, clap::Args)]
@@ -34,57 +30,23 @@ pub(crate) struct AgentOptions {
 }
 
 pub(crate) fn main(options: &AgentOptions) -> ExitCode {
-    let host = match HostConfig::from_flags(&options.host_flags) {
-        Ok(Command::Run(config)) => *config,
-        Ok(Command::Help(text)) => {
-            crate::say(&text);
-            return ExitCode::SUCCESS;
-        }
-        Ok(Command::Version) => {
-            crate::say(&crate::cli::version("watchfire"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            crate::complain(&error.to_string());
-            return ExitCode::from(2);
-        }
+    let asked = HostConfig::from_flags(&options.host_flags).map(Asked::from);
+    let host = match Asked::or_end(asked, "watchfire") {
+        Ok(host) => host,
+        Err(code) => return code,
     };
-    crate::logging::start(options.log);
-    match run(options, host) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::fail(&error),
-    }
-}
-
-fn run(options: &AgentOptions, host: HostConfig) -> Result<()> {
-    prepare();
-    runtime()?.block_on(serve_forever(options, host))
-}
-
-async fn serve_forever(options: &AgentOptions, host: HostConfig) -> Result<()> {
-    let stop = CancellationToken::new();
-    let mut group = Group::new(stop.clone());
-    let web = web_policy(&host.web_config_file)?;
-    let http = || ServerOptions { web: web.clone(), ..ServerOptions::default() };
-    let containers = ContainerExporter::new(container_config(&host));
-    let exporter = NodeExporter::with_build_info(host, &build_info())?;
-    let listener = Listener::bind_with_flag(&options.listen, "--listen").await?;
-    announce(&listener, web.as_deref());
-    let router = exporter.router().merge(containers.kubelet_router());
-    let http_options = http();
-    group.spawn("agent http", |stop| serve(listener, router, stop, http_options));
-    if !options.containers_listen.is_empty() {
-        let listener = Listener::bind_with_flag(&options.containers_listen, "--containers-listen").await?;
-        announce(&listener, web.as_deref());
-        let router = containers.router();
-        let http_options = http();
-        group.spawn("containers http", |stop| serve(listener, router, stop, http_options));
-    }
-    crate::exporter::spawn_exporter(&mut group, exporter);
-    group.spawn("signals", |ended| signals(stop, ended, None));
-    group.wait(STOP_WITHIN).await?;
-    info!("see you next time");
-    Ok(())
+    let web_config_file = host.web_config_file.clone();
+    exporters::run(options.log, &web_config_file, async |parts| {
+        let containers = ContainerExporter::new(container_config(&host));
+        let exporter = NodeExporter::with_build_info(host, &build_info())?;
+        let router = exporter.router().merge(containers.kubelet_router());
+        parts.serve(&options.listen, "--listen", router).await?;
+        if !options.containers_listen.is_empty() {
+            parts.serve(&options.containers_listen, "--containers-listen", containers.router()).await?;
+        }
+        crate::exporter::spawn_exporter(&mut parts.group, exporter);
+        Ok(())
+    })
 }
 
 /// The same trees as the host exporter's: in a pod they are mounts of the host's.
@@ -106,6 +68,7 @@ fn container_config(host: &HostConfig) -> ContainerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wf_node_exporter::Command;
 
     #[test]
     fn containers_are_looked_for_where_the_host_is_mounted() {

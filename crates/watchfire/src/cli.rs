@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::agent::AgentOptions;
 use crate::alertmanager::AlertmanagerOptions;
-use crate::exporter::ExporterOptions;
+use crate::exporters::ExporterOptions;
 use crate::logging::LogOptions;
 use crate::server::ServerOptions;
 use crate::tool::alerts::AlertsCommand;

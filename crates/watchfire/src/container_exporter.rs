@@ -3,55 +3,20 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
-use wf_container_exporter::{Command, Config, ContainerExporter};
-use wf_httpkit::component::Group;
-use wf_httpkit::server::{Listener, ServerOptions, serve};
+use wf_container_exporter::{Config, ContainerExporter};
 
-use crate::exporter::ExporterOptions;
-use crate::logging::{LogFormat, LogLevel, LogOptions};
-use crate::server::{STOP_WITHIN, announce, prepare, runtime, signals};
+use crate::exporters::{self, Asked, ExporterOptions};
+use crate::logging::LogOptions;
 
 pub(crate) fn main(options: &ExporterOptions) -> ExitCode {
-    let config = match Config::from_flags(&options.flags) {
-        Ok(Command::Run(config)) => *config,
-        Ok(Command::Help(text)) => {
-            crate::say(&text);
-            return ExitCode::SUCCESS;
-        }
-        Ok(Command::Version) => {
-            crate::say(&crate::cli::version("cadvisor"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            crate::complain(&error.to_string());
-            return ExitCode::from(2);
-        }
+    let asked = Config::from_flags(&options.flags).map(Asked::from);
+    let config = match Asked::or_end(asked, "cadvisor") {
+        Ok(config) => config,
+        Err(code) => return code,
     };
-    crate::logging::start(LogOptions { level: LogLevel::default(), format: LogFormat::default() });
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::fail(&error),
-    }
-}
-
-fn run(config: Config) -> Result<()> {
-    prepare();
-    runtime()?.block_on(serve_forever(config))
-}
-
-async fn serve_forever(config: Config) -> Result<()> {
-    let stop = CancellationToken::new();
-    let mut group = Group::new(stop.clone());
-    let address = SocketAddr::new(config.listen_ip, config.port).to_string();
-    let listener = Listener::bind(&address).await?;
-    announce(&listener, None);
-    let router = ContainerExporter::new(config).router();
-    group.spawn("container exporter http", |stop| serve(listener, router, stop, ServerOptions::default()));
-    group.spawn("signals", |ended| signals(stop, ended, None));
-    group.wait(STOP_WITHIN).await?;
-    info!("see you next time");
-    Ok(())
+    let web_config_file = config.web_config_file.clone();
+    exporters::run(LogOptions::default(), &web_config_file, async |parts| {
+        let address = SocketAddr::new(config.listen_ip, config.port).to_string();
+        parts.serve(&address, "--port", ContainerExporter::new(config).router()).await
+    })
 }

@@ -39,7 +39,7 @@ pub(crate) enum LogLevel {
 }
 
 /// How a command logs.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct LogOptions {
     /// Only log messages of this severity or above
     #[arg(long = "log.level", value_enum, default_value_t)]

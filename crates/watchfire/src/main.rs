@@ -1,6 +1,6 @@
 //! One binary, many roles: the component is chosen by the first argument or by the name the program is called by.
 //!
-//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporter`, `container_exporter`,
+//! # Reading order: this file, `cli`, then a module per role (`up`, `server`, `alertmanager`, `exporters`, `exporter`, `container_exporter`,
 //! `agent`, `tool`).
 //! # Not here: any logic of a component. This crate parses flags and wires parts.
 
@@ -9,6 +9,8 @@ mod alertmanager;
 mod cli;
 mod container_exporter;
 mod exporter;
+mod exporters;
+mod footprint;
 mod limits;
 mod logging;
 mod memory;
@@ -40,6 +42,12 @@ fn main() -> ExitCode {
         complain(&format!("flag {flag} has no effect yet: remove it"));
         return ExitCode::from(2);
     }
+    // Before the command line of all roles is built, which costs more memory than an exporter needs.
+    match arguments.get(1).and_then(|role| role.to_str()) {
+        Some("node-exporter") => return exporter::main(&flags_of(&arguments)),
+        Some("container-exporter") => return container_exporter::main(&flags_of(&arguments)),
+        _ => {}
+    }
     match cli::parse(arguments) {
         cli::Command::Up(options) => up::main(&options),
         cli::Command::Server(options) => server::main(&options),
@@ -50,6 +58,12 @@ fn main() -> ExitCode {
         cli::Command::Top(options) => top::main(&options),
         cli::Command::Tool(options) => tool::main(&options),
     }
+}
+
+/// What follows the role. What is not UTF-8 is shown as well as it can be: no flag contains it.
+fn flags_of(arguments: &[OsString]) -> exporters::ExporterOptions {
+    let flags = arguments.iter().skip(2).map(|flag| flag.to_string_lossy().into_owned());
+    exporters::ExporterOptions { flags: flags.collect() }
 }
 
 /// Prints a line for whoever called; a closed pipe is theirs to know.

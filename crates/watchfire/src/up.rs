@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use wf_config::{GlobalConfig, ScrapeConfig, StaticGroup};
+use wf_container_exporter::{Config as ContainerConfig, ContainerExporter};
 use wf_httpkit::component::Group;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions as HttpOptions, serve};
 use wf_server::{Config, ConfigSource, Server};
@@ -45,7 +46,7 @@ async fn watch(options: &UpOptions) -> Result<()> {
     let url = format!("http://{web_address}");
     let config = config(options, &url, web_address, exporter_address);
     let server = Server::new(config, registry.clone(), system_clock())?;
-    crate::exporter::spawn(&mut group, exporter)?;
+    crate::exporter::spawn(&mut group, exporter, containers())?;
 
     announce(&web, None);
     let http = HttpOptions {
@@ -65,6 +66,12 @@ async fn watch(options: &UpOptions) -> Result<()> {
     group.wait(STOP_WITHIN).await.context("watch this machine")?;
     info!("stopped, everything is flushed");
     Ok(())
+}
+
+/// Containers' metrics. Groups that are no containers, of which a machine with systemd has hundreds, are left out.
+fn containers() -> axum::Router {
+    let config = ContainerConfig { containers_only: true, ..ContainerConfig::default() };
+    ContainerExporter::new(config).kubelet_router()
 }
 
 /// Address under which this machine reaches a listener, which may listen on all of its addresses.
@@ -112,7 +119,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What is scraped when nobody says otherwise: this machine, and ourselves.
+/// What is scraped when nobody says otherwise: this machine, its containers, and ourselves.
 fn default_config(web: SocketAddr, exporter: SocketAddr) -> wf_config::Config {
     let global = GlobalConfig {
         scrape_interval: SCRAPE_INTERVAL,
@@ -124,7 +131,9 @@ fn default_config(web: SocketAddr, exporter: SocketAddr) -> wf_config::Config {
         static_groups: vec![StaticGroup { targets: vec![address.to_string()], ..StaticGroup::default() }],
         ..ScrapeConfig::new(name, &global)
     };
-    let scrape_configs = vec![job("node", exporter), job("watchfire", web)];
+    let containers =
+        ScrapeConfig { metrics_path: "/metrics/cadvisor".to_owned(), ..job("containers", exporter) };
+    let scrape_configs = vec![job("node", exporter), containers, job("watchfire", web)];
     wf_config::Config { scrape_configs, global, ..wf_config::Config::default() }
 }
 
