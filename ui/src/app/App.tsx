@@ -17,6 +17,11 @@ const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   alerts: lazy(() => import("../features/rules/AlertsPage").then((module) => module.AlertsPage)),
   rules: lazy(() => import("../features/rules/RulesPage").then((module) => module.RulesPage)),
   targets: lazy(() => import("../features/targets/TargetsPage").then((module) => module.TargetsPage)),
+  discovery: lazy(() => import("../features/status/DiscoveryPage").then((module) => module.DiscoveryPage)),
+  storage: lazy(() => import("../features/status/StoragePage").then((module) => module.StoragePage)),
+  status: lazy(() => import("../features/status/StatusPage").then((module) => module.StatusPage)),
+  flags: lazy(() => import("../features/status/FlagsPage").then((module) => module.FlagsPage)),
+  config: lazy(() => import("../features/status/ConfigPage").then((module) => module.ConfigPage)),
 };
 
 class Fence extends Component<{ readonly children: ComponentChildren }, { readonly broken: boolean }> {

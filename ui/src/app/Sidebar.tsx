@@ -8,14 +8,42 @@ import { t, type PlainKey } from "../i18n";
 import { href, page, type PageName } from "./router";
 import { locale, theme } from "./settings";
 
-const PAGES: readonly { readonly name: Exclude<PageName, "missing">; readonly label: PlainKey; readonly icon: IconName }[] = [
+interface Entry {
+  readonly name: Exclude<PageName, "missing">;
+  readonly label: PlainKey;
+  readonly icon: IconName;
+}
+
+const PAGES: readonly Entry[] = [
   { name: "host", label: "nav.host", icon: "host" },
   { name: "query", label: "nav.query", icon: "query" },
   { name: "explore", label: "nav.explore", icon: "metrics" },
   { name: "alerts", label: "nav.alerts", icon: "bell" },
   { name: "rules", label: "nav.rules", icon: "rules" },
-  { name: "targets", label: "nav.targets", icon: "targets" },
 ];
+const SERVER_PAGES: readonly Entry[] = [
+  { name: "targets", label: "nav.targets", icon: "targets" },
+  { name: "discovery", label: "nav.discovery", icon: "discovery" },
+  { name: "storage", label: "nav.storage", icon: "storage" },
+  { name: "status", label: "nav.status", icon: "status" },
+  { name: "flags", label: "nav.flags", icon: "flags" },
+  { name: "config", label: "nav.config", icon: "config" },
+];
+
+function Links({ entries }: { readonly entries: readonly Entry[] }) {
+  return (
+    <ul>
+      {entries.map(({ name, label, icon }) => (
+        <li key={name}>
+          <a class="nav-link" href={href(name)} {...(page.value === name ? { "aria-current": "page" as const } : {})}>
+            <Icon name={icon} />
+            <span>{t(label)}</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 const THEMES = ["system", "light", "dark"] as const;
 const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
@@ -30,16 +58,9 @@ export function Sidebar() {
         <span>{t("app.name")}</span>
       </a>
       <nav aria-label={t("app.nav")}>
-        <ul>
-          {PAGES.map(({ name, label, icon }) => (
-            <li key={name}>
-              <a class="nav-link" href={href(name)} {...(page.value === name ? { "aria-current": "page" as const } : {})}>
-                <Icon name={icon} />
-                <span>{t(label)}</span>
-              </a>
-            </li>
-          ))}
-        </ul>
+        <Links entries={PAGES} />
+        <h2 class="nav-group">{t("nav.group.server")}</h2>
+        <Links entries={SERVER_PAGES} />
       </nav>
       <div class="sidebar-foot">
         <Select

@@ -1,9 +1,11 @@
 // English texts; its keys are the catalogue's keys. `{name}` is filled in.
 import { query } from "./en/query";
+import { status } from "./en/status";
 import { rules } from "./en/rules";
 
 export const en = {
   ...query,
+  ...status,
   ...rules,
   "app.name": "Watchfire",
   "app.skip": "Skip to content",

@@ -1,10 +1,12 @@
 // Korean texts; the type makes a missing or unknown key a compile error.
 import type { Catalogue } from "./index";
 import { query } from "./ko/query";
+import { status } from "./ko/status";
 import { rules } from "./ko/rules";
 
 export const ko: Catalogue = {
   ...query,
+  ...status,
   ...rules,
   "app.name": "Watchfire",
   "app.skip": "본문으로 건너뛰기",
