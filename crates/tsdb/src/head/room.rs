@@ -64,9 +64,8 @@ impl Head {
         Ok(())
     }
 
-    /// Returns whether stale series should go to a block early, to make room.
-    pub(crate) fn is_stale_cut_due(&self) -> bool {
-        let n_series = self.index.read().n_series() as u64;
+    /// Returns whether stale series should go to a block early, to make room, when there are `n_series` in all.
+    pub(crate) fn is_stale_cut_due(&self, n_series: u64) -> bool {
         let memory_bytes = self.memory(n_series).total_bytes();
         let n_stale = self.counters.n_stale_series.get();
         is_stale_cut_due(memory_bytes, self.options.memory_bytes_max, n_stale, n_series)

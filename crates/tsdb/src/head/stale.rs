@@ -34,7 +34,8 @@ impl Head {
     pub(crate) fn wants_stale_cut(&self) -> bool {
         let (n_stale, n_series) = (self.counters.n_stale_series.get(), self.counters.n_series_walked.get());
         let limit = self.options.stale_share_max.filter(|limit| *limit > 0.0);
-        limit.is_some_and(|limit| n_stale as f64 > limit * n_series as f64) || self.is_stale_cut_due()
+        limit.is_some_and(|limit| n_stale as f64 > limit * n_series as f64)
+            || self.is_stale_cut_due(self.index.read().n_series() as u64)
     }
 
     /// Closes the chunks of all stale series and writes them to their files.

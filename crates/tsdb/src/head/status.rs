@@ -10,8 +10,17 @@ impl Head {
     pub(crate) fn stats(&self) -> TsdbStats {
         let counters = &self.counters;
         let wal = self.log().stats();
-        let index = self.index.read();
-        let n_series = index.n_series() as u64;
+        // Released before anything else is asked: who reads the index twice waits for a writer that waits for them.
+        let (n_series, n_symbols, symbols_bytes, n_label_pairs) = {
+            let index = self.index.read();
+            let symbols = &index.symbols;
+            (
+                index.n_series() as u64,
+                symbols.len() as u64,
+                symbols.bytes() as u64,
+                index.postings.n_pairs() as u64,
+            )
+        };
         let chunks_created = self.chunks_created();
         let chunks_removed = counters.chunks_removed.get();
         TsdbStats {
@@ -39,13 +48,13 @@ impl Head {
             append_errors: counters.append_errors.get(),
             n_deleted_intervals: self.n_deleted_intervals() as u64,
             batches_in_flight: self.visibility.n_waiting() as u64,
-            n_symbols: index.symbols.len() as u64,
-            symbols_bytes: index.symbols.bytes() as u64,
-            n_label_pairs: index.postings.n_pairs() as u64,
+            n_symbols,
+            symbols_bytes,
+            n_label_pairs,
             memory_bytes: self.memory(n_series).total_bytes(),
             memory: self.memory(n_series),
             memory_bytes_max: self.options.memory_bytes_max,
-            is_stale_cut_due: self.is_stale_cut_due(),
+            is_stale_cut_due: self.is_stale_cut_due(n_series),
             wal_bytes: wal.bytes,
             wal_segment: wal.segment,
             wal_fsyncs: wal.fsyncs,

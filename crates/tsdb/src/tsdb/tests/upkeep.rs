@@ -152,3 +152,23 @@ fn references_that_nobody_gave_out_do_not_spoil_the_next_ones() {
     let refs = [1, 2, 3].map(|n| tsdb.resolve(&labels(n)).unwrap().get());
     assert_eq!(refs, [8, 7, 9]);
 }
+
+#[test]
+fn figures_can_be_asked_for_while_series_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..5_000 {
+                tsdb.resolve(&labels(n)).unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        // Locking twice what a writer waits for would never end.
+        while !is_over.load(Ordering::Relaxed) {
+            assert!(!tsdb.stats().is_stale_cut_due);
+        }
+    });
+    assert_eq!(tsdb.stats().n_series, 5_000);
+}
