@@ -32,6 +32,8 @@ pub mod yaml;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use wf_httpkit::client::ClientOptions;
+
 pub use alerting::{AlertingConfig, AlertmanagerConfig};
 pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
 pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
@@ -202,11 +204,12 @@ impl Config {
         for job in &self.scrape_configs {
             let place = format!("job {:?}", job.job_name);
             warn_of_discovery(&place, &job.sources, &mut warnings);
-            warnings.extend(job.client.warnings().iter().map(|warning| format!("{place}: {warning}")));
+            warn_of_client(&place, &job.client, &mut warnings);
         }
         for (idx, group) in self.alerting.alertmanagers.iter().enumerate() {
             let place = format!("alerting.alertmanagers[{idx}]");
             warn_of_discovery(&place, &group.sources, &mut warnings);
+            warn_of_client(&place, &group.client, &mut warnings);
             if group.sigv4.is_some() {
                 warnings.push(format!("{place}: sigv4 is not available yet: requests go unsigned"));
             }
@@ -229,6 +232,13 @@ fn warn_of_discovery(place: &str, sources: &[SdConfig], warnings: &mut Vec<Strin
         let key = source.mechanism.key;
         warnings.push(format!("{place}: {key} is not available yet: it finds no targets"));
     }
+    for source in sources.iter().filter(|source| source.mechanism.is_available) {
+        warn_of_client(&format!("{place}: {}", source.mechanism.key), &source.section.client, warnings);
+    }
+}
+
+fn warn_of_client(place: &str, client: &ClientOptions, warnings: &mut Vec<String>) {
+    warnings.extend(client.warnings().iter().map(|warning| format!("{place}: {warning}")));
 }
 
 #[cfg(test)]

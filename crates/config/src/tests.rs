@@ -217,6 +217,25 @@ fn what_is_not_available_yet_loads_and_says_so() {
 }
 
 #[test]
+fn versions_of_tls_that_are_not_spoken_load_and_are_named() {
+    let tls = "tls_config: {max_version: TLS11}";
+    let text = format!(
+        "alerting: {{alertmanagers: [{{{tls}}}]}}\nscrape_configs:\n- job_name: a\n  {tls}\n  http_sd_configs: [{{url: 'http://h/', {tls}}}]\n  oauth2: {{client_id: i, client_secret: s, token_url: 'http://h/', tls_config: {{min_version: TLS10}}}}\n"
+    );
+    let warnings = load(&text, Path::new("p.yml")).unwrap().warnings();
+    let places: Vec<&str> = warnings.iter().filter_map(|text| text.split(": TLS 1.0").next()).collect();
+    assert_eq!(
+        places,
+        [
+            "job \"a\": http_sd_configs: tls_config.max_version",
+            "job \"a\": tls_config.max_version",
+            "job \"a\": oauth2.tls_config.min_version",
+            "alerting.alertmanagers[0]: tls_config.max_version",
+        ]
+    );
+}
+
+#[test]
 fn secrets_name_variables_and_files_when_asked() {
     let folder = std::env::temp_dir().join(format!("wf-config-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -6,9 +6,12 @@ mod ask;
 mod resolv_conf;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::{RData, Record, RecordType};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use wf_config::section::Section;
 use wf_model::Labels;
 
@@ -18,6 +21,9 @@ use resolv_conf::ResolvConf;
 
 /// Names another file in place of `/etc/resolv.conf`; there, a server may have a port: `[127.0.0.1]:5353`.
 const RESOLV_CONF_VARIABLE: &str = "WATCHFIRE_RESOLV_CONF";
+
+/// Names asked for at a time: one whose server is dead shall not hold up all others.
+const QUESTIONS_MAX: usize = 16;
 
 /// Names to ask for.
 #[derive(Debug)]
@@ -49,18 +55,12 @@ pub(crate) fn source(section: &Section) -> Dns {
 
 impl Source for Dns {
     fn run(self: Box<Self>, updates: Updates) -> Running {
+        let dns: Arc<Self> = self.into();
         Box::pin(async move {
             loop {
                 let started = Instant::now();
-                let mut problems = Vec::new();
-                // A name that cannot be asked for keeps its targets; the others do not wait for it to be mended.
-                for name in &self.names {
-                    match self.find(name).await {
-                        Ok(group) => updates.set(group),
-                        Err(error) => problems.push(format!("{name}: {error}")),
-                    }
-                }
-                if problems.len() < self.names.len() {
+                let problems = dns.find_all(&updates).await;
+                if problems.len() < dns.names.len() {
                     updates.complete();
                 }
                 updates.metrics.observe_refresh("dns", &updates.config, started.elapsed());
@@ -69,13 +69,45 @@ impl Source for Dns {
                 } else {
                     updates.failed(&problems.join("; "));
                 }
-                tokio::time::sleep(self.interval.max(Duration::from_secs(1))).await;
+                tokio::time::sleep(dns.interval.max(Duration::from_secs(1))).await;
             }
         })
     }
 }
 
 impl Dns {
+    /// Asks for all names and returns what went wrong. A name that cannot be asked for keeps its targets; the others do not
+    /// wait for it to be mended.
+    async fn find_all(self: &Arc<Self>, updates: &Updates) -> Vec<String> {
+        let room = Arc::new(Semaphore::new(QUESTIONS_MAX));
+        // Dropping it ends all questions.
+        let mut questions = JoinSet::new();
+        for name in self.names.clone() {
+            let (dns, updates, room) = (Arc::clone(self), updates.clone(), Arc::clone(&room));
+            questions.spawn(async move {
+                // The semaphore is never closed.
+                let _permit = room.acquire().await.ok();
+                match dns.find(&name).await {
+                    Ok(group) => {
+                        updates.set(group);
+                        None
+                    }
+                    Err(error) => Some(format!("{name}: {error}")),
+                }
+            });
+        }
+        let mut problems = Vec::new();
+        while let Some(answered) = questions.join_next().await {
+            match answered {
+                Ok(problem) => problems.extend(problem),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        // As they come they would be told anew each time.
+        problems.sort();
+        problems
+    }
+
     async fn find(&self, name: &str) -> Result<TargetGroup, SdError> {
         // It may have changed since the last time: laptops move, containers are re-attached.
         let conf = ResolvConf::read(&self.resolv_conf).await?;

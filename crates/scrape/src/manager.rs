@@ -167,6 +167,18 @@ struct Pool {
     n_dropped: usize,
 }
 
+impl Pool {
+    /// Returns the settings for a target: those of the job, unless its labels decide over its histograms.
+    fn settings_of(&self, target: &Target, old: Option<&LoopHandle>) -> Arc<JobSettings> {
+        match old.map(|handle| &handle.plan.settings) {
+            _ if target.histograms == self.settings.histograms => Arc::clone(&self.settings),
+            // They did so before.
+            Some(own) if own.is_variant_of(&self.settings, target.histograms) => Arc::clone(own),
+            _ => Arc::new(JobSettings { histograms: target.histograms, ..(*self.settings).clone() }),
+        }
+    }
+}
+
 struct LoopHandle {
     plan: Arc<Plan>,
     directive: watch::Sender<Directive>,
@@ -362,15 +374,19 @@ impl ScrapeManager {
             if let Some(handle) = &old {
                 target.state = Arc::clone(&handle.plan.target.state);
             }
-            let settings = match old.as_ref().map(|handle| &handle.plan.settings) {
-                _ if target.histograms == pool.settings.histograms => Arc::clone(&pool.settings),
-                // The target's labels decide over its histograms, as they did before.
-                Some(own) if own.is_variant_of(&pool.settings, target.histograms) => Arc::clone(own),
-                _ => Arc::new(JobSettings { histograms: target.histograms, ..(*pool.settings).clone() }),
-            };
+            let settings = pool.settings_of(&target, old.as_ref());
+            let schedule = Schedule::new(target.interval, target.hash() ^ seed);
+            let is_forced = forced_error.is_some();
+            // Most targets of most updates are as they were: they cost no more than this.
+            if let Some(handle) = &old
+                && handle.is_planned(&target, &settings, &pool.fetch, schedule, is_forced)
+            {
+                pool.loops.extend(old.map(|handle| (key, handle)));
+                continue;
+            }
             let plan = Arc::new(Plan {
                 job: Arc::clone(&job_name),
-                schedule: Schedule::new(target.interval, target.hash() ^ seed),
+                schedule,
                 headers: protocol::request_headers(&settings, target.timeout),
                 target: Arc::new(target),
                 settings,
@@ -442,17 +458,25 @@ fn use_log(pools: &BTreeMap<String, Pool>, job: &JobConfig, logs: &BTreeMap<Path
 }
 
 impl LoopHandle {
-    /// Hands the loop a plan, unless nothing has changed.
+    /// Returns whether the loop scrapes `target` already as a plan of these parts would say.
+    fn is_planned(
+        &self,
+        target: &Target,
+        settings: &Arc<JobSettings>,
+        fetch: &Arc<dyn Fetch>,
+        schedule: Schedule,
+        is_forced: bool,
+    ) -> bool {
+        let plan = &self.plan;
+        Arc::ptr_eq(&plan.settings, settings)
+            && Arc::ptr_eq(&plan.fetch, fetch)
+            && plan.schedule == schedule
+            && plan.target.discovered == target.discovered
+            && plan.forced_error.is_some() == is_forced
+    }
+
+    /// Hands the loop a plan.
     fn replan(self, plan: Arc<Plan>) -> Self {
-        let old = &self.plan;
-        let is_same = Arc::ptr_eq(&old.settings, &plan.settings)
-            && Arc::ptr_eq(&old.fetch, &plan.fetch)
-            && old.schedule == plan.schedule
-            && old.target.discovered == plan.target.discovered
-            && old.forced_error.is_some() == plan.forced_error.is_some();
-        if is_same {
-            return self;
-        }
         self.directive.send_replace(Directive::Scrape(Arc::clone(&plan)));
         Self { plan, ..self }
     }

@@ -136,14 +136,14 @@ mod tests {
                 for place in 0..24 {
                     let mut text = [filler; 24];
                     text[place] = byte;
-                    (0..=24).for_each(|len| assert_equal(&text[..len]));
+                    [place, place + 1, 24].iter().for_each(|len| assert_equal(&text[..*len]));
                 }
             }
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Whatever the bytes are: words and single bytes find the same ends.
         #[test]
