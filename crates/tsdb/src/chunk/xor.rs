@@ -55,6 +55,7 @@ impl XorState {
     /// count in its header. The caller keeps `t` ascending and stops at [`SAMPLES_MAX`].
     /// # Complexity
     /// Constant; grows `bytes` by at most [`SAMPLE_BYTES_MAX`].
+    #[inline]
     pub fn append(&mut self, bytes: &mut Vec<u8>, t: i64, v: f64) {
         debug_assert!(self.n < SAMPLES_MAX, "a full chunk is cut, not appended to");
         match self.n {
