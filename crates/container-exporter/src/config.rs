@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::runtime::KubeletOptions;
+
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -78,6 +80,8 @@ pub struct Config {
     pub cri_sockets: Vec<PathBuf>,
     /// `-docker`. Asked where no CRI socket exists.
     pub docker_socket: PathBuf,
+    /// `--kubelet.*`. Asked where neither a CRI socket nor Docker's exists.
+    pub kubelet: KubeletOptions,
     /// `--path.cgroupfs`. Default: `/sys/fs/cgroup`.
     pub cgroups: PathBuf,
     /// `--path.procfs`. Default: `/proc`.
@@ -104,6 +108,7 @@ impl Default for Config {
             containers_only: false,
             cri_sockets: sockets.map(PathBuf::from).to_vec(),
             docker_socket: PathBuf::from("/run/docker.sock"),
+            kubelet: KubeletOptions::default(),
             cgroups: PathBuf::from("/sys/fs/cgroup"),
             proc: PathBuf::from("/proc"),
             sys: PathBuf::from("/sys"),
@@ -115,7 +120,7 @@ impl Default for Config {
 
 /// Flag, what it does.
 #[rustfmt::skip]
-const FLAGS: [(&str, &str); 14] = [
+const FLAGS: [(&str, &str); 18] = [
     ("listen_ip", "Address to listen on (default: all)."),
     ("port", "Port to listen on (default: 8080)."),
     ("web.config.file", "File with options of TLS and authentication."),
@@ -126,6 +131,10 @@ const FLAGS: [(&str, &str); 14] = [
     ("docker_only", "Leave out groups that are no containers; takes =true or =false."),
     ("containerd", "Socket of a runtime that speaks CRI (default: containerd's or CRI-O's)."),
     ("docker", "Socket of Docker (default: /run/docker.sock)."),
+    ("kubelet.url", "Where the kubelet lists its pods, asked where no runtime is found (default: https://localhost:10250/pods)."),
+    ("kubelet.token-file", "Token for the kubelet, without which it is not asked (default: the service account's)."),
+    ("kubelet.ca-file", "Authorities for the kubelet's certificate (default: the service account's)."),
+    ("kubelet.insecure-skip-verify", "Take any certificate of the kubelet's; takes =true or =false."),
     ("path.cgroupfs", "Where control groups are mounted (default: /sys/fs/cgroup)."),
     ("path.procfs", "Where procfs is mounted (default: /proc)."),
     ("path.sysfs", "Where sysfs is mounted (default: /sys)."),
@@ -155,7 +164,7 @@ impl Config {
             let (flag, _) = FLAGS.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?;
             // A Go switch takes its value only with `=`.
             let value = match (*flag, value) {
-                ("docker_only", None) => Some("true"),
+                ("docker_only" | "kubelet.insecure-skip-verify", None) => Some("true"),
                 (_, None) => arguments.next(),
                 (_, value) => value,
             };
@@ -187,6 +196,12 @@ impl Config {
             "docker_only" => self.containers_only = value.parse().map_err(|_| bad("true or false"))?,
             "containerd" => self.cri_sockets = vec![PathBuf::from(value)],
             "docker" => self.docker_socket = PathBuf::from(value.trim_start_matches("unix://")),
+            "kubelet.url" => value.clone_into(&mut self.kubelet.url),
+            "kubelet.token-file" => self.kubelet.token_file = PathBuf::from(value),
+            "kubelet.ca-file" => self.kubelet.ca_file = PathBuf::from(value),
+            "kubelet.insecure-skip-verify" => {
+                self.kubelet.is_unchecked = value.parse().map_err(|_| bad("true or false"))?;
+            }
             "path.cgroupfs" => self.cgroups = PathBuf::from(value),
             "path.procfs" => self.proc = PathBuf::from(value),
             "path.sysfs" => self.sys = PathBuf::from(value),

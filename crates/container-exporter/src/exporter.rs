@@ -89,7 +89,8 @@ impl ContainerExporter {
     pub fn new(config: Config) -> Self {
         let registry = Registry::new();
         process::register(&registry);
-        let runtime = Runtime::new(config.cri_sockets.clone(), config.docker_socket.clone(), Instant::now());
+        let sockets = (config.cri_sockets.clone(), config.docker_socket.clone());
+        let runtime = Runtime::new(sockets.0, sockets.1, &config.kubelet, Instant::now());
         let inner = Inner {
             machine: Machine::read(&config),
             oom: Mutex::new(if config.has("oom_event") { OomKills::open() } else { OomKills::default() }),

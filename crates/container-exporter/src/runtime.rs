@@ -6,6 +6,7 @@
 mod cri;
 mod docker;
 mod http;
+mod kubelet;
 mod proto;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+
+use kubelet::Kubelet;
+pub use kubelet::KubeletOptions;
 
 /// How long a runtime may take for all questions of one scrape.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -81,6 +85,7 @@ pub enum RuntimeError {
 pub struct Runtime {
     cri_sockets: Vec<PathBuf>,
     docker_socket: PathBuf,
+    kubelet: Option<Kubelet>,
     known: Containers,
     next_at: Instant,
     full_at: Instant,
@@ -88,11 +93,21 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Makes a runtime that will be looked for at these sockets.
-    pub fn new(cri_sockets: Vec<PathBuf>, docker_socket: PathBuf, now: Instant) -> Self {
+    /// Makes a runtime that will be looked for at these sockets. Where none exists the kubelet is asked.
+    pub fn new(
+        cri_sockets: Vec<PathBuf>,
+        docker_socket: PathBuf,
+        kubelet: &KubeletOptions,
+        now: Instant,
+    ) -> Self {
+        let kubelet = Kubelet::new(kubelet).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the kubelet will not be asked for names of containers");
+            None
+        });
         Self {
             cri_sockets,
             docker_socket,
+            kubelet,
             known: Containers::new(),
             next_at: now,
             full_at: now,
@@ -136,7 +151,12 @@ impl Runtime {
         let socket = match cri {
             Some(socket) => socket,
             None if self.docker_socket.exists() => &self.docker_socket,
-            None => return Ok(Containers::new()),
+            None => {
+                let Some(kubelet) = &self.kubelet else { return Ok(Containers::new()) };
+                let mut found = kubelet.containers().await?;
+                found.retain(|id, _| ids.contains(id));
+                return Ok(found);
+            }
         };
         let answer = async {
             match cri {

@@ -189,6 +189,14 @@ pub struct Config {
     pub sysctl_include: Vec<String>,
     /// `--collector.sysctl.include-info`, repeatable.
     pub sysctl_include_info: Vec<String>,
+    /// `--collector.systemd.*`.
+    pub systemd: SystemdConfig,
+    /// `--collector.ntp.*`.
+    pub ntp: NtpConfig,
+    /// `--collector.runit.servicedir`. Default: `/etc/service`.
+    pub runit_services: String,
+    /// `--collector.supervisord.url`. Default: `SUPERVISORD_URL` of the environment, else `http://localhost:9001/RPC2`.
+    pub supervisord_url: String,
     /// `--collector.tapestats.ignored-devices`. Default: none.
     pub tapestats_ignored: String,
     /// `--collector.textfile.directory`, repeatable; patterns with `*` name several.
@@ -238,6 +246,74 @@ pub struct NetDevConfig {
     pub has_alias: bool,
 }
 
+/// Which units of systemd are shown, what of them, and whom to ask.
+#[derive(Clone, Debug)]
+pub struct SystemdConfig {
+    /// `--collector.systemd.unit-*`, each matched with a whole name.
+    pub units: Patterns,
+    /// `--collector.systemd.enable-task-metrics`. Default: false.
+    pub has_tasks: bool,
+    /// `--collector.systemd.enable-restarts-metrics`. Default: false.
+    pub has_restarts: bool,
+    /// `--collector.systemd.enable-start-time-metrics`. Default: false.
+    pub has_start_time: bool,
+    /// `--collector.systemd.private`: ask systemd itself, not over the bus. Default: false.
+    pub is_private: bool,
+    /// Socket of the system's bus. No flag.
+    pub bus_socket: String,
+    /// Socket of systemd itself. No flag.
+    pub private_socket: String,
+}
+
+/// Which time server is asked, and when it is believed.
+#[derive(Clone, Debug)]
+pub struct NtpConfig {
+    /// `--collector.ntp.server`. Default: `127.0.0.1`.
+    pub server: String,
+    /// `--collector.ntp.server-port`. Default: 123.
+    pub port: usize,
+    /// `--collector.ntp.protocol-version`. Default: 4.
+    pub version: usize,
+    /// `--collector.ntp.server-is-local`: the server is on this host though its address is not. Default: false.
+    pub is_local: bool,
+    /// `--collector.ntp.ip-ttl`. Default: 1.
+    pub ttl: usize,
+    /// `--collector.ntp.max-distance`. Default: 3.46608s.
+    pub distance_max: Duration,
+    /// `--collector.ntp.local-offset-tolerance`. Default: 1ms.
+    pub offset_tolerance: Duration,
+}
+
+impl Default for SystemdConfig {
+    fn default() -> Self {
+        let units = Patterns { include: ".+".to_owned(), exclude: SYSTEMD_EXCLUDE.to_owned() };
+        Self {
+            units,
+            has_tasks: false,
+            has_restarts: false,
+            has_start_time: false,
+            is_private: false,
+            bus_socket: "/var/run/dbus/system_bus_socket".to_owned(),
+            private_socket: "/run/systemd/private".to_owned(),
+        }
+    }
+}
+
+impl Default for NtpConfig {
+    fn default() -> Self {
+        Self {
+            server: "127.0.0.1".to_owned(),
+            port: 123,
+            version: 4,
+            is_local: false,
+            ttl: 1,
+            distance_max: Duration::from_micros(3_466_080),
+            offset_tolerance: Duration::from_millis(1),
+        }
+    }
+}
+
+const SYSTEMD_EXCLUDE: &str = r".+\.(automount|device|mount|scope|slice)";
 const DISKSTATS_EXCLUDE: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
 const MOUNT_POINTS_EXCLUDE: &str =
     "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
@@ -311,6 +387,10 @@ impl Default for Config {
             slabinfo: Patterns { include: ".*".to_owned(), exclude: String::new() },
             sysctl_include: Vec::new(),
             sysctl_include_info: Vec::new(),
+            systemd: SystemdConfig::default(),
+            ntp: NtpConfig::default(),
+            runit_services: "/etc/service".to_owned(),
+            supervisord_url: "http://localhost:9001/RPC2".to_owned(),
             tapestats_ignored: "^$".to_owned(),
             textfile_directories: Vec::new(),
             wifi_fixtures: String::new(),

@@ -18,6 +18,7 @@ pub mod collector;
 pub mod collectors;
 pub mod config;
 pub mod context;
+pub mod dbus;
 pub mod exporter;
 pub mod filter;
 mod kept;

@@ -1,5 +1,7 @@
 //! Numbers and words from bytes of the kernel, without panics and without copies.
 
+use std::time::Duration;
+
 /// Iterates over words between spaces and tabs.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
@@ -90,6 +92,30 @@ pub fn metric_name(text: &str) -> String {
     name
 }
 
+/// Parses a duration as Go writes it: `5s`, `3.46608s`, `1m30s`.
+pub fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at_checked(number_end)?;
+        let unit_end = behind.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at_checked(unit_end)?;
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = behind;
+    }
+    Duration::try_from_secs_f64(total).ok().filter(|_| !text.is_empty())
+}
+
 /// Parses a list of ranges as in `0-2,7`, to at most 65536 numbers.
 pub fn ranges(list: &[u8]) -> Option<Vec<u64>> {
     const MAX: u64 = 1 << 16;
@@ -128,6 +154,16 @@ mod tests {
         assert_eq!(metric_name("fs.file-nr"), "fs_file_nr");
         assert_eq!(metric_name("a_ -_b__c"), "a_b__c");
         assert_eq!(metric_name("kernel/x.1"), "kernel_x_1");
+    }
+
+    #[test]
+    fn durations_are_those_of_go() {
+        let ms = |text| go_duration(text).map(|duration| duration.as_millis());
+        assert_eq!(
+            [ms("5s"), ms("3.46608s"), ms("1m30s"), ms("1ms")],
+            [Some(5000), Some(3466), Some(90_000), Some(1)]
+        );
+        assert_eq!([ms(""), ms("5"), ms("s"), ms("5 s"), ms("-1s"), ms("1y")], [None; 6]);
     }
 
     #[test]

@@ -99,6 +99,23 @@ const FLAGS: &[Flag] = &[
     flag("collector.slabinfo.slabs-exclude", "Pattern of slabs to leave out.", Text(|c, v| c.slabinfo.exclude = v)),
     flag("collector.sysctl.include", "Setting to expose as a number, `name` or `name:key,key`; repeatable.", Text(|c, v| c.sysctl_include.push(v))),
     flag("collector.sysctl.include-info", "Setting to expose as text; repeatable.", Text(|c, v| c.sysctl_include_info.push(v))),
+    flag("collector.ntp.server", "Time server on this host.", Text(|c, v| c.ntp.server = v)),
+    flag("collector.ntp.server-port", "Its port.", Count(|c, v| c.ntp.port = v)),
+    flag("collector.ntp.protocol-version", "Version of the protocol.", Count(|c, v| c.ntp.version = v)),
+    flag("collector.ntp.server-is-local", "The server is on this host though its address is not.", Switch(|c, v| c.ntp.is_local = v)),
+    flag("collector.ntp.ip-ttl", "Hops that a question may take.", Count(|c, v| c.ntp.ttl = v)),
+    flag("collector.ntp.max-distance", "Distance to a clock up to which the server is believed.", Duration(|c, v| c.ntp.distance_max = v)),
+    flag("collector.ntp.local-offset-tolerance", "Contradiction of the clocks up to which the server is believed.", Duration(|c, v| c.ntp.offset_tolerance = v)),
+    flag("collector.runit.servicedir", "Where runit's services are.", Text(|c, v| c.runit_services = v)),
+    flag("collector.supervisord.url", "Where supervisord answers.", Text(|c, v| c.supervisord_url = v)),
+    flag("collector.systemd.unit-include", "Pattern of units to expose.", Text(|c, v| c.systemd.units.include = v)),
+    flag("collector.systemd.unit-exclude", "Pattern of units to leave out.", Text(|c, v| c.systemd.units.exclude = v)),
+    flag("collector.systemd.unit-whitelist", "Deprecated: unit-include.", Text(|c, v| c.systemd.units.include = v)),
+    flag("collector.systemd.unit-blacklist", "Deprecated: unit-exclude.", Text(|c, v| c.systemd.units.exclude = v)),
+    flag("collector.systemd.enable-task-metrics", "Expose tasks of services.", Switch(|c, v| c.systemd.has_tasks = v)),
+    flag("collector.systemd.enable-restarts-metrics", "Expose restarts of services.", Switch(|c, v| c.systemd.has_restarts = v)),
+    flag("collector.systemd.enable-start-time-metrics", "Expose when units started.", Switch(|c, v| c.systemd.has_start_time = v)),
+    flag("collector.systemd.private", "Ask systemd itself, not over the bus.", Switch(|c, v| c.systemd.is_private = v)),
     flag("collector.tapestats.ignored-devices", "Pattern of devices to leave out.", Text(|c, v| c.tapestats_ignored = v)),
     flag("collector.textfile.directory", "Directory of *.prom files, or a pattern of such; repeatable.", Text(|c, v| c.textfile_directories.push(v))),
     flag("collector.wifi.fixtures", "Directory of recorded answers, for tests.", Text(|c, v| c.wifi_fixtures = v)),
@@ -106,7 +123,7 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// Collectors of the original that are missing here: switching one off is easy, switching it on is refused.
-const MISSING: &[&str] = &["devstat", "ethtool", "logind", "ntp", "perf", "runit", "supervisord", "systemd"];
+const MISSING: &[&str] = &["devstat", "ethtool", "perf"];
 
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
 const NOT_YET: &[&str] =
@@ -128,6 +145,8 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("--collector.qdisk.device-exclude", "--collector.qdisk.device-include"),
     ("--collector.qdisk.device-exclude", "--collector.qdisc.device-exclude"),
     ("--collector.qdisk.device-include", "--collector.qdisc.device-include"),
+    ("--collector.systemd.unit-whitelist", "--collector.systemd.unit-include"),
+    ("--collector.systemd.unit-blacklist", "--collector.systemd.unit-exclude"),
     ("--collector.netdev.device-exclude", "--collector.netdev.device-include"),
     ("--collector.netdev.device-blacklist", "--collector.netdev.device-include"),
     ("--collector.netdev.device-blacklist", "--collector.netdev.device-exclude"),
@@ -149,6 +168,9 @@ struct Given {
 pub(super) fn parse<S: AsRef<str>>(arguments: &[S]) -> Result<Command, FlagError> {
     let mut config = Config::default();
     config.listen_addresses.clear();
+    if let Ok(url) = std::env::var("SUPERVISORD_URL") {
+        config.supervisord_url = url;
+    }
     let mut given = Given::default();
     let arguments = expand(arguments)?;
     let mut arguments = arguments.iter().map(String::as_str);
@@ -249,9 +271,9 @@ fn set_value(config: &mut Config, flag: &Flag, text: String, value: &Value<'_, '
             Ok(count) => set(config, count),
             Err(_) => return Err(value.bad(text, "a whole number")),
         },
-        Duration(set) => match wf_model::duration::parse(&text) {
-            Ok(duration) => set(config, duration),
-            Err(_) => return Err(value.bad(text, "a duration such as 5s")),
+        Duration(set) => match crate::parse::go_duration(&text) {
+            Some(duration) => set(config, duration),
+            None => return Err(value.bad(text, "a duration such as 5s")),
         },
         Switch(_) => {}
     }
