@@ -9,12 +9,13 @@ use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
 /// Debian packages that tests talk to, and what they need that a plain machine may lack.
-const PACKAGES: [&str; 26] = [
+const PACKAGES: [&str; 27] = [
     "prometheus",
     "prometheus-alertmanager",
     "prometheus-node-exporter",
     "victoria-metrics",
     "etcd-server",
+    "nginx",
     // dnsmasq and its libraries.
     "dnsmasq-base",
     "libjansson4",
