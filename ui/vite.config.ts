@@ -7,11 +7,15 @@ export const CONTENT_SECURITY_POLICY =
 
 /** Address of the API while developing: a running watchfire, or any Prometheus. */
 const upstream = process.env["WF_UPSTREAM"] ?? "http://127.0.0.1:9090";
-const proxy = { "/api": upstream, "/-": upstream };
+// The host stays that of the page: a server refuses changes that another origin asks for.
+const forwarded = { target: upstream, changeOrigin: false };
+const proxy = { "/api": forwarded, "/-": forwarded };
 
+// A server marks its page with what it is; while developing, WF_COMPONENT=alertmanager does.
 export default defineConfig({
   // Every address is relative, so that the same files work under any sub-path.
   base: "./",
+  plugins: [{ name: "component", transformIndexHtml: (html) => (process.env["WF_COMPONENT"] === undefined ? html : html.replace("<html", `<html data-component="${process.env["WF_COMPONENT"]}"`)) }],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

@@ -24,6 +24,13 @@ impl Server {
     /// # Errors
     /// When it ends or is not ready within a minute; the message holds its log.
     pub fn start(program: &Path, args: &[&str], port: u16, log: &Path) -> Result<Self> {
+        Self::start_at(program, args, format!("http://127.0.0.1:{port}"), log)
+    }
+
+    /// Like [`Server::start`] for a server whose paths begin below `base`.
+    /// # Errors
+    /// As there.
+    pub fn start_at(program: &Path, args: &[&str], base: String, log: &Path) -> Result<Self> {
         let file = File::options().create(true).append(true).open(log).context("open the server's log")?;
         let child = Command::new(program)
             .args(args)
@@ -32,7 +39,7 @@ impl Server {
             .stderr(file)
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
-        let mut server = Self { child, base: format!("http://127.0.0.1:{port}"), log: log.to_owned() };
+        let mut server = Self { child, base, log: log.to_owned() };
         server.wait_ready()?;
         Ok(server)
     }

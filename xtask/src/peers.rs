@@ -16,6 +16,7 @@ const PACKAGES: [&str; 27] = [
     "victoria-metrics",
     "etcd-server",
     "runc",
+    "nginx",
     // dnsmasq and its libraries.
     "dnsmasq-base",
     "libjansson4",

@@ -5,19 +5,25 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use tokio::sync::Semaphore;
+use wf_httpkit::assets::Assets;
 use wf_httpkit::metrics::Counter;
 
 use crate::api;
 use crate::manager::Alertmanager;
 
 impl Alertmanager {
-    /// Returns the HTTP face, under the route prefix.
+    /// Returns the HTTP face without a web UI, under the route prefix.
     pub fn router(&self) -> Router {
+        self.router_with(None)
+    }
+
+    /// Returns the HTTP face under the route prefix; `ui` answers for every path that nothing else has.
+    pub fn router_with(&self, ui: Option<Assets>) -> Router {
         let options = self.options();
         let slots = match options.get_concurrency {
             0 => std::thread::available_parallelism().map_or(8, usize::from).max(8),
@@ -25,27 +31,38 @@ impl Alertmanager {
         };
         let refused = self.metrics().gets_refused.clone();
         let limit = GetLimit { slots: Arc::new(Semaphore::new(slots)), n_slots: slots, refused };
+        let home: MethodRouter<Self> = match ui.clone() {
+            Some(assets) => get(move |headers: HeaderMap| async move { assets.respond("", &headers) }),
+            None => get(landing_page),
+        };
         let router = Router::new()
-            .route("/", get(landing_page))
+            .route("/", home.clone())
             .route("/-/healthy", get(|| async { "OK" }))
             .route("/-/ready", get(|| async { "OK" }))
             .route("/-/reload", post(reload))
             .route("/metrics", get(metrics))
             .with_state(self.clone())
-            .merge(api::router(self.clone()))
-            .layer(axum::middleware::from_fn_with_state(limit, limit_gets))
-            .layer(axum::middleware::from_fn_with_state(
+            .merge(api::router(self.clone()));
+        let router = match ui {
+            // Programs ask for profiles: the page would pass for an answer.
+            Some(assets) => router
+                .route("/debug/{*path}", any(|| async { StatusCode::NOT_FOUND }))
+                .fallback_service(assets.router()),
+            None => router,
+        };
+        let router = router.layer(axum::middleware::from_fn_with_state(limit, limit_gets)).layer(
+            axum::middleware::from_fn_with_state(
                 TimeLimit { limit: options.web_timeout, exceeded: self.metrics().timed_out.clone() },
                 limit_time,
-            ));
+            ),
+        );
         match options.route_prefix.as_str() {
             "" => router,
             prefix => {
-                let home = format!("{prefix}/");
-                let redirect = move || async move { Redirect::to(&home).into_response() };
+                let front = format!("{prefix}/");
+                let redirect = move || async move { Redirect::to(&front).into_response() };
                 // `/prefix/` itself is the landing page.
-                let with_slash =
-                    Router::new().route(&format!("{prefix}/"), get(landing_page)).with_state(self.clone());
+                let with_slash = Router::new().route(&format!("{prefix}/"), home).with_state(self.clone());
                 Router::new().route("/", get(redirect)).nest(prefix, router).merge(with_slash)
             }
         }

@@ -82,11 +82,14 @@ pub struct AssetOptions {
     pub base_path: String,
     /// Content-Security-Policy of the page. Default: [`DEFAULT_CSP`].
     pub content_security_policy: String,
+    /// Which component serves the UI: one app, with the pages that this one has. It stands in the page as
+    /// `<html data-component="…">`; without it the page is that of the server.
+    pub component: Option<&'static str>,
 }
 
 impl Default for AssetOptions {
     fn default() -> Self {
-        Self { base_path: "/".to_owned(), content_security_policy: DEFAULT_CSP.to_owned() }
+        Self { base_path: "/".to_owned(), content_security_policy: DEFAULT_CSP.to_owned(), component: None }
     }
 }
 
@@ -118,7 +121,10 @@ impl Assets {
     pub fn new(assets: &'static [Asset], options: &AssetOptions) -> Result<Self, AssetsError> {
         let index = assets.iter().find(|asset| asset.path == INDEX).ok_or(AssetsError::NoIndex)?;
         let html = gunzip(index)?;
-        let html = String::from_utf8_lossy(&html);
+        let mut html = String::from_utf8_lossy(&html).into_owned();
+        if let Some(component) = options.component {
+            html = html.replacen("<html", &format!("<html data-component=\"{component}\""), 1);
+        }
         let csp = &options.content_security_policy;
         let bad = |_| AssetsError::BadOption { what: "content security policy", value: csp.clone() };
         let csp = HeaderValue::from_str(csp).map_err(bad)?;
@@ -265,6 +271,10 @@ mod tests {
     use super::*;
 
     fn assets(base_path: &str) -> Assets {
+        serving(base_path, None)
+    }
+
+    fn serving(base_path: &str, component: Option<&'static str>) -> Assets {
         let leak = |text: &str| -> &'static [u8] { Box::leak(gzip(text.as_bytes()).into_boxed_slice()) };
         let html = "<html><head><base href=\"/\"><title>x</title></head></html>";
         let list = vec![
@@ -276,7 +286,7 @@ mod tests {
                 etag: "\"a1\"",
             },
         ];
-        let options = AssetOptions { base_path: base_path.to_owned(), ..AssetOptions::default() };
+        let options = AssetOptions { base_path: base_path.to_owned(), component, ..AssetOptions::default() };
         Assets::new(Box::leak(list.into_boxed_slice()), &options).unwrap()
     }
 
@@ -293,6 +303,12 @@ mod tests {
         assert!(body(response).await.contains("<head><base href=\"/prometheus/\"><title>"));
         assert_eq!(with_base("<head><x>", "./"), "<head><base href=\"./\"><x>");
         assert!(base_href("/\"><script>", 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_page_says_which_component_serves_it() {
+        let page = body(serving("/", Some("alertmanager")).respond("", &HeaderMap::new())).await;
+        assert!(page.starts_with("<html data-component=\"alertmanager\"><head>"), "{page}");
     }
 
     #[tokio::test]

@@ -118,12 +118,13 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
     };
     let cluster = flags.cluster.join(&registry).await?;
     let alertmanager = Alertmanager::new(options, registry, Arc::new(jiff::Timestamp::now), cluster)?;
+    let ui = crate::ui::embedded_for("alertmanager").context("serve the web UI")?;
     let stop = CancellationToken::new();
     let mut group = Group::new(stop.clone());
     for address in &flags.listen {
         let listener = Listener::bind(address).await?;
         announce(&listener, web.as_deref());
-        let (router, http) = (alertmanager.router(), http.clone());
+        let (router, http) = (alertmanager.router_with(ui.clone()), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
     let reloaded = alertmanager.clone();

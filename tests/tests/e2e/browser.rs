@@ -1,5 +1,6 @@
 //! The UI's journeys in Debian's headless Chromium, driven by Playwright against the real binary.
 
+mod nginx;
 mod sites;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use wf_e2e::process::eventually;
 use wf_e2e::skip::{binary, skip, workspace};
 
 use crate::setup::Site;
+use nginx::Nginx;
 use sites::Sites;
 
 #[test]
@@ -26,6 +28,7 @@ fn a_person_can_use_every_page() {
         return skip("browser", "Playwright is not installed: run `cargo xtask ui`");
     }
     let sites = Sites::start(&binary);
+    let nginx = Nginx::start(&binary, &sites);
     let site = Site::new();
     let server = site.up(&binary);
     // The journeys are about a host that is watched: on a quick machine they would begin before its second scrape.
@@ -39,6 +42,7 @@ fn a_person_can_use_every_page() {
         .env("WF_URL", &server.base)
         .env("WF_SERVER_URL", &sites.server.base)
         .env("WF_ALERTMANAGER_URL", &sites.alertmanager.base)
+        .env("WF_NGINX", nginx.as_ref().map_or("", |nginx| &nginx.base))
         .env("WF_SCREENSHOTS", &screenshots)
         .stdin(Stdio::null())
         .output()

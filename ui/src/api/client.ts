@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import type { Decoder } from "./decode";
 import { askInWorker } from "./parseInWorker";
-import { ApiError, type Reply, readReply } from "./reply";
+import { ApiError, readBare, type Reply, readReply } from "./reply";
 import { buildInfo, type QueryResult, queryResult, targets } from "./types";
 
 export { ApiError, type ApiErrorKind, type Reply, readReply } from "./reply";
@@ -68,6 +68,18 @@ export async function request<T>(path: string, params: Params, decoder: Decoder<
     const response = await send(url, init, stop);
     return { reply: readReply(response.status, await response.text(), decoder), date: response.headers.get("Date") };
   });
+}
+
+/** Asks an Alertmanager, whose answers are bare JSON and whose errors are texts. */
+export async function bareRequest<T>(method: "GET" | "POST" | "DELETE", path: string, params: Params, body: unknown, decoder: Decoder<T>, stop: AbortSignal): Promise<T> {
+  const url = new URL(path, baseUrl);
+  url.search = encode(params).toString();
+  const init: RequestInit = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const { data } = await watched(async () => {
+    const response = await send(url.href, init, stop);
+    return { reply: readBare(response.status, await response.text(), decoder), date: response.headers.get("Date") };
+  });
+  return data;
 }
 
 /** Like {@link request} for what may be large: read and decoded beside the page, which stays responsive. */

@@ -54,3 +54,17 @@ export function readReply<T>(status: number, body: string, decoder: Decoder<T>):
     throw error;
   }
 }
+
+/** Turns an Alertmanager's body, which has no envelope, into data or throws what it says. */
+export function readBare<T>(status: number, body: string, decoder: Decoder<T>): Reply<T> {
+  const json = parseJson(body);
+  if (status === 502 || status === 504) throw new ApiError("offline", body.trim().slice(0, 200), String(status));
+  if (status === 503) throw new ApiError("starting", body.trim().slice(0, 200), "503");
+  if (status < 200 || status > 299) throw new ApiError("refused", typeof json === "string" ? json : body.trim().slice(0, 400), String(status));
+  try {
+    return { data: decoder(json, "data"), warnings: [], infos: [] };
+  } catch (error) {
+    if (error instanceof DecodeError) throw new ApiError("garbled", error.message, "decode");
+    throw error;
+  }
+}

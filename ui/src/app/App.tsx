@@ -7,7 +7,7 @@ import { t } from "../i18n";
 import { OutageBanner } from "./OutageBanner";
 import { href, onLinkClick, page, type PageName } from "./router";
 import { zone } from "./settings";
-import { Sidebar } from "./Sidebar";
+import { HOME, Sidebar } from "./Sidebar";
 
 // Pages are fetched when they are opened, but for the first one.
 const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
@@ -22,6 +22,12 @@ const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   status: lazy(() => import("../features/status/StatusPage").then((module) => module.StatusPage)),
   flags: lazy(() => import("../features/status/FlagsPage").then((module) => module.FlagsPage)),
   config: lazy(() => import("../features/status/ConfigPage").then((module) => module.ConfigPage)),
+  notices: lazy(() => import("../features/alertmanager/NoticesPage").then((module) => module.NoticesPage)),
+  silences: lazy(() => import("../features/alertmanager/SilencesPage").then((module) => module.SilencesPage)),
+  silence: lazy(() => import("../features/alertmanager/SilencePage").then((module) => module.SilencePage)),
+  silenceForm: lazy(() => import("../features/alertmanager/SilenceFormPage").then((module) => module.SilenceFormPage)),
+  receivers: lazy(() => import("../features/alertmanager/ReceiversPage").then((module) => module.ReceiversPage)),
+  cluster: lazy(() => import("../features/alertmanager/ClusterPage").then((module) => module.ClusterPage)),
 };
 
 class Fence extends Component<{ readonly children: ComponentChildren }, { readonly broken: boolean }> {
@@ -49,7 +55,7 @@ function CurrentPage() {
   if (Page !== undefined) return <Page />;
   return (
     <Empty title={t("app.missing.title")} text={t("app.missing.text")}>
-      <a class="button button-primary" href={href("host")}>
+      <a class="button button-primary" href={href(HOME)}>
         {t("app.missing.home")}
       </a>
     </Empty>

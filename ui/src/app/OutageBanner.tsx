@@ -1,8 +1,9 @@
 // Says that the server is away, keeps trying, and lets the reader try at once.
 import { useEffect } from "preact/hooks";
-import { api, outage, retries } from "../api/client";
+import { outage, retries } from "../api/client";
 import { Icon } from "../components/Icon";
 import { t } from "../i18n";
+import { versionOf } from "./version";
 
 const PROBE_EVERY_MS = 3_000;
 
@@ -14,7 +15,7 @@ export function OutageBanner() {
     const controller = new AbortController();
     const timer = window.setInterval(() => {
       // A page that polls anyway clears the banner itself; a quiet one needs the probe, and then its data.
-      api.buildInfo(controller.signal).then(
+      versionOf(controller.signal).then(
         () => (retries.value += 1),
         () => undefined,
       );

@@ -1,12 +1,13 @@
 // Navigation and settings: a column on wide screens, a bar on narrow ones.
-import { api } from "../api/client";
 import { lastGood, useLoad } from "../api/useLoad";
 import logo from "../assets/logo.svg";
 import { Icon, type IconName } from "../components/Icon";
 import { Select } from "../components/Select";
 import { t, type PlainKey } from "../i18n";
+import { component } from "./component";
 import { href, page, type PageName } from "./router";
 import { locale, theme } from "./settings";
+import { versionOf } from "./version";
 
 interface Entry {
   readonly name: Exclude<PageName, "missing">;
@@ -29,6 +30,15 @@ const SERVER_PAGES: readonly Entry[] = [
   { name: "flags", label: "nav.flags", icon: "flags" },
   { name: "config", label: "nav.config", icon: "config" },
 ];
+const ALERTMANAGER_PAGES: readonly Entry[] = [
+  { name: "notices", label: "nav.alerts", icon: "bell" },
+  { name: "silences", label: "nav.silences", icon: "silence" },
+  { name: "receivers", label: "nav.receivers", icon: "receiver" },
+  { name: "cluster", label: "nav.status", icon: "status" },
+];
+
+/** The page that the brand leads to. */
+export const HOME = component === "alertmanager" ? "notices" : "host";
 
 function Links({ entries }: { readonly entries: readonly Entry[] }) {
   return (
@@ -49,18 +59,24 @@ const THEMES = ["system", "light", "dark"] as const;
 const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
 
 export function Sidebar() {
-  const build = lastGood(useLoad("build", 0, (stop) => api.buildInfo(stop)).state)?.data;
+  const version = lastGood(useLoad("build", 0, versionOf).state);
   return (
     <header class="sidebar">
       <div class="sidebar-inner">
-      <a class="brand" href={href("host")}>
+      <a class="brand" href={href(HOME)}>
         <img src={logo} alt="" width="28" height="28" />
         <span>{t("app.name")}</span>
       </a>
       <nav aria-label={t("app.nav")}>
-        <Links entries={PAGES} />
-        <h2 class="nav-group">{t("nav.group.server")}</h2>
-        <Links entries={SERVER_PAGES} />
+        {component === "alertmanager" ? (
+          <Links entries={ALERTMANAGER_PAGES} />
+        ) : (
+          <>
+            <Links entries={PAGES} />
+            <h2 class="nav-group">{t("nav.group.server")}</h2>
+            <Links entries={SERVER_PAGES} />
+          </>
+        )}
       </nav>
       <div class="sidebar-foot">
         <Select
@@ -84,7 +100,7 @@ export function Sidebar() {
             locale.value = value === "ko" ? "ko" : "en";
           }}
         />
-        {build !== undefined && <p class="version">{t("app.version", { version: build.watchfireVersion === "" ? build.version : build.watchfireVersion })}</p>}
+        {version !== undefined && <p class="version">{t("app.version", { version })}</p>}
       </div>
       </div>
     </header>

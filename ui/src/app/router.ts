@@ -1,11 +1,7 @@
 // The URL is the home of what a page shows: every view is a link.
 import { computed, signal } from "@preact/signals";
 import { baseUrl } from "../api/client";
-
-export type Component = "server" | "alertmanager";
-
-/** Which program serves this page; it says so on the page itself. */
-export const component: Component = typeof document !== "undefined" && document.documentElement.dataset["component"] === "alertmanager" ? "alertmanager" : "server";
+import { type Component, component } from "./component";
 
 // The first path of a page is the one that links use; the others are where links made for the originals point.
 const SERVER_PAGES = {

@@ -1,10 +1,12 @@
 // English texts; its keys are the catalogue's keys. `{name}` is filled in.
 import { query } from "./en/query";
+import { alertmanager } from "./en/alertmanager";
 import { status } from "./en/status";
 import { rules } from "./en/rules";
 
 export const en = {
   ...query,
+  ...alertmanager,
   ...status,
   ...rules,
   "app.name": "Watchfire",

@@ -1,11 +1,13 @@
 // Korean texts; the type makes a missing or unknown key a compile error.
 import type { Catalogue } from "./index";
 import { query } from "./ko/query";
+import { alertmanager } from "./ko/alertmanager";
 import { status } from "./ko/status";
 import { rules } from "./ko/rules";
 
 export const ko: Catalogue = {
   ...query,
+  ...alertmanager,
   ...status,
   ...rules,
   "app.name": "Watchfire",

@@ -52,7 +52,7 @@ pub(super) struct Sites {
     pub(super) server: Server,
     pub(super) alertmanager: Server,
     _target: Target,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Sites {
@@ -81,22 +81,35 @@ impl Sites {
             format!("--web.listen-address=127.0.0.1:{alert_port}"),
             "--cluster.listen-address=".to_owned(),
         ];
-        let alertmanager = start(binary, &arguments, alert_port, &path("am.log"));
-        let arguments = [
-            "server".to_owned(),
-            format!("--config.file={}", path("prometheus.yml")),
-            format!("--storage.tsdb.path={}", path("data")),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--enable-feature=exemplar-storage".to_owned(),
-        ];
-        let server = start(binary, &arguments, port, &path("server.log"));
-        Self { server, alertmanager, _target: target, _folder: folder }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let alertmanager = Server::start(binary, &arguments, alert_port, Path::new(&path("am.log"))).unwrap();
+        let base = format!("http://127.0.0.1:{port}");
+        let server = start_server(binary, folder.path(), "data", port, base, "");
+        Self { server, alertmanager, _target: target, folder }
+    }
+
+    /// Starts another server with the same configuration below `/kept`, which others reach at `url`. Returns it with its
+    /// address and port.
+    pub(super) fn server_below_kept(&self, binary: &Path, url: &str) -> (Server, String) {
+        let port = free_port().unwrap();
+        let address = format!("http://127.0.0.1:{port}");
+        (start_server(binary, self.folder.path(), "kept", port, format!("{address}/kept"), url), address)
     }
 }
 
-fn start(binary: &Path, arguments: &[String], port: u16, log: &str) -> Server {
+/// Starts a server on the configuration in `folder`.
+fn start_server(binary: &Path, folder: &Path, data: &str, port: u16, base: String, url: &str) -> Server {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let arguments = [
+        "server".to_owned(),
+        format!("--config.file={}", path("prometheus.yml")),
+        format!("--storage.tsdb.path={}", path(data)),
+        format!("--web.listen-address=127.0.0.1:{port}"),
+        format!("--web.external-url={url}"),
+        "--enable-feature=exemplar-storage".to_owned(),
+    ];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Server::start(binary, &arguments, port, Path::new(log)).unwrap()
+    Server::start_at(binary, &arguments, base, Path::new(&path(&format!("{data}.log")))).unwrap()
 }
 
 /// Counters and a histogram, with markup in the help text and in label values.

@@ -22,7 +22,7 @@ describe("the query page's URL", () => {
     expect(readPanels(new URLSearchParams())).toEqual([NEW_PANEL]);
     const many = new URLSearchParams();
     for (let index = 0; index < 1000; index += 1) many.set(`g${index}.expr`, "up");
-    expect(readPanels(many)).toHaveLength(20);
+    expect(readPanels(many)).toHaveLength(32);
   });
 });
 

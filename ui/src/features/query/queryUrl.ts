@@ -27,7 +27,7 @@ export interface PanelState {
 export const NEW_PANEL: PanelState = { expr: "", tab: "table", rangeMs: 3_600_000, endMs: null, stepS: null, density: "medium", display: "lines", fromZero: false, exemplars: false };
 
 // A link with more would be a mistake or an attack on the browser.
-const MAX_PANELS = 20;
+const MAX_PANELS = 32;
 
 function readTab(text: string | null, tree: string | null): Tab {
   // The original's tree view is part of our explanation.

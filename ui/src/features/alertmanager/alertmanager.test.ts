@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { fromHash } from "../../app/hashLinks";
+import type { AlertGroup, GettableAlert } from "./amApi";
+import { filterText, fromWire, parseMatchers, toWire } from "./matchers";
+import { readNotices, regroup, writeNotices } from "./noticesUrl";
+
+describe("matchers", () => {
+  it("come back as they went, whatever their values", () => {
+    const matchers = [
+      { name: "a", op: "=", value: 'x"y,z}\\\n' },
+      { name: "b.c", op: "!~", value: "d|e" },
+    ] as const;
+    expect(parseMatchers(filterText(matchers))).toEqual(matchers);
+    expect(matchers.map((one) => fromWire(toWire(one)))).toEqual(matchers);
+  });
+  it("are read without braces and quotes too, and nonsense is refused", () => {
+    expect(parseMatchers("severity=page, job =~ no.*")).toEqual([{ name: "severity", op: "=", value: "page" }, { name: "job", op: "=~", value: "no.*" }]);
+    expect(parseMatchers("")).toEqual([]);
+    expect(parseMatchers("severity")).toBeNull();
+    expect(parseMatchers('a="b')).toBeNull();
+  });
+});
+
+describe("links made for the original", () => {
+  it("open the page they mean", () => {
+    expect(fromHash('#/alerts?filter={a="b"}&silenced=true')).toBe(`/?${new URLSearchParams({ filter: '{a="b"}', silenced: "true" }).toString()}`);
+    expect(fromHash("#/silences/new?comment=x")).toBe("/silence-form?comment=x");
+    expect(fromHash("#/silences/1-2/edit")).toBe("/silence-form?id=1-2");
+    expect(fromHash("#/silences/1-2")).toBe("/silence?id=1-2");
+    expect(fromHash("#main")).toBeNull();
+  });
+  it("carry the state of the alert page", () => {
+    const state = readNotices(new URLSearchParams('filter={a="b"}&receiver=ops&group=x,y&customGrouping=true&silenced=true'));
+    expect(state).toMatchObject({ receiver: "ops", silenced: true, muted: false, active: true, groupBy: ["x", "y"] });
+    const params = new URLSearchParams();
+    writeNotices(params, state);
+    expect(readNotices(params)).toEqual(state);
+  });
+});
+
+describe("grouping by other labels", () => {
+  it("has each alert once", () => {
+    const alert = (fingerprint: string, job: string) => ({ fingerprint, labels: { job } }) as unknown as GettableAlert;
+    const groups: AlertGroup[] = [{ labels: {}, receiver: "a", alerts: [alert("1", "x"), alert("2", "y")] }, { labels: {}, receiver: "b", alerts: [alert("1", "x")] }];
+    expect(regroup(groups, ["job"]).map((one) => [one.labels, one.alerts.length])).toEqual([[{ job: "x" }, 1], [{ job: "y" }, 1]]);
+    expect(regroup(groups, [])[0]?.alerts).toHaveLength(2);
+  });
+});
