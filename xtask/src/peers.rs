@@ -9,12 +9,16 @@ use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
 /// Debian packages that tests talk to, and what they need that a plain machine may lack.
-const PACKAGES: [&str; 26] = [
+const PACKAGES: [&str; 29] = [
     "prometheus",
     "prometheus-alertmanager",
     "prometheus-node-exporter",
     "victoria-metrics",
     "etcd-server",
+    // A mail server that checks what it is sent, with what it imports.
+    "python3-aiosmtpd",
+    "python3-attr",
+    "python3-public",
     // dnsmasq and its libraries.
     "dnsmasq-base",
     "libjansson4",
