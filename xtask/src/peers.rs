@@ -9,7 +9,7 @@ use crate::command::{exists, output, run};
 use crate::workspace::target_dir;
 
 /// Debian packages that tests talk to, and what they need that a plain machine may lack.
-const PACKAGES: [&str; 27] = [
+const PACKAGES: &[&str] = &[
     "prometheus",
     "prometheus-alertmanager",
     "prometheus-node-exporter",
@@ -17,6 +17,10 @@ const PACKAGES: [&str; 27] = [
     "etcd-server",
     "runc",
     "nginx",
+    // A mail server that checks what it is sent, with what it imports.
+    "python3-aiosmtpd",
+    "python3-attr",
+    "python3-public",
     // dnsmasq and its libraries.
     "dnsmasq-base",
     "libjansson4",

@@ -1,5 +1,6 @@
 //! What is measured: a name, a sentence, a function. A new bench is a file here and a line in [`ALL`].
 
+pub mod alertmanager;
 pub mod blocks;
 pub mod load;
 
@@ -40,6 +41,7 @@ pub const ALL: &[Bench] = &[
     promql_queries::BENCH,
     scrape_500::BENCH,
     node::BENCH,
+    alertmanager::BENCH,
 ];
 
 /// Finds a bench by its name.

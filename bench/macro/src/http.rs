@@ -64,6 +64,15 @@ impl Client {
         body.context("read the body")
     }
 
+    /// Posts JSON; any status is an answer.
+    /// # Errors
+    /// When no answer came in time.
+    pub fn post_json(&self, url: &str, body: &[u8]) -> Result<Answer> {
+        let request = self.agent.post(url).header("content-type", "application/json");
+        let mut response = request.send(body).with_context(|| format!("post to {url}"))?;
+        answer(&mut response)
+    }
+
     /// Gets `url` with the parameters `form`; returns the body.
     /// # Errors
     /// When no answer came in time or its status is not 200.

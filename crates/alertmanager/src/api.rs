@@ -1,12 +1,13 @@
 //! The HTTP API, version 2.
 //!
-//! # Reading order: this file (routes, answers), `query` (parameters), `alerts`, `silences`, `status`, `swagger`.
+//! # Reading order: this file (routes, answers), `query` (parameters), `alerts`, `silences`, `status`, `why` (ours alone).
 //! Source: `spec/alertmanager-pushgateway.md` §A11.
 
 mod alerts;
 mod query;
 mod silences;
 mod status;
+mod why;
 
 use axum::Router;
 use axum::body::Body;
@@ -75,6 +76,8 @@ pub(crate) fn router(alertmanager: Alertmanager) -> Router {
         .route("/api/v2/alerts/groups", only("GET", get(alerts::groups)))
         .route("/api/v2/silences", only("GET,POST", get(silences::list).post(silences::post)))
         .route("/api/v2/silence/{id}", only("DELETE,GET", delete(silences::expire).get(silences::get)))
+        .route("/api/v2/alerts/why", only("GET", get(why::why)))
+        .route("/api/v2/receivers/test", only("POST", axum::routing::post(why::test)))
         .route("/api/v2/swagger.json", only("GET", get(status::swagger)))
         .route("/api/v2/{*path}", any(unknown))
         .route("/api/v1/{*path}", any(gone))

@@ -305,16 +305,8 @@ impl AlertmanagerConfig {
     /// # Errors
     /// When a label is not of the form `name=value`.
     pub fn receivers_for(&self, labels: &[String]) -> Result<Vec<String>, String> {
-        let mut pairs = Vec::new();
-        for text in labels {
-            let matcher = self.mode.parse_one(text)?;
-            if matcher.op() != wf_model::MatchOp::Equal {
-                return Err(format!("{text}: write a label as name=value"));
-            }
-            pairs.push((matcher.name().to_owned(), matcher.value().to_owned()));
-        }
         let routes = Routes::compile(self)?;
-        let found = routes.matching(&wf_model::Labels::from_pairs(pairs));
+        let found = routes.matching(&self.labels_of(labels)?);
         Ok(found.iter().filter_map(|idx| Some(routes.nodes.get(*idx)?.receiver.clone())).collect())
     }
 }

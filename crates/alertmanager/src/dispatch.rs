@@ -144,6 +144,12 @@ impl Dispatcher {
         }
     }
 
+    /// Returns when a group is told about next, if it is there.
+    pub(crate) fn next_flush(&self, route: usize, group_labels: &Labels) -> Option<Timestamp> {
+        let id = GroupId { route, labels: fingerprint(group_labels) };
+        self.groups.get(&id).map(|group| group.next_flush)
+    }
+
     /// Returns when the next group is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)

@@ -14,7 +14,8 @@
 //! - Secrets are not printed: not by the status API, not in errors, not in logs.
 //! # Reading order
 //! `labels`, `alert`, `matchers`, `config`, `route`, `dispatch`, `inhibit`, `silence`, `interval`, `nflog`, `pipeline`
-//! (pure); `template`, `notify` (what is sent); `manager` (the running whole), `cluster`, `api`, `web`.
+//! (pure); `template`, `notify` (what is sent); `manager` (the running whole), `cluster`, `history`, `api`,
+//! `web`; `tools` (what `amtool` does by itself).
 //! # Not here: tracing, the event recorder.
 //! Source: `spec/alertmanager-pushgateway.md` part A.
 
@@ -25,6 +26,7 @@ mod config;
 mod dispatch;
 mod flags;
 mod glob;
+mod history;
 mod inhibit;
 mod instant;
 mod interval;
@@ -39,6 +41,7 @@ mod pipeline;
 mod route;
 mod silence;
 mod template;
+mod tools;
 mod web;
 mod wire;
 
@@ -47,3 +50,4 @@ pub use config::{AlertmanagerConfig, ConfigError, Summary};
 pub use flags::go_duration;
 pub use manager::{Alertmanager, AlertmanagerError, Clock, Options};
 pub use matchers::Mode;
+pub use tools::{format_time, http_options, render_template};

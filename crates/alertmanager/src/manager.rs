@@ -7,14 +7,17 @@
 //! - A reload does everything that can fail before it changes anything; sending under the old configuration is
 //!   cancelled, and what it would have told is told under the new one.
 //! - The log and the silences are written to disk after every maintenance interval and at the end.
-//! # Reading order: this file, `load` (building), `send` (flushes), `store` (files), `replica` (the cluster's view).
+//! # Reading order: this file, `load` (building), `send` (flushes), `store` (files), `replica` (the cluster's view),
+//! `trial` (test notifications), `remind` (silences that end soon).
 
 mod load;
+mod remind;
 mod replica;
 mod send;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +39,7 @@ use crate::cluster::Cluster;
 use crate::cluster::part::Kind;
 use crate::config::{AlertmanagerConfig, ConfigError};
 use crate::dispatch::Dispatcher;
+use crate::history::{History, Limits};
 use crate::inhibit::Inhibitor;
 use crate::matchers::Mode;
 use crate::metrics::Metrics;
@@ -79,6 +83,12 @@ pub struct Options {
     pub get_concurrency: usize,
     /// Longest time of a request; zero for any.
     pub web_timeout: Duration,
+    /// How long it is remembered what became of alerts; zero for no history.
+    pub history_retention: Duration,
+    /// Most bytes of history on disk; 0 for no history.
+    pub history_bytes_max: u64,
+    /// How long before a silence ends an alert says so; zero for no such alerts.
+    pub remind_before: Duration,
     /// How matchers are read.
     pub mode: Mode,
     /// What was built.
@@ -151,6 +161,7 @@ struct Shared {
     registry: Registry,
     /// The others, if there may be any.
     cluster: Option<Cluster>,
+    history: History,
 }
 
 impl fmt::Debug for Alertmanager {
@@ -178,7 +189,10 @@ impl Alertmanager {
             state.silences.record_news();
         }
         metrics.cluster_enabled.set(f64::from(u8::from(cluster.is_some())));
+        let limits = Limits { retention: options.history_retention, bytes_max: options.history_bytes_max };
+        let history = History::new(&options.storage_path, limits, &registry);
         let shared = Shared {
+            history,
             options,
             clock,
             started_at,
@@ -205,7 +219,12 @@ impl Alertmanager {
         let options = &self.shared.options;
         let mut maintenance = ticks(options.maintenance_interval);
         let mut cleaning = ticks(options.alerts_gc_interval);
+        let mut reminders = ticks(remind::interval(options.remind_before));
         let leave = CancellationToken::new();
+        let writer = tokio::spawn({
+            let (this, leave) = (self.clone(), leave.clone());
+            async move { this.shared.history.run(leave).await }
+        });
         let cluster = self.shared.cluster.clone().map(|cluster| tokio::spawn(cluster.run(leave.clone())));
         loop {
             let next = self.start_flushes();
@@ -222,6 +241,7 @@ impl Alertmanager {
                 () = due => {}
                 _ = maintenance.tick() => self.maintain().await,
                 _ = cleaning.tick() => self.collect_garbage(),
+                _ = reminders.tick(), if !options.remind_before.is_zero() => self.remind(),
             }
         }
         self.shared.loaded.load().cancel.cancel();
@@ -234,6 +254,9 @@ impl Alertmanager {
             None => None,
         } {
             tracing::error!(%error, "leaving the cluster failed");
+        }
+        if let Err(error) = writer.await {
+            tracing::error!(%error, "the history of alerts ended early");
         }
         store::write(&self).await
     }
@@ -375,6 +398,10 @@ impl Alertmanager {
         result
     }
 
+    pub(crate) fn history(&self) -> &History {
+        &self.shared.history
+    }
+
     pub(crate) fn cluster(&self) -> Option<&Cluster> {
         self.shared.cluster.as_ref()
     }
@@ -417,6 +444,9 @@ pub(crate) mod testing {
             route_prefix: String::new(),
             get_concurrency: 0,
             web_timeout: Duration::ZERO,
+            history_retention: Duration::from_secs(3600),
+            history_bytes_max: 1 << 20,
+            remind_before: Duration::from_secs(3600),
             mode: Mode::Fallback,
             build: BuildInfo::unknown(),
         }

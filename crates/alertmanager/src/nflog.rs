@@ -18,6 +18,13 @@ pub(crate) struct Told {
     pub(crate) idx: u32,
 }
 
+impl Told {
+    /// `webhook[0]`
+    pub(crate) fn shown(&self) -> String {
+        format!("{}[{}]", self.kind, self.idx)
+    }
+}
+
 /// A value that an integration remembers, such as the id of its message.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Remembered {
@@ -148,6 +155,17 @@ impl NotificationLog {
 
     pub(crate) fn get(&self, group_key: &str, told: &Told) -> Option<&Entry> {
         self.entries.get(&key_of(group_key, told))
+    }
+
+    /// Returns what the integrations of a receiver were told about a group, in order of integrations.
+    pub(crate) fn of_group(&self, group_key: &str, receiver: &str) -> impl Iterator<Item = &Entry> {
+        let mut entries: Vec<&Entry> = self
+            .entries
+            .values()
+            .filter(|entry| entry.group_key == group_key.as_bytes() && entry.told.receiver == receiver)
+            .collect();
+        entries.sort_unstable_by(|a, b| (&a.told.kind, a.told.idx).cmp(&(&b.told.kind, b.told.idx)));
+        entries.into_iter()
     }
 
     /// Writes down what was told. An entry from the future is left alone: another's clock is ahead.

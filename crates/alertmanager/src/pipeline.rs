@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::config::AlertmanagerConfig;
 use crate::dispatch::Flush;
+use crate::history::AlertOutcome;
 use crate::inhibit::Inhibitor;
 use crate::interval::IntervalSpec;
 use crate::route::Route;
@@ -48,8 +49,30 @@ impl Suppression {
 #[derive(Debug, Default)]
 pub(crate) struct Filtered {
     pub(crate) alerts: Vec<NotedAlert>,
-    /// How many went, and why.
-    pub(crate) suppressed: Vec<(Suppression, usize)>,
+    /// Those that went, and why.
+    pub(crate) suppressed: Vec<(NotedAlert, AlertOutcome)>,
+}
+
+impl Filtered {
+    /// Returns how many went for which reason.
+    pub(crate) fn counts(&self) -> [(Suppression, usize); 4] {
+        let all = [
+            Suppression::Inhibition,
+            Suppression::ActiveInterval,
+            Suppression::MuteInterval,
+            Suppression::Silence,
+        ];
+        let why = |outcome: &AlertOutcome| match outcome {
+            AlertOutcome::Inhibited { .. } => Some(Suppression::Inhibition),
+            AlertOutcome::Silenced(_) => Some(Suppression::Silence),
+            AlertOutcome::Muted { is_inactive: true, .. } => Some(Suppression::ActiveInterval),
+            AlertOutcome::Muted { is_inactive: false, .. } => Some(Suppression::MuteInterval),
+            AlertOutcome::Passed { .. } => None,
+        };
+        let count =
+            |wanted| self.suppressed.iter().filter(|(_, outcome)| why(outcome) == Some(wanted)).count();
+        all.map(|wanted| (wanted, count(wanted)))
+    }
 }
 
 /// Returns the names of the intervals by which a route is muted at `at`; an active interval's absence mutes as well.
@@ -78,24 +101,29 @@ pub(crate) fn filter(
     now: Timestamp,
 ) -> Filtered {
     let mut filtered = Filtered { alerts: flush.alerts.clone(), suppressed: Vec::new() };
-    filtered
-        .keep(Suppression::Inhibition, |alert| inhibitor.inhibited_by(&alert.alert.labels, now).is_none());
-    if let (_, Some(why)) = muted_by(route, intervals, flush.tick) {
-        filtered.keep(why, |_| false);
+    filtered.drop(|noted| {
+        let (rule, source) = inhibitor.inhibited_by(&noted.alert.labels, now)?;
+        Some(AlertOutcome::Inhibited { rule, source })
+    });
+    if let (intervals, Some(why)) = muted_by(route, intervals, flush.tick) {
+        let is_inactive = why == Suppression::ActiveInterval;
+        filtered.drop(|_| Some(AlertOutcome::Muted { is_inactive, intervals: intervals.clone() }));
     }
-    filtered.keep(Suppression::Silence, |noted| {
-        silences.covering(noted.alert.fingerprint, &noted.alert.labels, now).is_empty()
+    filtered.drop(|noted| {
+        let ids = silences.covering(noted.alert.fingerprint, &noted.alert.labels, now);
+        (!ids.is_empty()).then_some(AlertOutcome::Silenced(ids))
     });
     filtered
 }
 
 impl Filtered {
-    fn keep(&mut self, why: Suppression, keep: impl FnMut(&NotedAlert) -> bool) {
-        let n_before = self.alerts.len();
-        self.alerts.retain(keep);
-        let n_gone = n_before - self.alerts.len();
-        if n_gone > 0 {
-            self.suppressed.push((why, n_gone));
+    /// Drops the alerts for which there is a reason.
+    fn drop(&mut self, mut why: impl FnMut(&NotedAlert) -> Option<AlertOutcome>) {
+        for noted in std::mem::take(&mut self.alerts) {
+            match why(&noted) {
+                Some(outcome) => self.suppressed.push((noted, outcome)),
+                None => self.alerts.push(noted),
+            }
         }
     }
 }

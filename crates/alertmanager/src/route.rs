@@ -68,6 +68,18 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Returns the positions of the children among all nodes.
+    pub(crate) fn children(&self) -> &[usize] {
+        &self.children
+    }
+
+    /// Whether siblings behind this one are looked at as well.
+    pub(crate) fn continues(&self) -> bool {
+        self.continues
+    }
+}
+
 impl Routes {
     /// Compiles the tree of a checked configuration.
     /// # Errors

@@ -101,6 +101,11 @@ pub(crate) enum Escaping {
     Html,
 }
 
+/// Writes a time by an example of Go's, in the zone of this machine.
+pub(crate) fn format_time(layout: &str, at: jiff::Timestamp) -> String {
+    time::GoTime(Some(crate::instant::Instant::local(at))).format(layout)
+}
+
 /// Parses without executing.
 pub(crate) fn check_syntax(text: &str) -> Result<(), String> {
     TemplateSet::default().add("", text, &functions::Known).map_err(|error| error.to_string())

@@ -42,6 +42,15 @@ pub(crate) struct AlertmanagerOptions {
     /// Most bytes of a silence; 0 for any
     #[arg(long = "silences.max-silence-size-bytes", default_value_t = 0)]
     silence_bytes_max: usize,
+    /// How long before a silence ends the alert SilenceEndsSoon says so; 0 for never
+    #[arg(long = "silences.remind-before", default_value = "0s", value_parser = go_duration)]
+    remind_before: Duration,
+    /// How long it is remembered what became of alerts; 0 for no history
+    #[arg(long = "history.retention", default_value = "168h", value_parser = go_duration)]
+    history_retention: Duration,
+    /// Most bytes of history on disk; 0 for no history
+    #[arg(long = "history.max-bytes", default_value_t = 64 << 20)]
+    history_bytes_max: u64,
     /// Log changes of silences
     #[arg(long = "log.silences")]
     log_silences: bool,
@@ -194,6 +203,9 @@ fn options(flags: &AlertmanagerOptions) -> Result<Options> {
         external_url,
         get_concurrency: flags.get_concurrency,
         web_timeout: flags.web_timeout,
+        history_retention: flags.history_retention,
+        history_bytes_max: flags.history_bytes_max,
+        remind_before: flags.remind_before,
         mode: mode(&flags.features).context("--enable-feature")?,
         build: build_info(),
     })

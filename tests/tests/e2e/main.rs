@@ -1,6 +1,7 @@
 //! The real binary, started on free ports: what a user, a crash, a peer and an attacker would see.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod alert_clients;
 mod alerts;
 mod bad_input;
 mod browser;
@@ -13,6 +14,7 @@ mod federation;
 mod grafana;
 mod grammar;
 mod hostile_targets;
+mod mail;
 mod promtool;
 mod reads;
 mod rules;

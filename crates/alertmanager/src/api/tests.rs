@@ -167,3 +167,82 @@ async fn a_reload_that_fails_changes_nothing() {
     run_for_tests(manager).await;
     assert!(folder.path().join("data/nflog").exists());
 }
+
+/// Refuses every notification.
+async fn forbidding() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().fallback(|| async { (StatusCode::FORBIDDEN, "not you") });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_tells_where_an_alert_stands_and_what_became_of_it() {
+    let config = format!(
+        "route: {{receiver: w, group_by: [alertname], group_wait: 1ms, group_interval: 1h}}\n\
+         receivers: [{{name: w, webhook_configs: [{{url: '{}'}}]}}]\n",
+        forbidding().await
+    );
+    let (manager, _folder) = manager(&config);
+    let router = manager.router();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn(manager.clone().run(stop.clone()));
+    let silence = r#"{"matchers":[{"name":"alertname","value":"B","isRegex":false}],"startsAt":"2026-01-01T00:00:00Z",
+        "endsAt":"2100-01-01T00:00:00Z","createdBy":"me","comment":"c"}"#;
+    let (_, made) = ask(&router, "POST", "/api/v2/silences", silence).await;
+    let made: Json = serde_json::from_str(&made).unwrap();
+    let alerts = r#"[{"labels":{"alertname":"A"}},{"labels":{"alertname":"B"}}]"#;
+    assert_eq!(ask(&router, "POST", "/api/v2/alerts", alerts).await.0, 200);
+    let why = async |name: &str| -> Json {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let uri = format!("/api/v2/alerts/why?filter=alertname%3D%22{name}%22");
+            let (status, body) = ask(&router, "GET", &uri, "").await;
+            let mut found: Json = serde_json::from_str(&body).unwrap();
+            if status == 200 && found[0]["history"][0].is_object() {
+                return found[0].take();
+            }
+            assert!(std::time::Instant::now() < deadline, "{body}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let a = why("A").await;
+    assert_eq!((&a["now"]["state"], &a["now"]["routes"][0]["receiver"]), (&"active".into(), &"w".into()));
+    assert!(a["now"]["routes"][0]["nextFlush"].is_string(), "{a}");
+    let event = &a["history"][0];
+    assert_eq!((&event["outcome"], &event["integration"]), (&"failed".into(), &"webhook[0]".into()), "{a}");
+    assert_eq!(event["why"], "unexpected status code 403: not you");
+    let b = why("B").await;
+    assert_eq!((&b["now"]["state"], &b["now"]["silencedBy"][0]), (&"suppressed".into(), &made["silenceID"]));
+    assert_eq!(
+        (&b["history"][0]["outcome"], &b["history"][0]["by"][0]),
+        (&"silenced".into(), &made["silenceID"])
+    );
+    assert_eq!(ask(&router, "GET", "/api/v2/alerts/why", "").await.0, 400);
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_is_tried_without_the_log() {
+    let config = format!(
+        "route: {{receiver: n}}\nreceivers: [{{name: n}}, {{name: w, webhook_configs: [{{url: '{}'}}]}}]\n",
+        forbidding().await
+    );
+    let (manager, _folder) = manager(&config);
+    let router = manager.router();
+    let (status, body) = ask(&router, "POST", "/api/v2/receivers/test", r#"{"receiver":"w"}"#).await;
+    let result: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &result[0]["ok"], &result[0]["reason"]),
+        (200, &false.into(), &"authError".into()),
+        "{body}"
+    );
+    assert_eq!(manager.with_state(|state| state.log.len()), 0);
+    let tried = async |body: &str| ask(&router, "POST", "/api/v2/receivers/test", body).await;
+    assert_eq!(tried(r#"{"receiver":"n"}"#).await, (200, "[]\n".to_owned()));
+    assert_eq!(tried(r#"{"receiver":"x"}"#).await.0, 404);
+    assert_eq!(tried("{}").await.0, 422);
+    assert_eq!(tried(r#"{"receiver":"w","labels":{"":"x"}}"#).await.0, 400);
+}

@@ -9,16 +9,38 @@ use tokio::task::JoinSet;
 
 use super::{Alertmanager, Loaded, State};
 use crate::dispatch::Flush;
+use crate::history::{AlertOutcome, AlertRecord, Record, ToldOutcome, ToldRecord};
 use crate::labels::log_hash;
 use crate::nflog::{Entry, Reason, decide};
 use crate::notify::{Context, FailReason, Integration, Memory, NotifyError};
 use crate::pipeline;
+use crate::route::Route;
 use crate::template::data::NotedAlert;
 use crate::template::{Note, route_labels};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_FACTOR: f64 = 1.5;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// Begins the record of a flush with what became of its alerts before anybody was told.
+fn record(flush: &Flush, route: &Route, filtered: &pipeline::Filtered, now: jiff::Timestamp) -> Record {
+    let alert = |noted: &NotedAlert, outcome: AlertOutcome| AlertRecord {
+        fingerprint: noted.alert.fingerprint,
+        labels: noted.alert.labels.clone(),
+        outcome,
+    };
+    let passed = filtered.alerts.iter();
+    let passed = passed.map(|noted| alert(noted, AlertOutcome::Passed { is_resolved: noted.is_resolved }));
+    let dropped = filtered.suppressed.iter().map(|(noted, outcome)| alert(noted, outcome.clone()));
+    Record {
+        at: now,
+        group_key: flush.key.clone(),
+        route: route.id.clone(),
+        receiver: route.receiver.clone(),
+        alerts: passed.chain(dropped).collect(),
+        told: Vec::new(),
+    }
+}
 
 impl Alertmanager {
     /// Tells about a group, then notes how it went.
@@ -32,10 +54,12 @@ impl Alertmanager {
         };
         let deadline = Instant::now() + flush.timeout + wait;
         let now = self.now();
-        let Some((note, suppressed)) = self.with_state(|state| {
+        let Some((mut note, mut record, counts)) = self.with_state(|state| {
             let State { dispatcher, inhibitor, silences, .. } = state;
             let route = dispatcher.route(flush.group)?;
             let filtered = pipeline::filter(&flush, route, inhibitor, &loaded.intervals, silences, now);
+            let counts = filtered.counts();
+            let record = record(&flush, route, &filtered, now);
             let note = Note {
                 receiver: route.receiver.clone(),
                 group_key: flush.key.clone(),
@@ -46,15 +70,21 @@ impl Alertmanager {
                 now: flush.tick,
                 repeat_interval: route.repeat_interval,
             };
-            Some((note, filtered.suppressed))
+            Some((note, record, counts))
         }) else {
             return;
         };
-        for (why, count) in suppressed {
+        for (why, count) in counts {
             let count = u64::try_from(count).unwrap_or(u64::MAX);
             self.shared.metrics.suppressed.with(&[why.as_str()]).add(count);
         }
-        let succeeded = note.alerts.is_empty() || self.tell_all(loaded, note, wait, deadline).await;
+        if !note.alerts.is_empty() {
+            note.route_labels = route_labels(&note.route_labels.clone(), &loaded.templates, &note);
+            record.told = self.tell_all(loaded, note, wait, deadline).await;
+        }
+        let has_failed = |told: &ToldRecord| matches!(told.outcome, ToldOutcome::Failed(_));
+        let succeeded = !record.told.iter().any(has_failed);
+        self.shared.history.note(record);
         let now = self.now();
         self.with_state(|state| state.dispatcher.finish(&flush, succeeded, now));
         self.shared.wake.notify_one();
@@ -64,12 +94,11 @@ impl Alertmanager {
     async fn tell_all(
         &self,
         loaded: &Arc<Loaded>,
-        mut note: Note,
+        note: Note,
         wait: Duration,
         deadline: Instant,
-    ) -> bool {
-        note.route_labels = route_labels(&note.route_labels.clone(), &loaded.templates, &note);
-        let Some(integrations) = loaded.receivers.get(&note.receiver) else { return true };
+    ) -> Vec<ToldRecord> {
+        let Some(integrations) = loaded.receivers.get(&note.receiver) else { return Vec::new() };
         let note = Arc::new(note);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -79,20 +108,34 @@ impl Alertmanager {
             let (this, loaded, note) = (self.clone(), Arc::clone(loaded), Arc::clone(&note));
             let integrations = Arc::clone(integrations);
             tasks.spawn(async move {
-                let Some(integration) = integrations.get(idx) else { return true };
-                this.tell(integration, &loaded, &note, deadline).await
+                let integration = integrations.get(idx)?;
+                let outcome = this.tell(integration, &loaded, &note, deadline).await;
+                Some((idx, ToldRecord { integration: integration.told.shown(), outcome }))
             });
         }
-        let mut succeeded = true;
+        let mut told = Vec::new();
         while let Some(result) = tasks.join_next().await {
-            // A panic is a failure of that integration alone.
-            succeeded &= result.unwrap_or(false);
+            match result {
+                Ok(one) => told.extend(one),
+                // A panic is a failure of that integration alone.
+                Err(error) => {
+                    let outcome = ToldOutcome::Failed(error.to_string());
+                    told.push((usize::MAX, ToldRecord { integration: "unknown".to_owned(), outcome }));
+                }
+            }
         }
-        succeeded
+        told.sort_unstable_by_key(|(idx, _)| *idx);
+        told.into_iter().map(|(_, told)| told).collect()
     }
 
-    /// Tells one integration if the log asks for it; returns whether that is settled.
-    async fn tell(&self, integration: &Integration, loaded: &Loaded, note: &Note, deadline: Instant) -> bool {
+    /// Tells one integration if the log asks for it.
+    async fn tell(
+        &self,
+        integration: &Integration,
+        loaded: &Loaded,
+        note: &Note,
+        deadline: Instant,
+    ) -> ToldOutcome {
         let hashes = |wants_resolved: bool| -> Vec<u64> {
             let alerts = note.alerts.iter().filter(|alert| alert.is_resolved == wants_resolved);
             alerts.map(|alert| log_hash(&alert.alert.labels)).collect()
@@ -109,17 +152,19 @@ impl Alertmanager {
         let [log_metrics, _] = &self.shared.metrics.snapshots;
         log_metrics.queries.inc();
         log_metrics.query_seconds.observe(asked.elapsed().as_secs_f64());
-        let Some((reason, mut memory)) = decided else { return true };
+        let Some((reason, mut memory)) = decided else { return ToldOutcome::Known };
         let keep = |alert: &&NotedAlert| sends_resolved || !alert.is_resolved;
         let alerts: Vec<NotedAlert> = note.alerts.iter().filter(keep).cloned().collect();
         self.shared.metrics.notifications.with(&[&integration.told.kind]).inc();
+        let mut outcome = ToldOutcome::NotWanted;
         if !alerts.is_empty() {
+            outcome = ToldOutcome::Sent(reason.as_str());
             let told = Note { alerts, reason: reason.as_str(), ..note.clone() };
             match self.retry(integration, loaded, &told, &memory, deadline).await {
                 Ok(remembered) => memory = remembered,
                 Err(error) => {
                     self.on_failed(integration, note, &error);
-                    return false;
+                    return ToldOutcome::Failed(error.message);
                 }
             }
         }
@@ -134,7 +179,7 @@ impl Alertmanager {
             expires_at: at,
         };
         self.with_state(|state| state.log.log(entry, note.repeat_interval));
-        true
+        outcome
     }
 
     fn on_failed(&self, integration: &Integration, note: &Note, error: &NotifyError) {
@@ -142,7 +187,7 @@ impl Alertmanager {
         self.shared.metrics.failed.with(&[kind, error.reason.as_str()]).inc();
         tracing::error!(
             receiver = %note.receiver,
-            integration = %format!("{kind}[{}]", integration.told.idx),
+            integration = %integration.told.shown(),
             group = %note.group_key,
             reason = error.reason.as_str(),
             %error,

@@ -134,6 +134,19 @@ async fn a_webhook_payload_is_expanded_and_typed() {
 }
 
 #[tokio::test]
+async fn a_webhook_behind_a_proxy_authorises_by_oauth2() {
+    let receiver = "webhook_configs: [{url: 'http://elsewhere.invalid/x', http_config: {proxy_url: 'URL', \
+                    oauth2: {client_id: i, client_secret: s, token_url: 'URL/token', scopes: [a]}}}]";
+    let answers = [(200, "{\"access_token\":\"tok\",\"token_type\":\"Bearer\",\"expires_in\":3600}")];
+    let outcome = tell(receiver, &note(false), &answers, Memory::new()).await;
+    outcome.result.unwrap();
+    let lines: Vec<&str> = outcome.seen.iter().map(|seen| seen.line.as_str()).collect();
+    assert_eq!(lines, ["POST /token", "POST http://elsewhere.invalid/x"]);
+    assert!(outcome.seen[0].body.contains("grant_type=client_credentials"), "{}", outcome.seen[0].body);
+    assert_eq!(outcome.seen[1].headers["authorization"], "Bearer tok");
+}
+
+#[tokio::test]
 async fn failures_of_a_webhook_are_classed() {
     let receiver = "webhook_configs: [{url: 'URL'}]";
     for (status, retries) in [(500, true), (429, false), (404, false)] {
