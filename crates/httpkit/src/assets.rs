@@ -82,11 +82,13 @@ pub struct AssetOptions {
     pub base_path: String,
     /// Content-Security-Policy of the page. Default: [`DEFAULT_CSP`].
     pub content_security_policy: String,
+    /// Title of the page; none leaves its own.
+    pub title: Option<String>,
 }
 
 impl Default for AssetOptions {
     fn default() -> Self {
-        Self { base_path: "/".to_owned(), content_security_policy: DEFAULT_CSP.to_owned() }
+        Self { base_path: "/".to_owned(), content_security_policy: DEFAULT_CSP.to_owned(), title: None }
     }
 }
 
@@ -119,6 +121,8 @@ impl Assets {
         let index = assets.iter().find(|asset| asset.path == INDEX).ok_or(AssetsError::NoIndex)?;
         let html = gunzip(index)?;
         let html = String::from_utf8_lossy(&html);
+        let html =
+            options.title.as_deref().map_or_else(|| html.to_string(), |title| with_title(&html, title));
         let csp = &options.content_security_policy;
         let bad = |_| AssetsError::BadOption { what: "content security policy", value: csp.clone() };
         let csp = HeaderValue::from_str(csp).map_err(bad)?;
@@ -247,6 +251,16 @@ fn with_base(html: &str, href: &str) -> String {
     html.replacen("<head>", &format!("<head>{BASE}{href}\">"), 1)
 }
 
+/// Replaces the page's title.
+fn with_title(html: &str, title: &str) -> String {
+    let escaped = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    match html.split_once("<title>").and_then(|(before, rest)| Some((before, rest.split_once("</title>")?.1)))
+    {
+        Some((before, after)) => format!("{before}<title>{escaped}</title>{after}"),
+        None => html.replacen("</head>", &format!("<title>{escaped}</title></head>"), 1),
+    }
+}
+
 fn gunzip(asset: &Asset) -> Result<Vec<u8>, AssetsError> {
     let mut plain = Vec::new();
     let read = GzDecoder::new(asset.gzip_bytes).take(ASSET_BYTES_MAX).read_to_end(&mut plain);
@@ -293,6 +307,13 @@ mod tests {
         assert!(body(response).await.contains("<head><base href=\"/prometheus/\"><title>"));
         assert_eq!(with_base("<head><x>", "./"), "<head><base href=\"./\"><x>");
         assert!(base_href("/\"><script>", 0).is_err());
+    }
+
+    #[test]
+    fn a_title_is_replaced_or_added_as_text() {
+        let check = |html: &str, want: &str| assert_eq!(with_title(html, "a<b> & c"), want);
+        check("<head><title>old</title></head>", "<head><title>a&lt;b&gt; &amp; c</title></head>");
+        check("<head></head>", "<head><title>a&lt;b&gt; &amp; c</title></head>");
     }
 
     #[tokio::test]

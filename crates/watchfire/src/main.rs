@@ -9,6 +9,7 @@ mod alertmanager;
 mod cli;
 mod container_exporter;
 mod exporter;
+mod init_system;
 mod limits;
 mod logging;
 mod memory;
