@@ -1,6 +1,6 @@
 # One door for chores. Each verb is a line; anything with an `if` lives in xtask.
 .DEFAULT_GOAL := help
-.PHONY: help up test check soak bench ui dist audit show tools
+.PHONY: help up test check soak bench ui dist install audit show tools
 ARGS ?=
 
 help: ## List the verbs
@@ -28,6 +28,9 @@ ui: tools ## Build the web UI alone
 
 dist: tools ## The binary as shipped: target/dist/watchfire
 	@cargo xtask dist
+
+install: tools ## Install it, links under the originals' names and a service (PREFIX=/usr/local DESTDIR=)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" cargo xtask install
 
 audit: tools ## Licences, bans and advisories by cargo-deny (needs the network)
 	cargo deny check

@@ -31,6 +31,17 @@ impl Server {
     /// # Errors
     /// As there.
     pub fn start_at(program: &Path, args: &[&str], base: String, log: &Path) -> Result<Self> {
+        Self::start_until(program, args, base, log, 200)
+    }
+
+    /// As [`Server::start`], for a server that wants a password even to say whether it is ready: waits until it asks for one.
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_guarded(program: &Path, args: &[&str], port: u16, log: &Path) -> Result<Self> {
+        Self::start_until(program, args, format!("http://127.0.0.1:{port}"), log, 401)
+    }
+
+    fn start_until(program: &Path, args: &[&str], base: String, log: &Path, status: u16) -> Result<Self> {
         let file = File::options().create(true).append(true).open(log).context("open the server's log")?;
         let child = Command::new(program)
             .args(args)
@@ -40,15 +51,15 @@ impl Server {
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
         let mut server = Self { child, base, log: log.to_owned() };
-        server.wait_ready()?;
+        server.wait_for(status)?;
         Ok(server)
     }
 
-    fn wait_ready(&mut self) -> Result<()> {
+    fn wait_for(&mut self, status: u16) -> Result<()> {
         let url = format!("{}/-/ready", self.base);
         let is_up = eventually(Duration::from_secs(60), || {
             let ended = self.child.try_wait().ok().flatten().is_some();
-            ended || http::get(&url).is_ok_and(|answer| answer.status == 200)
+            ended || http::get(&url).is_ok_and(|answer| answer.status == status)
         });
         if let Some(status) = self.child.try_wait().context("look at the server")? {
             bail!("the server ended with {status}:\n{}", self.log_text());

@@ -1,4 +1,4 @@
-//! Tests that cannot run here say so loudly; `WF_REQUIRE=conformance,peers,browser,valgrind,newer-prometheus` makes that a failure.
+//! Tests that cannot run here say so loudly; `WF_REQUIRE=conformance,peers,python,browser,valgrind,newer-prometheus` makes that a failure.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -38,6 +38,17 @@ pub fn peer(program: &str) -> Option<PathBuf> {
         return Some(path);
     }
     skip("peers", &format!("Debian's {program} is not unpacked: run `cargo xtask peers`"));
+    None
+}
+
+/// Returns a Python with the packages that tests run, or skips.
+pub fn python() -> Option<PathBuf> {
+    let folder = std::env::var_os("WF_PEERS").map_or_else(|| workspace().join("target/peers"), PathBuf::from);
+    let path = folder.join("python/bin/python");
+    if path.exists() {
+        return Some(path);
+    }
+    skip("python", "Python's packages are not installed: run `cargo xtask peers`");
     None
 }
 

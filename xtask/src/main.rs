@@ -8,7 +8,7 @@ use xtask::build::{self, Profile, say};
 use xtask::instructions::{self, Mode};
 use xtask::suite::{self, Form};
 use xtask::workspace::root;
-use xtask::{bench, peers, show};
+use xtask::{bench, install, peers, show};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +27,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["up", rest @ ..] => up(rest),
         ["ui"] => build::ui(),
         ["dist"] => build::binary(Profile::Dist).map(|path| say(&path.display().to_string())),
-        ["peers"] => peers::fetch(),
+        ["install"] => install::install(),
+        ["peers"] => peers::fetch().and_then(|()| peers::fetch_python()),
         ["test"] => suite::run(Form::Short),
         ["soak"] => suite::run(Form::Long),
         ["instructions"] => instructions::check(Mode::Check),
@@ -37,7 +38,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["bench", name, options @ ..] => bench::run(name, options),
         ["show", name] => show::run(name),
         _ => bail!(
-            "usage: cargo xtask up [ARGS…] | ui | dist | peers | test | soak | instructions [--update] | bench [NAME [--key value …]] | show NAME"
+            "usage: cargo xtask up [ARGS…] | ui | dist | install | peers | test | soak | instructions [--update] | bench [NAME [--key value …]] | show NAME"
         ),
     }
 }

@@ -1,4 +1,5 @@
-//! The originals we compare with: Debian's packages, unpacked into `target/peers`. Nothing is installed or started.
+//! The originals we compare with: Debian's packages, unpacked into `target/peers`, and Python's, in an environment of their
+//! own there. Nothing is installed on the machine or started.
 
 use std::fs;
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ const PACKAGES: &[&str] = &[
     "libzookeeper-java",
 ];
 
+/// Python packages that tests run.
+const PYTHON_PACKAGES: [&str; 2] = ["schemathesis==4.32.5", "prometheus-api-client==0.7.2"];
+
 /// Returns the folder under which `usr/bin/prometheus` and the others lie.
 pub fn folder() -> PathBuf {
     target_dir().join("peers")
@@ -72,5 +76,28 @@ pub fn fetch() -> Result<()> {
         fs::remove_file(folder.join(&archive))?;
         fs::write(folder.join(format!(".{package}")), archive)?;
     }
+    Ok(())
+}
+
+/// Installs Python's packages into an environment of their own, unless they are there.
+/// # Errors
+/// When the machine has no Python with `venv`, or a package cannot be had.
+pub fn fetch_python() -> Result<()> {
+    let environment = folder().join("python");
+    let (mark, wanted) = (environment.join(".packages"), PYTHON_PACKAGES.join("\n"));
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    if !exists("python3") {
+        anyhow::bail!("tests with Python's packages need python3");
+    }
+    output(&folder, "python3", &["-m", "venv", "--clear", "python"])?;
+    let pip = environment.join("bin/pip");
+    let pip = pip.to_str().context("the path of the build folder is not UTF-8")?;
+    let arguments = ["install", "--quiet", "--disable-pip-version-check"];
+    output(&folder, pip, &arguments.into_iter().chain(PYTHON_PACKAGES).collect::<Vec<_>>())?;
+    fs::write(&mark, wanted)?;
     Ok(())
 }

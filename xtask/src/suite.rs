@@ -37,6 +37,9 @@ pub fn run(form: Form) -> Result<()> {
     if let Err(error) = peers::fetch() {
         say(&format!("SKIPPED: peers: {error:#}"));
     }
+    if let Err(error) = peers::fetch_python() {
+        say(&format!("SKIPPED: python: {error:#}"));
+    }
     let mut stages = vec![unit_tests(form)?];
     let binary = build::binary(Profile::Release)?;
     stages.push(instruction_counts()?);

@@ -23,6 +23,13 @@ pub fn to_yaml(config: &Config) -> String {
     text
 }
 
+/// Returns one scrape job with its defaults filled in.
+pub fn job_to_yaml(job: &ScrapeConfig, global: &GlobalConfig) -> String {
+    let mut text = String::new();
+    job_tree(job, global, false).write_document(&mut text).expect("writing to a string cannot fail");
+    text
+}
+
 /// Returns the configuration as a tree: with what differs from the defaults or always matters, or with every field.
 pub(crate) fn config_tree(config: &Config, shows_defaults: bool) -> Tree {
     let mut fields = Fields::new(shows_defaults);

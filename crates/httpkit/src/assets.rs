@@ -85,11 +85,18 @@ pub struct AssetOptions {
     /// Which component serves the UI: one app, with the pages that this one has. It stands in the page as
     /// `<html data-component="…">`; without it the page is that of the server.
     pub component: Option<&'static str>,
+    /// Title of the page; none leaves its own.
+    pub title: Option<String>,
 }
 
 impl Default for AssetOptions {
     fn default() -> Self {
-        Self { base_path: "/".to_owned(), content_security_policy: DEFAULT_CSP.to_owned(), component: None }
+        Self {
+            base_path: "/".to_owned(),
+            content_security_policy: DEFAULT_CSP.to_owned(),
+            component: None,
+            title: None,
+        }
     }
 }
 
@@ -124,6 +131,9 @@ impl Assets {
         let mut html = String::from_utf8_lossy(&html).into_owned();
         if let Some(component) = options.component {
             html = html.replacen("<html", &format!("<html data-component=\"{component}\""), 1);
+        }
+        if let Some(title) = &options.title {
+            html = with_title(&html, title);
         }
         let csp = &options.content_security_policy;
         let bad = |_| AssetsError::BadOption { what: "content security policy", value: csp.clone() };
@@ -253,6 +263,16 @@ fn with_base(html: &str, href: &str) -> String {
     html.replacen("<head>", &format!("<head>{BASE}{href}\">"), 1)
 }
 
+/// Replaces the page's title.
+fn with_title(html: &str, title: &str) -> String {
+    let escaped = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    match html.split_once("<title>").and_then(|(before, rest)| Some((before, rest.split_once("</title>")?.1)))
+    {
+        Some((before, after)) => format!("{before}<title>{escaped}</title>{after}"),
+        None => html.replacen("</head>", &format!("<title>{escaped}</title></head>"), 1),
+    }
+}
+
 fn gunzip(asset: &Asset) -> Result<Vec<u8>, AssetsError> {
     let mut plain = Vec::new();
     let read = GzDecoder::new(asset.gzip_bytes).take(ASSET_BYTES_MAX).read_to_end(&mut plain);
@@ -303,6 +323,13 @@ mod tests {
         assert!(body(response).await.contains("<head><base href=\"/prometheus/\"><title>"));
         assert_eq!(with_base("<head><x>", "./"), "<head><base href=\"./\"><x>");
         assert!(base_href("/\"><script>", 0).is_err());
+    }
+
+    #[test]
+    fn a_title_is_replaced_or_added_as_text() {
+        let check = |html: &str, want: &str| assert_eq!(with_title(html, "a<b> & c"), want);
+        check("<head><title>old</title></head>", "<head><title>a&lt;b&gt; &amp; c</title></head>");
+        check("<head></head>", "<head><title>a&lt;b&gt; &amp; c</title></head>");
     }
 
     #[tokio::test]

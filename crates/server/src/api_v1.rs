@@ -5,18 +5,21 @@
 
 mod admin;
 mod discovery;
-mod empty;
 pub(crate) mod encode;
 pub(crate) mod error;
 mod exemplars;
 pub(crate) mod explain;
 mod format;
 pub(crate) mod lint;
+mod notifications;
+mod openapi;
 pub(crate) mod params;
 pub(crate) mod parse;
 mod query;
 mod rules;
+mod search;
 pub(crate) mod select;
+mod self_metrics;
 mod status;
 mod targets;
 pub(crate) mod tree;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use wf_httpkit::Registry;
 
 use crate::state::ServerState;
 
@@ -61,12 +65,23 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/status/buildinfo", get(status::build_info))
         .route("/status/discovery", get(discovery::sources))
         .route("/status/tsdb", get(status::tsdb))
-        .route("/status/tsdb/blocks", get(empty::blocks))
+        .route("/status/tsdb/blocks", get(status::blocks))
+        .route("/scrape_pools/config", get(targets::scrape_pool_config))
+        .route("/search/metric_names", get(search::metric_names).post(search::metric_names))
+        .route("/search/label_names", get(search::label_names).post(search::label_names))
+        .route("/search/label_values", get(search::label_values).post(search::label_values))
 }
 
 /// Routes below `/api/v1` that answer while storage is still being read.
 pub(crate) fn early_router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/status/walreplay", get(status::wal_replay))
-        .route("/notifications", get(empty::notifications))
+        .route("/notifications", get(notifications::list))
+        .route("/notifications/live", get(notifications::live))
+        .route("/openapi.yaml", get(openapi::document))
+}
+
+/// The route that reads the server's own metrics.
+pub(crate) fn self_metrics_router(registry: &Registry) -> Router<Arc<ServerState>> {
+    Router::new().route("/status/self_metrics", get(self_metrics::self_metrics).with_state(registry.clone()))
 }

@@ -19,6 +19,7 @@ mod api_v1;
 mod auto_reload;
 #[doc(hidden)]
 pub mod bench;
+mod consoles;
 pub mod control;
 mod cors;
 mod discovery;
@@ -26,6 +27,7 @@ mod federate;
 mod json;
 mod lifecycle;
 mod metrics;
+mod notifications;
 mod pulled;
 pub mod query_json;
 mod query_log;
@@ -42,13 +44,13 @@ pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
 pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
-pub use state::{Clock, Facts};
+pub use state::{Clock, Facts, Phase};
 
 /// The version clients see: what they may ask of a Prometheus of this version, they may ask of us.
 pub const PROMETHEUS_VERSION: &str = "3.14.0";
 
 /// Ends of paths that only read although they are posted to: pages of other origins may ask them.
-pub const READ_ONLY_POSTS: [&str; 9] = [
+pub const READ_ONLY_POSTS: [&str; 12] = [
     "/api/v1/query",
     "/api/v1/query_range",
     "/api/v1/query_exemplars",
@@ -58,5 +60,8 @@ pub const READ_ONLY_POSTS: [&str; 9] = [
     "/api/v1/query_explain",
     "/api/v1/series",
     "/api/v1/labels",
+    "/api/v1/search/metric_names",
+    "/api/v1/search/label_names",
+    "/api/v1/search/label_values",
 ];
 pub use wf_scrape::{ScrapeFeatures, StartTimes};

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod exemplars;
+mod logs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +205,7 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
     push_late(&mut push, stats);
     push_tsdb_gauges(push, stats);
     blocks::push(families, &stats.compaction);
+    logs::push(families, stats);
 }
 
 /// Samples inside the out-of-order window, and the log that holds them.

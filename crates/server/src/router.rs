@@ -16,13 +16,14 @@ use crate::cors::{self, AllowedOrigins};
 use crate::json::JsonWriter;
 use crate::server::Ui;
 use crate::state::ServerState;
-use crate::{api_v1, lifecycle};
+use crate::{api_v1, consoles, lifecycle};
 
 /// How the routes are laid out.
 pub(crate) struct Options {
     pub(crate) cors: AllowedOrigins,
     pub(crate) route_prefix: String,
     pub(crate) base_path: String,
+    pub(crate) page_title: Option<String>,
     pub(crate) ui: Ui,
 }
 
@@ -35,7 +36,11 @@ pub(crate) fn build(
     options: &Options,
 ) -> Result<Router, AssetsError> {
     let ready = from_fn_with_state(Arc::clone(state), lifecycle::require_ready);
-    let api = api_v1::router().route_layer(ready).merge(api_v1::early_router()).fallback(not_here);
+    let api = api_v1::router()
+        .route_layer(ready.clone())
+        .merge(api_v1::early_router())
+        .merge(api_v1::self_metrics_router(registry).route_layer(ready.clone()))
+        .fallback(not_here);
     let registry = registry.clone();
     let metrics = move || {
         let families = registry.gather();
@@ -51,15 +56,12 @@ pub(crate) fn build(
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .route("/graph", get(graph))
-        .route(
-            "/federate",
-            get(crate::federate::federate)
-                .route_layer(from_fn_with_state(Arc::clone(state), lifecycle::require_ready)),
-        )
+        .route("/federate", get(crate::federate::federate).route_layer(ready.clone()))
         // Programs ask these: the page that the UI gives for every other path would pass for an answer.
+        .route("/debug/pprof/{*path}", any(no_profiles))
         .route("/debug/{*path}", any(not_here))
-        .route("/consoles/{*path}", any(not_here))
-        .route("/user/{*path}", any(not_here))
+        .route("/consoles/{*path}", get(consoles::console).route_layer(ready))
+        .route("/user/{*path}", get(consoles::user_asset))
         .with_state(Arc::clone(state));
     let routes = with_ui(routes, options)?.layer(from_fn_with_state(options.cors.clone(), cors::layer));
     if options.route_prefix.is_empty() {
@@ -80,7 +82,8 @@ fn with_ui(routes: Router, options: &Options) -> Result<Router, AssetsError> {
     match options.ui {
         Ui::Embedded(files) => {
             let base_path = options.base_path.clone();
-            let assets = Assets::new(files, &AssetOptions { base_path, ..AssetOptions::default() })?;
+            let title = options.page_title.clone();
+            let assets = Assets::new(files, &AssetOptions { base_path, title, ..AssetOptions::default() })?;
             Ok(routes.fallback_service(assets.router()))
         }
         Ui::Absent(reason) => {
@@ -115,6 +118,13 @@ async fn version(State(state): State<Arc<ServerState>>) -> Response {
 /// What no route answers, in the original's words.
 async fn not_here() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// The original's profiles are those of Go's runtime.
+async fn no_profiles() -> (StatusCode, &'static str) {
+    let message =
+        "this server makes no profiles: record them from outside, such as with `perf record -g -p PID`\n";
+    (StatusCode::NOT_IMPLEMENTED, message)
 }
 
 /// The address of the expression browser before version 3.

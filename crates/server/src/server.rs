@@ -26,12 +26,13 @@ use crate::control::{Command, ControlHandle};
 use crate::cors::AllowedOrigins;
 use crate::discovery::{ApplyError, Discovered};
 use crate::metrics::{self, Metrics};
+use crate::notifications;
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::{RangeQueries, WatchedSink};
 use crate::router;
 use crate::rules::{self, RuleOptions, Rules, RulesError};
-use crate::state::{Clock, Facts, Parts, ServerState};
+use crate::state::{Clock, Facts, Parts, Phase, ServerState};
 use crate::storage::StorageFlags;
 
 /// How often the database does its chores.
@@ -179,17 +180,19 @@ impl Server {
             query_pool: QueryPool::new(config.n_query_slots),
             config: loaded,
             metrics,
-            facts: config.facts,
+            facts: Facts { route_prefix: config.route_prefix.clone(), ..config.facts },
             clock,
             control,
         }));
         state.query_log().use_file(query_log);
         state.metrics().set_query_log_enabled(state.query_log().is_enabled());
         state.metrics().on_reload(true, state.now_ms());
+        state.notifications().begin(notifications::STARTING, state.now_ms());
         let options = router::Options {
             cors: AllowedOrigins::new(&config.cors_origin)?,
             route_prefix: config.route_prefix,
             base_path: config.base_path,
+            page_title: state.facts().page_title.clone(),
             ui: config.ui,
         };
         let router = router::build(&state, &registry, &options)?;
@@ -212,6 +215,11 @@ impl Server {
     /// Returns the HTTP face. Until the data directory is read it answers 503.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Lets somebody watch how far the server is.
+    pub fn phase(&self) -> tokio::sync::watch::Receiver<Phase> {
+        self.state.phase()
     }
 
     /// Returns a handle for reload and quit.

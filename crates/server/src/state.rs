@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use wf_discovery::DiscoveryManager;
 use wf_httpkit::process::BuildInfo;
 use wf_promql::engine::Engine;
@@ -17,6 +19,7 @@ use crate::active_queries::{ActiveQueries, ActiveQuery};
 use crate::api_v1::error::{ApiError, ErrorKind};
 use crate::control::ControlHandle;
 use crate::metrics::Metrics;
+use crate::notifications::{self, Notifications};
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::RangeQueries;
@@ -44,6 +47,34 @@ pub struct Facts {
     pub is_admin_enabled: bool,
     /// Address under which others reach this server, such as `http://127.0.0.1:9090/`.
     pub external_url: String,
+    /// Path under which everything is served: empty, or like `/prometheus`.
+    pub route_prefix: String,
+    /// Whether `/api/v1/search/…` works.
+    pub is_search_enabled: bool,
+    /// Most results of a search.
+    pub search_limit_max: usize,
+    /// Most clients that listen to notifications.
+    pub n_notification_listeners_max: usize,
+    /// Directory of the templates of consoles; empty for none.
+    pub console_templates: PathBuf,
+    /// Directory of what those templates share; empty for none.
+    pub console_libraries: PathBuf,
+    /// Directory of files served below `/user/`; empty for none.
+    pub user_assets: PathBuf,
+    /// Title of the pages of the UI; none leaves their own.
+    pub page_title: Option<String>,
+}
+
+/// How far a server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The data directory is being read.
+    #[default]
+    Starting,
+    /// Requests are answered.
+    Ready,
+    /// Everything is being flushed.
+    Stopping,
 }
 
 /// A configuration and when it was loaded.
@@ -70,6 +101,8 @@ pub(crate) struct ServerState {
     is_stopping: AtomicBool,
     metrics: Metrics,
     facts: Facts,
+    notifications: Notifications,
+    phase: watch::Sender<Phase>,
     started_ms: i64,
     clock: Clock,
     control: ControlHandle,
@@ -105,7 +138,9 @@ impl ServerState {
             is_last_reload_successful: AtomicBool::new(true),
             is_stopping: AtomicBool::new(false),
             metrics: parts.metrics,
+            notifications: Notifications::new(parts.facts.n_notification_listeners_max),
             facts: parts.facts,
+            phase: watch::Sender::default(),
             started_ms,
             clock: parts.clock,
             control: parts.control,
@@ -183,6 +218,8 @@ impl ServerState {
         let is_first =
             self.rules.set(rules).is_ok() && self.scrape.set(scrape).is_ok() && self.tsdb.set(tsdb).is_ok();
         debug_assert!(is_first, "the server was opened twice");
+        self.notifications.end(notifications::STARTING);
+        self.phase.send_replace(Phase::Ready);
     }
 
     pub(crate) fn replay(&self) -> &Arc<ReplayProgress> {
@@ -200,6 +237,11 @@ impl ServerState {
 
     pub(crate) fn set_reload_outcome(&self, is_successful: bool) {
         self.is_last_reload_successful.store(is_successful, Ordering::Relaxed);
+        if is_successful {
+            self.notifications.end(notifications::RELOAD_FAILED);
+        } else {
+            self.notifications.begin(notifications::RELOAD_FAILED, self.now_ms());
+        }
     }
 
     pub(crate) fn is_last_reload_successful(&self) -> bool {
@@ -217,6 +259,8 @@ impl ServerState {
 
     pub(crate) fn begin_stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        self.notifications.begin(notifications::STOPPING, self.now_ms());
+        self.phase.send_replace(Phase::Stopping);
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -225,6 +269,15 @@ impl ServerState {
 
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Lets somebody watch how far we are.
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    pub(crate) fn notifications(&self) -> &Notifications {
+        &self.notifications
     }
 
     pub(crate) fn control(&self) -> &ControlHandle {

@@ -80,6 +80,10 @@ pub struct TsdbStats {
     pub wal_fsyncs: u64,
     /// Time spent in them, seconds: `wal_fsync_duration_seconds_sum`.
     pub wal_fsync_seconds: f64,
+    /// Calls of write(2) for the log: `wal_page_flushes_total`.
+    pub wal_writes: u64,
+    /// Records of the log: `wal_record_part_writes_total`.
+    pub wal_records: u64,
     /// Writes of the log that failed; they are repeated: `wal_writes_failed_total`.
     pub wal_write_errors: u64,
     /// The log of out-of-order samples: `out_of_order_wbl_*`, as `wal_*`.

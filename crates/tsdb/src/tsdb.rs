@@ -12,7 +12,7 @@ use wf_series::{
     SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
 };
 
-use crate::block::{Block, BlockSource};
+use crate::block::{Block, BlockMeta, BlockSource};
 use crate::compact::blocks::Blocks;
 use crate::compact::life::Life;
 use crate::dirlock::DirLock;
@@ -201,6 +201,11 @@ impl Tsdb {
     /// Returns gauges and counters.
     pub fn stats(&self) -> TsdbStats {
         TsdbStats { clean_start: self.was_clean, compaction: self.life.stats(), ..self.head.stats() }
+    }
+
+    /// Returns the descriptions of all blocks, by start.
+    pub fn block_metas(&self) -> Vec<Arc<BlockMeta>> {
+        self.life.blocks.list().iter().map(|block| block.meta()).collect()
     }
 
     /// Changes how many exemplars are kept, see [`TsdbOptions::exemplars_max`]; the oldest go if it is fewer.

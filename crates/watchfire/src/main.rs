@@ -11,6 +11,7 @@ mod container_exporter;
 mod exporter;
 mod exporters;
 mod footprint;
+mod init_system;
 mod limits;
 mod logging;
 mod memory;

@@ -5,10 +5,6 @@ use std::ffi::OsString;
 /// Names without dashes, of the server.
 const FLAGS: &[&str] = &[
     "agent",
-    "auto-gomaxprocs",
-    "auto-gomemlimit",
-    "auto-gomemlimit.ratio",
-    "auto-gomemlimit.refresh-interval",
     "storage.agent.checkpoint-batch-size",
     "storage.agent.checkpoint-from-in-memory-series",
     "storage.agent.no-lockfile",
@@ -29,15 +25,9 @@ const FLAGS: &[&str] = &[
     "storage.tsdb.no-lockfile",
     "storage.tsdb.retention",
     "storage.tsdb.samples-per-chunk",
-    "web.console.libraries",
-    "web.console.templates",
     "web.enable-otlp-receiver",
     "web.enable-remote-write-receiver",
-    "web.max-notifications-subscribers",
-    "web.page-title",
     "web.remote-write-receiver.accepted-protobuf-messages",
-    "web.search.max-limit",
-    "web.user-assets",
 ];
 
 /// Returns the first such flag as it was written, without its value.

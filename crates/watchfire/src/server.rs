@@ -2,6 +2,7 @@
 
 mod rules;
 mod storage;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub(crate) struct ServerOptions {
     pub(crate) storage: storage::StorageOptions,
     #[command(flatten)]
     pub(crate) rules: rules::RuleFlags,
+    #[command(flatten)]
+    pub(crate) pages: web::WebFlags,
     /// Most series in memory; new ones are refused beyond it
     #[arg(long = "storage.head.series-max", default_value_t = TsdbOptions::default().series_max)]
     pub(crate) series_max: u64,
@@ -189,6 +192,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn serve_forever(options: &ServerOptions) -> Result<()> {
+    crate::limits::warn_of_network_file_system(&options.data);
     let registry = self_metrics();
     let server = Server::new(config(options), registry.clone(), system_clock())?;
     let stop = CancellationToken::new();
@@ -208,6 +212,8 @@ async fn serve_forever(options: &ServerOptions) -> Result<()> {
         group.spawn("auto-reload", move |stop| wf_server::auto_reload(control, file, interval, stop));
     }
     let quit = stop.clone();
+    let phase = server.phase();
+    group.spawn("init-system", |stop| crate::init_system::tell(phase, stop));
     group.spawn("server", |stop| server.run(stop, quit));
     group.spawn("signals", |ended| signals(stop.clone(), ended, Some(control)));
     group.wait(STOP_WITHIN).await?;
@@ -319,18 +325,21 @@ fn config(options: &ServerOptions) -> Config {
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
         base_path: format!("{base_path}/"),
         ui: crate::ui::embedded(),
-        facts: Facts {
-            is_admin_enabled: options.admin_api && !options.no_admin_api,
-            retention: options.storage.described(),
-            ..facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url)
-        },
+        facts: options.pages.apply(
+            Facts {
+                is_admin_enabled: options.admin_api && !options.no_admin_api,
+                retention: options.storage.described(),
+                ..facts(flags(options), options.lifecycle && !options.no_lifecycle, &options.external_url)
+            },
+            options.has_feature("search-api"),
+        ),
     }
 }
 
 fn tsdb_options(options: &ServerOptions) -> TsdbOptions {
     let mut tsdb = TsdbOptions {
         series_max: options.series_max,
-        memory_bytes_max: options.memory_max.unwrap_or_else(default_memory_max),
+        memory_bytes_max: options.head_memory(),
         wal_compression: options.wal_compression,
         // Only that encoding holds start timestamps; the configuration may still name another.
         xor2: options.has_feature("st-storage") || options.has_feature("xor2-encoding"),
@@ -348,6 +357,11 @@ impl ServerOptions {
 
     fn reloads_itself(&self) -> bool {
         (self.auto_reload && !self.no_auto_reload) || self.has_feature("auto-reload-config")
+    }
+
+    /// Most memory for series, bytes.
+    fn head_memory(&self) -> u64 {
+        self.memory_max.unwrap_or_else(|| self.pages.share_of(default_memory_max()))
     }
 
     fn load_options(&self) -> wf_config::LoadOptions {
@@ -388,6 +402,8 @@ pub(crate) fn facts(
         is_lifecycle_enabled,
         is_admin_enabled: false,
         external_url: external_url.to_owned(),
+        n_notification_listeners_max: 16,
+        ..Facts::default()
     }
 }
 
@@ -461,7 +477,8 @@ fn features(names: &[String]) -> Features {
             | "auto-reload-config"
             | "concurrent-rule-eval"
             | "created-timestamp-zero-ingestion"
-            | "metadata-wal-records" => {}
+            | "metadata-wal-records"
+            | "search-api" => {}
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),
@@ -488,10 +505,11 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("query.max-concurrency", options.max_concurrency.to_string()),
         ("query.max-samples", options.max_samples.to_string()),
         ("query.timeout", time(options.query_timeout)),
-        ("storage.head.memory-max", options.memory_max.unwrap_or_else(default_memory_max).to_string()),
+        ("storage.head.memory-max", options.head_memory().to_string()),
         ("storage.head.series-max", options.series_max.to_string()),
         ("storage.tsdb.path", options.data.display().to_string()),
         ("storage.tsdb.wal-compression-type", format!("{:?}", options.wal_compression).to_lowercase()),
+        ("web.config.file", options.web_config_file.display().to_string()),
         ("web.cors.origin", options.cors_origin.clone()),
         ("web.enable-admin-api", (options.admin_api && !options.no_admin_api).to_string()),
         ("web.enable-lifecycle", (options.lifecycle && !options.no_lifecycle).to_string()),
@@ -501,7 +519,11 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("web.read-timeout", time(options.read_timeout)),
         ("web.route-prefix", options.route_prefix.clone().unwrap_or_else(|| "/".to_owned())),
     ];
-    let pairs = pairs.into_iter().chain(options.storage.flags()).chain(options.rules.flags());
+    let pairs = pairs
+        .into_iter()
+        .chain(options.storage.flags())
+        .chain(options.rules.flags())
+        .chain(options.pages.flags());
     pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use wf_e2e::{figure, http};
 
-use twins::Twins;
+pub(crate) use twins::Twins;
 
 /// What Grafana sends along.
 const HEADERS: [(&str, &str); 2] = [("user-agent", "Grafana/12.2.0"), ("x-grafana-user", "admin")];
@@ -80,7 +80,7 @@ impl Request {
 }
 
 /// Returns how the two answers differ; none when they do not.
-fn difference(ours: &Value, theirs: &Value, at: &str) -> Option<String> {
+pub(crate) fn difference(ours: &Value, theirs: &Value, at: &str) -> Option<String> {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();

@@ -1,6 +1,6 @@
 //! Compression of answers, as they stream.
 //!
-//! As Prometheus: the first of gzip and deflate in the client's `Accept-Encoding`. Answers that are small, compressed
+//! As Prometheus: the first of gzip and deflate in the client's `Accept-Encoding`; zstd, which it lacks, as well. Answers that are small, compressed
 //! already or events go out as they are.
 
 use std::io::Write;
@@ -25,11 +25,15 @@ const STEP_BYTES: usize = 64 << 10;
 /// Level 3 of zlib-rs: within 10 % of the default level's size for metric text at half its CPU.
 const LEVEL: u32 = 3;
 
+/// The fastest level: smaller than gzip's third at a fraction of its CPU.
+const ZSTD_LEVEL: i32 = 1;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
     Gzip,
     Deflate,
+    Zstd,
 }
 
 /// Returns the first encoding in the client's list that we have.
@@ -44,6 +48,7 @@ pub(super) fn choose(headers: &HeaderMap) -> Encoding {
         match name.trim().to_ascii_lowercase().as_str() {
             "gzip" => return Encoding::Gzip,
             "deflate" => return Encoding::Deflate,
+            "zstd" => return Encoding::Zstd,
             _ => {}
         }
     }
@@ -63,6 +68,11 @@ pub(super) fn compress(response: Response, encoding: Encoding) -> Response {
         Encoding::Deflate => {
             ("deflate", Encoder::Deflate(ZlibEncoder::new(Vec::new(), Compression::new(LEVEL))))
         }
+        Encoding::Zstd => match zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL) {
+            Ok(encoder) => ("zstd", Encoder::Zstd(Box::new(encoder))),
+            // Without memory for its tables the answer goes out as it is.
+            Err(_) => return Response::from_parts(head, body),
+        },
     };
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     head.headers.remove(CONTENT_LENGTH);
@@ -73,7 +83,7 @@ pub(super) fn compress(response: Response, encoding: Encoding) -> Response {
 fn is_worth_it(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let is_text = kind.starts_with("text/") && !kind.starts_with("text/event-stream")
-        || ["json", "javascript", "xml", "openmetrics", "protobuf", "wasm"]
+        || ["json", "yaml", "javascript", "xml", "openmetrics", "protobuf", "wasm"]
             .iter()
             .any(|part| kind.contains(part));
     let has_body = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -86,6 +96,7 @@ fn is_worth_it(response: &Response) -> bool {
 enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
     Deflate(ZlibEncoder<Vec<u8>>),
+    Zstd(Box<zstd::stream::write::Encoder<'static, Vec<u8>>>),
 }
 
 impl Encoder {
@@ -93,6 +104,7 @@ impl Encoder {
         match self {
             Self::Gzip(encoder) => encoder.write_all(data),
             Self::Deflate(encoder) => encoder.write_all(data),
+            Self::Zstd(encoder) => encoder.write_all(data),
         }
     }
 
@@ -100,6 +112,7 @@ impl Encoder {
         std::mem::take(match self {
             Self::Gzip(encoder) => encoder.get_mut(),
             Self::Deflate(encoder) => encoder.get_mut(),
+            Self::Zstd(encoder) => encoder.get_mut(),
         })
     }
 
@@ -107,6 +120,7 @@ impl Encoder {
         match self {
             Self::Gzip(encoder) => encoder.finish(),
             Self::Deflate(encoder) => encoder.finish(),
+            Self::Zstd(encoder) => encoder.finish(),
         }
     }
 }
@@ -168,6 +182,8 @@ impl HttpBody for Compressed {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -182,5 +198,33 @@ mod tests {
         check("gzip;q=0, deflate;q=0.5", Encoding::Deflate);
         check("br", Encoding::Identity);
         check("", Encoding::Identity);
+        check("zstd", Encoding::Zstd);
+        check("gzip, deflate, br, zstd", Encoding::Gzip);
+    }
+
+    #[tokio::test]
+    async fn what_is_compressed_reads_back() {
+        let text = "metric_name_total{label=\"value\"} 1\n".repeat(20_000);
+        for (encoding, name) in
+            [(Encoding::Gzip, "gzip"), (Encoding::Deflate, "deflate"), (Encoding::Zstd, "zstd")]
+        {
+            let mut response = Response::new(Body::from(text.clone()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            let packed = compress(response, encoding);
+            assert_eq!(packed.headers()[CONTENT_ENCODING], name);
+            let bytes = axum::body::to_bytes(packed.into_body(), usize::MAX).await.unwrap();
+            assert!(bytes.len() < text.len() / 10, "{name}: {}", bytes.len());
+            let mut plain = String::new();
+            match encoding {
+                Encoding::Gzip => flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut plain),
+                Encoding::Deflate => flate2::read::ZlibDecoder::new(&bytes[..]).read_to_string(&mut plain),
+                Encoding::Zstd => {
+                    zstd::stream::read::Decoder::new(&bytes[..]).unwrap().read_to_string(&mut plain)
+                }
+                Encoding::Identity => Ok(0),
+            }
+            .unwrap();
+            assert_eq!(plain, text, "{name}");
+        }
     }
 }

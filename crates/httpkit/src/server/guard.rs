@@ -2,7 +2,9 @@
 //!
 //! A browser will send requests to `localhost` for any page the user visits. Two tricks matter: a page may post to us
 //! (cross-site request forgery: its `Origin` is not our `Host`), and a page may rebind its own name to 127.0.0.1 and
-//! then read our answers (DNS rebinding: `Host` is the stranger's name).
+//! then read our answers (DNS rebinding: `Host` is the stranger's name). On a listener for this machine only local names are
+//! answered. On a wider one anybody may read who reaches it, but a page may change state only under a name that no stranger
+//! can own: an address, this machine's name, one of a private network, or one that was allowed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,6 +13,10 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Ends of names that nobody can register.
+const PRIVATE_SUFFIXES: [&str; 8] =
+    [".localhost", ".local", ".lan", ".internal", ".intranet", ".home.arpa", ".svc", ".test"];
 
 /// Which hosts and origins are trusted beside the obvious ones.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +74,13 @@ impl Guard {
             None if text(&SEC_FETCH_SITE) == Some("cross-site") => refuse("another site"),
             None => Ok(()),
             Some(origin) if self.options.trusted_origins.iter().any(|trusted| trusted == origin) => Ok(()),
+            Some(_) if self.may_be_a_strangers(host) => {
+                let message = format!(
+                    "pages under {host:?} may not change state: anybody could have made that name lead here; allow it \
+                     (external URL)\n"
+                );
+                Err(Refusal { status: StatusCode::FORBIDDEN, message })
+            }
             Some(origin) => match origin.split_once("://") {
                 Some((_, authority)) if authority.eq_ignore_ascii_case(host) => Ok(()),
                 _ => refuse(origin),
@@ -82,6 +95,20 @@ impl Guard {
             || name.ends_with(".localhost")
             || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
             || self.options.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+    }
+
+    /// Whether a stranger could own the name: it has dots, is no address, and nobody vouches for it.
+    fn may_be_a_strangers(&self, host: &str) -> bool {
+        let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let is_public = name.contains('.')
+            && bare.parse::<IpAddr>().is_err()
+            && !PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        let is_this_machine = || {
+            let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+            name == own
+        };
+        is_public && !self.is_local(host) && !is_this_machine()
     }
 
     fn is_read_only_post(&self, request: &Request<Body>) -> bool {
@@ -154,19 +181,44 @@ mod tests {
     #[test]
     fn state_is_changed_only_from_our_own_pages() {
         let check = |method: &str, headers: &[(&str, &str)], want: bool| {
-            let host = [("host", "m.example:9090")];
+            let host = [("host", "watch.example:9090")];
             let all: Vec<_> = host.iter().chain(headers).copied().collect();
             assert_eq!(is_allowed("10.0.0.1:9090", method, &all), want, "{method} {headers:?}");
         };
         check("POST", &[], true);
-        check("POST", &[("origin", "http://m.example:9090")], true);
+        check("POST", &[("origin", "http://watch.example:9090")], true);
         check("POST", &[("origin", "https://grafana.example")], true);
-        check("POST", &[("origin", "http://m.example")], false);
+        check("POST", &[("origin", "http://watch.example")], false);
         check("POST", &[("origin", "null")], false);
         check("PUT", &[("origin", "http://evil.example")], false);
         check("DELETE", &[("origin", "http://evil.example")], false);
         check("POST", &[("sec-fetch-site", "cross-site")], false);
         check("GET", &[("origin", "http://evil.example")], true);
+    }
+
+    #[test]
+    fn a_name_that_a_stranger_could_own_changes_nothing() {
+        let check = |host: &str, want: bool| {
+            let origin = format!("http://{host}");
+            let headers = [("host", host), ("origin", origin.as_str())];
+            assert_eq!(is_allowed("10.0.0.1:9090", "POST", &headers), want, "{host}");
+            assert!(is_allowed("10.0.0.1:9090", "POST", &headers[..1]), "{host}: a program may");
+        };
+        for host in [
+            "10.0.0.1:9090",
+            "[fd00::1]:9090",
+            "prometheus:9090",
+            "prometheus.monitoring.svc",
+            "nas.lan",
+            "localhost:1",
+        ] {
+            check(host, true);
+        }
+        for host in
+            ["evil.example:9090", "10.0.0.1.evil.example", "prometheus.evil", "localhost.evil.example"]
+        {
+            check(host, false);
+        }
     }
 
     #[test]

@@ -104,6 +104,17 @@ pub(crate) async fn tsdb(State(state): State<Arc<ApiState>>, params: Params) -> 
     Ok(reply(text.await?))
 }
 
+/// Blocks as their own files describe them.
+pub(crate) async fn blocks(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
+    let metas = state.tsdb()?.block_metas();
+    Ok(reply(envelope(false, |json| {
+        json.raw(r#"{"blocks":"#).list(&metas, |json, meta| {
+            json.raw(&meta.to_json());
+        });
+        json.raw("}");
+    })))
+}
+
 fn write_cardinality(json: &mut JsonWriter, cardinality: &wf_tsdb::Cardinality) {
     json.raw(r#"{"headStats":{"numSeries":"#).integer(cardinality.n_series);
     json.raw(r#","numLabelPairs":"#).integer(cardinality.n_label_pairs);
@@ -137,7 +148,7 @@ pub(crate) async fn features(State(state): State<Arc<ApiState>>) -> Response {
         ("query_warnings", true),
         ("remote_write_receiver", false),
         ("otlp_write_receiver", false),
-        ("search", false),
+        ("search", facts.is_search_enabled),
         ("time_range_labels", true),
         ("time_range_series", true),
     ];

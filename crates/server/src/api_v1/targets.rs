@@ -179,6 +179,24 @@ pub(crate) async fn scrape_pools(State(state): State<Arc<ApiState>>) -> Result<R
     })))
 }
 
+/// Answers the configuration of one scrape pool, its secrets hidden.
+pub(crate) async fn scrape_pool_config(
+    State(state): State<Arc<ApiState>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let name = params.get("scrapePool");
+    let name = name.ok_or_else(|| ApiError::bad_data("no scrapePool parameter provided"))?;
+    let loaded = state.loaded_config();
+    let job = loaded.config.scrape_configs.iter().find(|job| job.job_name == name);
+    let job = job.ok_or_else(|| {
+        ApiError::bad_data(format!("error getting scrape config: unknown scrape pool {name:?}"))
+    })?;
+    Ok(reply(envelope(false, |json| {
+        let yaml = wf_config::print::job_to_yaml(job, &loaded.config.global);
+        json.raw(r#"{"yaml":"#).string(&yaml).raw("}");
+    })))
+}
+
 pub(crate) async fn metadata(
     State(state): State<Arc<ApiState>>,
     params: Params,

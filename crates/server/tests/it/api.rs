@@ -237,7 +237,7 @@ async fn the_state_of_the_server_is_told() {
     let page = site.get("/federate?match[]=up").await.body;
     assert_eq!(page, "# TYPE up untyped\nup{instance=\"a:1\",job=\"node\"} 1 1700000000000\n");
     assert_eq!(site.get("/federate?match[]=up{").await.status, 400);
-    for path in ["/api/v1/nothing", "/debug/pprof/heap", "/consoles/a.html"] {
+    for path in ["/api/v1/nothing", "/debug/nothing", "/consoles/a.html"] {
         let answer = site.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "404 page not found\n"), "{path}");
     }

@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod lifecycle;
+mod openapi;
 mod query_log;
 mod range_cache;
 mod site;

@@ -56,17 +56,42 @@ impl Site {
 
     /// As [`Site::stopped`], served under a path.
     pub(crate) fn stopped_under(prefix: &str, series: &[Series<'_>]) -> (Self, Server) {
-        Self::built(prefix, series, false)
+        Self::built(prefix, series, |facts, _| facts)
     }
 
-    /// A running server over `series` whose admin API is on.
-    pub(crate) async fn with_admin(series: &[Series<'_>]) -> Self {
-        let (mut site, server) = Self::built("", series, true);
+    /// A running server over `series` that searches.
+    pub(crate) async fn with_search(series: &[Series<'_>]) -> Self {
+        let (mut site, server) =
+            Self::built("", series, |facts, _| Facts { is_search_enabled: true, ..facts });
         site.run(server).await;
         site
     }
 
-    fn built(prefix: &str, series: &[Series<'_>], is_admin_enabled: bool) -> (Self, Server) {
+    /// A running server over `series` with consoles and files.
+    pub(crate) async fn with_pages(series: &[Series<'_>]) -> Self {
+        let (mut site, server) = Self::built("", series, |facts, folder| Facts {
+            console_templates: folder.join("consoles"),
+            console_libraries: folder.join("libraries"),
+            user_assets: folder.join("assets"),
+            ..facts
+        });
+        site.run(server).await;
+        site
+    }
+
+    /// A running server over `series` whose admin API is on.
+    pub(crate) async fn with_admin(series: &[Series<'_>]) -> Self {
+        let (mut site, server) =
+            Self::built("", series, |facts, _| Facts { is_admin_enabled: true, ..facts });
+        site.run(server).await;
+        site
+    }
+
+    fn built(
+        prefix: &str,
+        series: &[Series<'_>],
+        adapt: impl FnOnce(Facts, &Path) -> Facts,
+    ) -> (Self, Server) {
         let folder = tempfile::tempdir().unwrap();
         fill(&folder.path().join("data"), series);
         std::fs::write(folder.path().join("prometheus.yml"), "global: {scrape_interval: 15s}\n").unwrap();
@@ -87,7 +112,10 @@ impl Site {
             route_prefix: prefix.to_owned(),
             base_path: format!("{prefix}/"),
             ui: Ui::Absent("a test"),
-            facts: Facts { is_lifecycle_enabled: true, is_admin_enabled, ..Facts::default() },
+            facts: adapt(
+                Facts { is_lifecycle_enabled: true, search_limit_max: 1_000, ..Facts::default() },
+                folder.path(),
+            ),
         };
         let server = Server::new(config, Registry::new(), Arc::new(|| NOW_S * 1000)).unwrap();
         let router = server.router();

@@ -59,6 +59,8 @@ impl Head {
             wal_segment: wal.segment,
             wal_fsyncs: wal.fsyncs,
             wal_fsync_seconds: wal.fsync_seconds,
+            wal_writes: wal.writes,
+            wal_records: wal.records_written,
             wal_write_errors: wal.write_errors,
             wbl: self.wbl.stats(),
             wbl_corruptions: counters.wbl_corruptions.get(),

@@ -40,19 +40,19 @@ const RULES: &str = "groups:
 ";
 
 /// The two, and what they look at.
-pub(super) struct Twins {
-    pub(super) ours: Server,
-    pub(super) theirs: Server,
+pub(crate) struct Twins {
+    pub(crate) ours: Server,
+    pub(crate) theirs: Server,
     /// First and last whole minute with samples around it, s.
-    pub(super) start_s: i64,
-    pub(super) end_s: i64,
+    pub(crate) start_s: i64,
+    pub(crate) end_s: i64,
     _target: Target,
     _site: Site,
 }
 
 impl Twins {
     /// Fills a directory, copies it, and starts both on it; they scrape the same target and evaluate the same rules.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let (binary, prometheus) = (binary()?, peer("prometheus")?);
         let site = Site::new();
         let now_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
