@@ -13,13 +13,17 @@ use super::servers::{Peer, root_of, waits_for};
 use super::{comparable, job, same_as_prometheus, start};
 use crate::setup::Site;
 
-/// A client that writes: enough of the protocol to make, change and delete nodes.
-struct Writer(TcpStream);
+/// A client that writes: enough of the protocol to make, change and delete nodes. Each change is a session of its own: one that
+/// is not kept up ends while others are waited for.
+struct Writer {
+    port: u16,
+}
 
 impl Writer {
-    fn connect(port: u16) -> Option<Self> {
+    /// Returns a connection with a session.
+    fn connect(port: u16) -> Option<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let mut hello = vec![0; 12];
         hello.extend(10_000_i32.to_be_bytes());
         hello.extend([0; 8]);
@@ -27,10 +31,10 @@ impl Writer {
         hello.extend([0; 16]);
         send(&mut stream, &hello)?;
         receive(&mut stream)?;
-        Some(Self(stream))
+        Some(stream)
     }
 
-    fn create(&mut self, path: &str, data: &str) {
+    fn create(&self, path: &str, data: &str) {
         let mut body = text(path);
         body.extend(text(data));
         // Everybody may do everything, and the node stays.
@@ -42,25 +46,26 @@ impl Writer {
         self.ask(1, &body);
     }
 
-    fn delete(&mut self, path: &str) {
+    fn delete(&self, path: &str) {
         let mut body = text(path);
         body.extend((-1_i32).to_be_bytes());
         self.ask(2, &body);
     }
 
-    fn set(&mut self, path: &str, data: &str) {
+    fn set(&self, path: &str, data: &str) {
         let mut body = text(path);
         body.extend(text(data));
         body.extend((-1_i32).to_be_bytes());
         self.ask(5, &body);
     }
 
-    fn ask(&mut self, operation: i32, body: &[u8]) {
+    fn ask(&self, operation: i32, body: &[u8]) {
+        let mut stream = Self::connect(self.port).unwrap();
         let mut request = Vec::from(1_i32.to_be_bytes());
         request.extend(operation.to_be_bytes());
         request.extend(body);
-        send(&mut self.0, &request).unwrap();
-        let answer = receive(&mut self.0).unwrap();
+        send(&mut stream, &request).unwrap();
+        let answer = receive(&mut stream).unwrap();
         assert_eq!(answer[12..16], [0; 4], "operation {operation} was refused");
     }
 }
@@ -113,12 +118,8 @@ fn zookeeper(site: &Site) -> Option<(Peer, u16)> {
 fn zookeeper_members_are_those_of_prometheus_and_followed() {
     let site = Site::new();
     let Some((_zookeeper, port)) = zookeeper(&site) else { return };
-    let mut writer = None;
-    assert!(eventually(Duration::from_secs(30), || {
-        writer = Writer::connect(port);
-        writer.is_some()
-    }));
-    let mut writer = writer.unwrap();
+    assert!(eventually(Duration::from_secs(30), || Writer::connect(port).is_some()));
+    let writer = Writer { port };
     writer.create("/sets", "");
     writer.create("/sets/a", "");
     writer.create(
