@@ -38,7 +38,7 @@ test("an alert is silenced, the silence edited, expired and made again", async (
   await row.getByRole("button", { name: "Expire" }).click();
   await row.getByRole("button", { name: "Really expire?" }).click();
   await page.getByRole("button", { name: /^Expired/ }).click();
-  await row.getByRole("link", { name: "Recreate" }).click();
+  await row.getByRole("link", { name: "Recreate" }).first().click();
   await expect(page.getByLabel("Comment")).toHaveValue("nearly done");
   await expect(page.getByRole("button", { name: "Create" })).toBeVisible();
 });

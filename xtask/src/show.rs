@@ -9,6 +9,7 @@ mod promql;
 mod rules;
 mod scrape;
 mod tsdb;
+mod ui;
 mod up;
 
 use std::fmt;
@@ -64,8 +65,9 @@ pub fn run(name: &str) -> Result<()> {
         "rules" => rules::show()?,
         "alertmanager" => alertmanager::show()?,
         "node" => node::show()?,
+        "ui" => ui::show()?,
         _ => bail!(
-            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`, `node`"
+            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`, `node`, `ui`"
         ),
     };
     say(&format!("\n== show {name}"));

@@ -6,9 +6,9 @@ use axum::Router;
 use axum::extract::{OriginalUri, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{any, get};
-use http::StatusCode;
+use axum::routing::{MethodRouter, any, get};
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{AssetOptions, Assets, AssetsError};
 
@@ -63,7 +63,8 @@ pub(crate) fn build(
         .route("/consoles/{*path}", get(consoles::console).route_layer(ready))
         .route("/user/{*path}", get(consoles::user_asset))
         .with_state(Arc::clone(state));
-    let routes = with_ui(routes, options)?.layer(from_fn_with_state(options.cors.clone(), cors::layer));
+    let (routes, home_page) = with_ui(routes, options)?;
+    let routes = routes.layer(from_fn_with_state(options.cors.clone(), cors::layer));
     if options.route_prefix.is_empty() {
         return Ok(routes);
     }
@@ -71,24 +72,25 @@ pub(crate) fn build(
     let redirect = move || async move { Redirect::temporary(&home) };
     // Nesting answers `/prefix` and what lies below `/prefix/`, but not `/prefix/` itself.
     let home = format!("{}/", options.route_prefix);
-    let outer = Router::new().nest(&options.route_prefix, routes.clone()).route("/", get(redirect));
-    Ok(match options.ui {
-        Ui::Embedded(_) => outer.route_service(&home, routes),
-        Ui::Absent(reason) => outer.route(&home, get(move || async move { without_ui(reason) })),
-    })
+    let outer = Router::new().nest(&options.route_prefix, routes).route("/", get(redirect));
+    Ok(outer.route(&home, home_page))
 }
 
-fn with_ui(routes: Router, options: &Options) -> Result<Router, AssetsError> {
+/// Adds the UI to the routes, and returns its first page by itself too.
+fn with_ui(routes: Router, options: &Options) -> Result<(Router, MethodRouter), AssetsError> {
     match options.ui {
         Ui::Embedded(files) => {
             let base_path = options.base_path.clone();
             let title = options.page_title.clone();
             let assets = Assets::new(files, &AssetOptions { base_path, title, ..AssetOptions::default() })?;
-            Ok(routes.fallback_service(assets.router()))
+            let routes = routes.fallback_service(assets.router());
+            Ok((routes, get(move |headers: HeaderMap| async move { assets.respond("", &headers) })))
         }
         Ui::Absent(reason) => {
-            let home = move || async move { without_ui(reason) };
-            Ok(routes.route("/", get(home)).route("/query", get(home)).route("/targets", get(home)))
+            let home = get(move || async move { without_ui(reason) });
+            let routes =
+                routes.route("/", home.clone()).route("/query", home.clone()).route("/targets", home.clone());
+            Ok((routes, home))
         }
     }
 }

@@ -1,4 +1,5 @@
 // Navigation and settings: a column on wide screens, a bar on narrow ones.
+import { useEffect, useRef } from "preact/hooks";
 import { lastGood, useLoad } from "../api/useLoad";
 import logo from "../assets/logo.svg";
 import { Icon, type IconName } from "../components/Icon";
@@ -59,6 +60,10 @@ const THEMES = ["system", "light", "dark"] as const;
 const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
 
 export function Sidebar() {
+  const nav = useRef<HTMLElement>(null);
+  const current = page.value;
+  // On narrow screens the navigation scrolls: where one is must be in sight.
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [current]);
   const version = lastGood(useLoad("build", 0, versionOf).state);
   return (
     <header class="sidebar">
@@ -67,7 +72,7 @@ export function Sidebar() {
         <img src={logo} alt="" width="28" height="28" />
         <span>{t("app.name")}</span>
       </a>
-      <nav aria-label={t("app.nav")}>
+      <nav aria-label={t("app.nav")} ref={nav}>
         {component === "alertmanager" ? (
           <Links entries={ALERTMANAGER_PAGES} />
         ) : (

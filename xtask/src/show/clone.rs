@@ -134,6 +134,16 @@ impl Logs {
         line
     }
 
+    /// Whether any line of the logs is one that `is_wanted` accepts.
+    pub(super) fn has_line(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        self.find_line(is_wanted).is_some()
+    }
+
+    /// Returns the first line that `is_wanted` accepts.
+    pub(super) fn find_line(&self, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        self.text.lines().find(|line| is_wanted(line))
+    }
+
     fn figure(&self, name: &str) -> Option<String> {
         let start = format!("FIGURE: {name}: ");
         let line = self.text.lines().find(|line| line.contains(&start))?;

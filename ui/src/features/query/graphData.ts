@@ -6,7 +6,7 @@ import { findTurns, isCounterName } from "../../components/chart/marks";
 import { type ChartData, type ChartMark, seriesColor } from "../../components/chart/model";
 import { gridTimes, toColumn } from "../../lib/frames";
 import { chooseStep, type Grid } from "../../lib/timeRange";
-import { metricText } from "./metricText";
+import { distinctNames, metricText } from "./metricText";
 import type { Exemplar, SeriesExemplars } from "./queryApi";
 import type { Density, PanelState } from "./queryUrl";
 
@@ -44,8 +44,9 @@ export function graphData(answer: GraphAnswer, limit: number, texts: MarkTexts):
   const times = gridTimes(answer.grid);
   const frames = (answer.reply.data.kind === "matrix" ? answer.reply.data.frames : []).slice(0, limit);
   const marks: ChartMark[] = [];
+  const names = distinctNames(frames.map((frame) => frame.labels));
   const series = frames.map((frame, at) => {
-    const name = metricText(frame.labels);
+    const id = metricText(frame.labels);
     const color = seriesColor(at);
     const values = toColumn(frame, answer.grid, times.length);
     if (frames.length <= SERIES_WITH_MARKS) {
@@ -53,7 +54,7 @@ export function graphData(answer: GraphAnswer, limit: number, texts: MarkTexts):
         marks.push({ kind, t: times[index] ?? 0, v: values[index] ?? 0, color, text: kind === "reset" ? texts.reset : texts.end });
       }
     }
-    return { id: name, name, color, values };
+    return { id, name: names[at] ?? id, color, values };
   });
   for (const { timestamp, value, labels } of thinned(answer)) {
     marks.push({ kind: "exemplar", t: timestamp, v: value, color: "--series-5", text: `${texts.exemplar} ${Object.values(labels).join(" ")}` });

@@ -33,3 +33,14 @@ export function metricText(labels: Labels): string {
   if (pairs.length === 0) return parts.name === "" ? "{}" : parts.name;
   return `${parts.name}{${pairs.join(", ")}}`;
 }
+
+/**
+ * Returns a name for each of some series that tells it from the others: labels that all of them share say nothing in a
+ * legend, and push what differs out of sight. One series alone keeps its full name.
+ */
+export function distinctNames(all: readonly Labels[]): string[] {
+  const first = all[0];
+  if (first === undefined || all.length === 1) return all.map(metricText);
+  const shared = Object.keys(first).filter((name) => all.every((labels) => labels[name] === first[name]));
+  return all.map((labels) => metricText(Object.fromEntries(Object.entries(labels).filter(([name]) => !shared.includes(name)))));
+}

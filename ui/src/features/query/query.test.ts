@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { metricText } from "./metricText";
+import { distinctNames, metricText } from "./metricText";
 import { offsetOf, readPosition } from "./queryError";
 import { NEW_PANEL, readPanels, writePanels } from "./queryUrl";
 
@@ -42,6 +42,11 @@ describe("positions in errors", () => {
 });
 
 describe("metric names", () => {
+  it("in a legend say what differs, and all when there is one", () => {
+    expect(distinctNames([{ __name__: "up", job: "a", cpu: "0" }, { __name__: "up", job: "a", cpu: "1" }])).toEqual(['{cpu="0"}', '{cpu="1"}']);
+    expect(distinctNames([{ __name__: "up", job: "a" }])).toEqual(['up{job="a"}']);
+    expect(distinctNames([{ a: "1" }, { a: "1", b: "2" }])).toEqual(["{}", '{b="2"}']);
+  });
   it("read as selectors", () => {
     expect(metricText({ __name__: "up", job: "a", instance: 'x"y' })).toBe('up{instance="x\\"y", job="a"}');
     expect(metricText({})).toBe("{}");
