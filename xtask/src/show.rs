@@ -2,6 +2,7 @@
 //! figure. The closing note of the issue is this output.
 
 mod alertmanager;
+mod api;
 mod bench;
 mod clone;
 mod node;
@@ -62,10 +63,11 @@ pub fn run(name: &str) -> Result<()> {
         "promql" => promql::show()?,
         "scrape" => scrape::show()?,
         "rules" => rules::show()?,
+        "api" => api::show()?,
         "alertmanager" => alertmanager::show()?,
         "node" => node::show()?,
         _ => bail!(
-            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`, `node`"
+            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `api`, `alertmanager`, `node`"
         ),
     };
     say(&format!("\n== show {name}"));
