@@ -2,6 +2,7 @@
 //! figure. The closing note of the issue is this output.
 
 mod alertmanager;
+mod api;
 mod bench;
 mod clone;
 mod node;
@@ -63,11 +64,12 @@ pub fn run(name: &str) -> Result<()> {
         "promql" => promql::show()?,
         "scrape" => scrape::show()?,
         "rules" => rules::show()?,
+        "api" => api::show()?,
         "alertmanager" => alertmanager::show()?,
         "node" => node::show()?,
         "ui" => ui::show()?,
         _ => bail!(
-            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `alertmanager`, `node`, `ui`"
+            "nothing to show for {name:?}: known are `up`, `tsdb`, `promql`, `scrape`, `rules`, `api`, `alertmanager`, `node`, `ui`"
         ),
     };
     say(&format!("\n== show {name}"));

@@ -1,6 +1,7 @@
 //! What is measured: a name, a sentence, a function. A new bench is a file here and a line in [`ALL`].
 
 pub mod alertmanager;
+pub mod api;
 pub mod blocks;
 pub mod load;
 
@@ -42,6 +43,7 @@ pub const ALL: &[Bench] = &[
     scrape_500::BENCH,
     node::BENCH,
     alertmanager::BENCH,
+    api::BENCH,
 ];
 
 /// Finds a bench by its name.

@@ -1,6 +1,7 @@
 //! A small HTTP client that keeps its connections.
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -82,6 +83,23 @@ impl Client {
         let answer = answer(&mut response)?;
         ensure!(answer.status == 200, "{url} answered {}: {}", answer.status, answer.body);
         Ok(answer.body)
+    }
+}
+
+impl Client {
+    /// Gets `url` with the parameters `form`, reads the answer to its end, and returns when its first byte came.
+    /// # Errors
+    /// When no answer came in time or its status is not 200.
+    pub fn first_byte(&self, url: &str, form: &[(&str, &str)]) -> Result<Duration> {
+        let started = Instant::now();
+        let request = self.agent.get(url).query_pairs(form.iter().copied());
+        let mut response = request.call().with_context(|| format!("get {url}"))?;
+        ensure!(response.status() == 200, "{url} answered {}", response.status());
+        let mut body = response.body_mut().with_config().limit(BODY_BYTES_MAX).reader();
+        body.read_exact(&mut [0]).context("read the first byte")?;
+        let first = started.elapsed();
+        std::io::copy(&mut body, &mut std::io::sink()).context("read the rest")?;
+        Ok(first)
     }
 }
 

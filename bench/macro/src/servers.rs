@@ -241,6 +241,13 @@ impl Server {
         Ok((started.elapsed(), body))
     }
 
+    /// Asks as [`Server::ask`] does and returns when the first byte of the answer came.
+    /// # Errors
+    /// When it does not answer 200.
+    pub fn first_byte(&self, path: &str, form: &[(&str, &str)]) -> Result<Duration> {
+        self.client.first_byte(&format!("{}{path}", self.base), form)
+    }
+
     /// Hands samples in the text format, with timestamps, to VictoriaMetrics, and waits until they can be queried.
     /// # Errors
     /// When it refuses them, or is not VictoriaMetrics: the others read blocks.

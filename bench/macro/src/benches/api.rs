@@ -1,0 +1,189 @@
+//! The HTTP API beside the original's: look-ups, a wide range query, federation. Latency, CPU, memory, first byte.
+//!
+//! # Reading order: here (what is asked, what must hold), `data` (the directory that both read).
+
+mod data;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Bench;
+use crate::latency::{self, Effort, Latency};
+use crate::report::thousands;
+use crate::servers::idle_config;
+use crate::stats::median;
+use crate::{Env, Options, Report, Server, Subject, Unit, calibrate, order};
+
+pub(crate) const BENCH: Bench = Bench {
+    name: "api",
+    about: "labels, values, series, a wide range query and federation over HTTP [--series 10000 --budget-ms 3000 --n 40]",
+    run,
+};
+
+/// Series whose range is asked, of all.
+const RANGE_SHARE: u64 = 10;
+/// Steps of the range query, one a second.
+const N_STEPS: u64 = 1_000;
+
+/// Bytes of memory that a byte more of an answer may cost. No text is held. Values are, and for federation label sets with a
+/// sample each; series are sorted, so all their label sets are held, which are as long as their text; a range query holds its
+/// result, 16 bytes a sample, of which the text has about 25.
+const MEMORY_PER_BYTE: f64 = 1.5;
+const MEMORY_PER_BYTE_OF_RANGE: f64 = 1.0;
+
+/// A request: rows in the table, what is asked.
+struct Asked {
+    cpu: &'static str,
+    latency: &'static str,
+    first_byte: &'static str,
+    memory: &'static str,
+    /// Of the answer to `whole`, what that to `part` did not cost, per byte that it is longer.
+    memory_per_byte: &'static str,
+    path: &'static str,
+    whole: Vec<(&'static str, String)>,
+    /// The same for a quarter of the series.
+    part: Vec<(&'static str, String)>,
+    memory_per_byte_max: f64,
+}
+
+macro_rules! asked {
+    ($name:literal, $path:expr, $whole:expr, $part:expr, $max:expr) => {
+        Asked {
+            cpu: concat!("CPU, ", $name),
+            latency: concat!("latency p50, ", $name),
+            first_byte: concat!("first byte, ", $name),
+            memory: concat!("memory added, ", $name),
+            memory_per_byte: concat!("memory added per byte of answer, ", $name),
+            path: $path,
+            whole: $whole,
+            part: $part,
+            memory_per_byte_max: $max,
+        }
+    };
+}
+
+/// Returns what is asked about data that ends at `end_s`.
+fn requests(end_s: u64) -> Vec<Asked> {
+    let (start, end) = ((end_s - N_STEPS + 1).to_string(), end_s.to_string());
+    let span = [("start", start), ("end", end)];
+    let with = |name: &'static str, text: &str| -> Vec<(&'static str, String)> {
+        span.iter().cloned().chain([(name, text.to_owned())]).collect()
+    };
+    let range = |text: &str| {
+        let mut form = with("query", text);
+        form.extend([("step", "1".to_owned()), ("nocache", "1".to_owned())]);
+        form
+    };
+    let (all, quarter) = ("{job=\"api\"}", "{job=\"api\",quarter=\"0\"}");
+    vec![
+        asked!(
+            "label names",
+            "/api/v1/labels",
+            with("match[]", all),
+            with("match[]", quarter),
+            f64::INFINITY
+        ),
+        asked!(
+            "10k label values",
+            "/api/v1/label/pod/values",
+            with("match[]", all),
+            with("match[]", quarter),
+            MEMORY_PER_BYTE
+        ),
+        asked!(
+            "10k series",
+            "/api/v1/series",
+            with("match[]", all),
+            with("match[]", quarter),
+            MEMORY_PER_BYTE
+        ),
+        asked!(
+            "range of 1,000 series x 1,000 steps",
+            "/api/v1/query_range",
+            range("api_value{tenth=\"0\"}"),
+            range("api_value{tenth=\"0\",quarter=\"0\"}"),
+            MEMORY_PER_BYTE_OF_RANGE
+        ),
+        asked!(
+            "federation of 10k series",
+            "/federate",
+            vec![("match[]", all.to_owned())],
+            vec![("match[]", quarter.to_owned())],
+            MEMORY_PER_BYTE
+        ),
+    ]
+}
+
+fn run(env: &Env, options: &Options) -> Result<Report> {
+    options.only(&["series", "budget-ms", "n"])?;
+    let n_series = options.number("series", 10_000)?;
+    ensure!(n_series >= 4 * RANGE_SHARE, "--series: at least {}", 4 * RANGE_SHARE);
+    let effort = Effort {
+        within: Duration::from_millis(options.number("budget-ms", 3_000)?),
+        n_max: usize::try_from(options.number("n", 40)?)?,
+        n_min: 3,
+    };
+    let mut report = Report::new(
+        BENCH.name,
+        format!(
+            "{} series of ten labels in memory, a sample every 15 s; the range query asks {} of them for {N_STEPS} steps of 1 s. \
+             Both servers read copies of one directory.",
+            thousands(n_series),
+            thousands(n_series / RANGE_SHARE),
+        ),
+    );
+    report.note("Memory added is the most that resident memory rose above what it was before the first answer of its kind.");
+    let made = data::write(env, n_series)?;
+    let subjects = options.subjects(&[Subject::Watchfire, Subject::Prometheus])?;
+    let all = requests(made.end_s);
+    for (pass, subject) in order::passes(&subjects, options.passes()?) {
+        let data = env.fresh_folder(&format!("api-{}-{pass}", subject.name()))?.join("data");
+        crate::env::copy_folder(&made.folder, &data)?;
+        let mut server = Server::start(env, subject, &data, &idle_config(), &[])?;
+        report.calibrated(calibrate::run());
+        for asked in &all {
+            measure(&mut server, asked, effort, &mut report).with_context(|| asked.cpu.to_owned())?;
+        }
+        server.stop()?;
+    }
+    for asked in &all {
+        report.floor(asked.cpu, Subject::Prometheus, 0.2);
+        let ours = report.summary(asked.memory_per_byte, Subject::Watchfire.name());
+        if let Some(ours) = ours.filter(|_| asked.memory_per_byte_max.is_finite()) {
+            report.demand(asked.memory_per_byte.to_owned(), ours.median, asked.memory_per_byte_max);
+        }
+    }
+    Ok(report)
+}
+
+fn measure(server: &mut Server, asked: &Asked, effort: Effort, report: &mut Report) -> Result<()> {
+    let subject = server.subject;
+    let part = cost(server, asked, &asked.part, effort)?;
+    let whole = cost(server, asked, &asked.whole, effort)?;
+    ensure!(whole.body.len() > 100, "{} answers nothing: {}", subject.name(), whole.body);
+    let mut first_bytes_s = Vec::new();
+    for _ in 0..effort.n_min {
+        let form: Vec<(&str, &str)> =
+            asked.whole.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        first_bytes_s.push(server.first_byte(asked.path, &form)?.as_secs_f64());
+    }
+    report.add(asked.latency, Unit::Seconds, subject, whole.p50_s);
+    report.add(asked.first_byte, Unit::Seconds, subject, median(&first_bytes_s).unwrap_or(f64::NAN));
+    report.add(asked.cpu, Unit::Seconds, subject, whole.cpu_s);
+    report.add(asked.memory, Unit::Bytes, subject, whole.extra_peak_bytes);
+    let n_more = whole.body.len().saturating_sub(part.body.len()).max(1) as f64;
+    let more = (whole.extra_peak_bytes - part.extra_peak_bytes).max(0.0) / n_more;
+    report.add(asked.memory_per_byte, Unit::Bytes, subject, more);
+    Ok(())
+}
+
+fn cost(
+    server: &mut Server,
+    asked: &Asked,
+    form: &[(&'static str, String)],
+    effort: Effort,
+) -> Result<Latency> {
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    latency::measure(server, effort, |server| server.ask(asked.path, &form))
+}
