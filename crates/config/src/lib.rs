@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use alerting::{AlertingConfig, AlertmanagerConfig};
 pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
 pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
+pub use http_client::read_http_client;
 pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
 pub use web::read_web;

@@ -39,6 +39,7 @@ mod storage;
 
 pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
+pub use discovery::{DiscoveredOnce, discover_once};
 pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts};
@@ -58,4 +59,4 @@ pub const READ_ONLY_POSTS: [&str; 9] = [
     "/api/v1/series",
     "/api/v1/labels",
 ];
-pub use wf_scrape::{ScrapeFeatures, StartTimes};
+pub use wf_scrape::{ExplainedTarget, ScrapeFeatures, StartTimes};

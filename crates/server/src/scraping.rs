@@ -9,12 +9,13 @@ use wf_scrape::{
 /// Returns what the scrape manager is to do under `config`.
 pub(crate) fn scrape_config(config: &Config, keeps_exemplars: bool) -> ScrapeConfig {
     ScrapeConfig {
-        jobs: config.scrape_configs.iter().map(|file| job(file, keeps_exemplars)).collect(),
+        jobs: config.scrape_configs.iter().map(|file| job_config(file, keeps_exemplars)).collect(),
         external_labels: config.global.external_labels.clone(),
     }
 }
 
-fn job(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
+/// Returns what one job is to do.
+pub(crate) fn job_config(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
     let groups = file.static_groups.iter();
     JobConfig {
         name: file.job_name.clone(),
