@@ -4,6 +4,8 @@ pub mod blocks;
 pub mod load;
 
 pub mod promql_queries;
+pub mod rules_many;
+pub mod rules_mixin;
 pub mod scrape_500;
 pub mod tsdb_append;
 pub mod tsdb_blocks;
@@ -38,6 +40,8 @@ pub const ALL: &[Bench] = &[
     tsdb_blocks::BENCH,
     promql_queries::BENCH,
     scrape_500::BENCH,
+    rules_mixin::BENCH,
+    rules_many::BENCH,
 ];
 
 /// Finds a bench by its name.
