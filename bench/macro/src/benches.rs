@@ -7,6 +7,8 @@ pub mod load;
 
 pub mod node;
 pub mod promql_queries;
+pub mod rules_many;
+pub mod rules_mixin;
 pub mod scrape_500;
 pub mod tsdb_append;
 pub mod tsdb_blocks;
@@ -44,6 +46,8 @@ pub const ALL: &[Bench] = &[
     node::BENCH,
     alertmanager::BENCH,
     api::BENCH,
+    rules_mixin::BENCH,
+    rules_many::BENCH,
 ];
 
 /// Finds a bench by its name.

@@ -171,6 +171,17 @@ impl Server {
         meter::usage(self.process.id())
     }
 
+    /// Gives it another configuration, over HTTP: it must have been started with `--web.enable-lifecycle`.
+    /// # Errors
+    /// When it refuses.
+    pub fn reload(&self, config: &str) -> Result<()> {
+        let path = self.data.with_extension("yml");
+        fs::write(&path, config).with_context(|| format!("write {}", path.display()))?;
+        let answer = self.client.post(&format!("{}/-/reload", self.base), b"")?;
+        ensure!(answer.status == 200, "reload answered {}: {}", answer.status, answer.body);
+        Ok(())
+    }
+
     /// Kills it as `kill -9` does.
     pub fn kill(self) {
         self.process.kill();

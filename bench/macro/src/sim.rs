@@ -4,11 +4,12 @@
 //! each value keeps its number of digits, so a scrape costs the simulator some nanoseconds per moving value and one
 //! write. A counter that outgrows its digits starts anew, which is a counter reset as in life.
 //!
-//! # Reading order: `spec`, `profile` (which series), `values` (how they move), `page`, `native` (protobuf), `serve`, `process`;
+//! # Reading order: `spec`, `profile` (which series), `kubernetes` (those the stock rules read), `values` (how they move), `page`, `native` (protobuf), `serve`, `process`;
 //! `backfill` writes hours of the same pages to a file.
 
 pub mod spec;
 
+mod kubernetes;
 pub mod native;
 pub mod page;
 pub mod profile;

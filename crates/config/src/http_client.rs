@@ -10,8 +10,9 @@ use wf_httpkit::client::{
     Authorization, BasicAuth, ClientOptions, HeaderValues, OAuth2, TlsOptions, TlsVersion,
 };
 
+use crate::Listed;
 use crate::yaml::reader::{FromYaml, Reader, read_fields};
-use crate::yaml::{Node, Position};
+use crate::yaml::{self, Node, Position};
 
 /// What was typed of an HTTP client, key by key as [`ClientOptions`] has them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +54,32 @@ impl HttpClientFile {
         }
         options
     }
+}
+
+impl FromYaml for HttpClientFile {
+    fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let mut file = Self::default();
+        read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+            file.set_field(name, node, reader)
+        })?;
+        Some(file)
+    }
+}
+
+/// Reads the text of an `http.config.file`, a file of its own with nothing but this block; relative paths in it are below
+/// the directory of `path`.
+/// # Errors
+/// Everything that is wrong with it, with positions.
+pub fn read_http_client(text: &str, path: &Path) -> Result<ClientOptions, String> {
+    let mut reader = Reader::default();
+    let root = yaml::parse(text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut options = root.map_or_else(ClientOptions::default, |node| reader.read::<HttpClientFile>(&node).0);
+    options.resolve_paths(path.parent().unwrap_or(Path::new("")));
+    if let Err(error) = options.validate() {
+        reader.report(Position::default(), error.to_string());
+    }
+    let problems = reader.into_problems();
+    if problems.is_empty() { Ok(options) } else { Err(Listed(path, &problems).to_string()) }
 }
 
 impl FromYaml for Secret<String> {

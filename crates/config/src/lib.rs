@@ -37,6 +37,7 @@ use wf_httpkit::client::ClientOptions;
 pub use alerting::{AlertingConfig, AlertmanagerConfig};
 pub use discovery::{Discovery, Mechanism, SdConfig, StaticGroup};
 pub use formats::{EscapingScheme, FormatConfig, HistogramConfig, ScrapeProtocol};
+pub use http_client::read_http_client;
 pub use resolve::{Config, GlobalConfig, ScrapeConfig, ScrapeLimits};
 pub use storage::{FloatEncoding, RetentionConfig, StorageConfig};
 pub use web::{read_cluster_tls, read_web};

@@ -138,6 +138,13 @@ fn read_all(patterns: &[PathBuf], known: &mut BTreeSet<PathBuf>, updates: &Updat
     }
 }
 
+/// Checks a file of groups, and returns how many it has.
+/// # Errors
+/// What is wrong with it.
+pub fn check_file(path: &Path) -> Result<usize, String> {
+    read(path).map(|(groups, _)| groups.len())
+}
+
 fn prefix(path: &Path) -> String {
     format!("{}:", path.display())
 }

@@ -30,5 +30,6 @@ mod web;
 mod zookeeper;
 
 pub use debounce::Debounce;
+pub use file::check_file;
 pub use group::TargetGroup;
 pub use manager::{DiscoveryError, DiscoveryManager, SourceStatus};

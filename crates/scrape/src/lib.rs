@@ -52,4 +52,4 @@ pub use manager::{
     TargetSnapshot, TargetsSnapshot,
 };
 pub use metadata::FamilyMetadata;
-pub use target::{Health, TargetStatus};
+pub use target::{ExplainedTarget, Health, TargetStatus, explain_targets};

@@ -145,6 +145,38 @@ pub(crate) fn build_targets(job: &JobConfig) -> TargetSet {
     set
 }
 
+/// A target as discovery found it, and what relabeling makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedTarget {
+    /// Labels before relabeling, with the job's defaults.
+    pub discovered: Labels,
+    /// Labels after relabeling, those of its URL among them and those of discovery not; empty when it is dropped.
+    pub labels: Labels,
+    /// Why it cannot be scraped.
+    pub problem: Option<String>,
+}
+
+/// Says for each target of `job`, dropped ones among them, what becomes of it.
+pub fn explain_targets(job: &JobConfig) -> Vec<ExplainedTarget> {
+    let explain = |own: &Labels, group: &Labels| {
+        let discovered = discovered_labels(job, own, group);
+        let mut labels = LabelsBuilder::from_labels(&discovered);
+        if relabel::apply(&job.settings.relabel, &mut labels) == Verdict::Drop {
+            return ExplainedTarget { discovered, labels: Labels::empty(), problem: None };
+        }
+        if labels.get("instance").is_none() {
+            let address = labels.get(ADDRESS).unwrap_or("").to_owned();
+            labels.set("instance", &address);
+        }
+        let labels = labels.build().without(|name| name.starts_with("__meta_"));
+        ExplainedTarget { discovered, labels, problem: build_target(job, own, group).err() }
+    };
+    let of_group = |group: &crate::config::TargetGroup| {
+        group.targets.iter().map(|own| explain(own, &group.labels)).collect::<Vec<_>>()
+    };
+    job.groups.iter().flat_map(of_group).collect()
+}
+
 /// What relabeling made of discovered labels.
 enum Built {
     Active(Target),

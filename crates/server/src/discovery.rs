@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use wf_config::{AlertingConfig, Config, SdConfig, StaticGroup};
-use wf_discovery::{DiscoveryError, DiscoveryManager, TargetGroup as Found};
+use wf_config::{AlertingConfig, Config, ScrapeConfig as JobFile, SdConfig, StaticGroup};
+use wf_discovery::{DiscoveryError, DiscoveryManager, SourceStatus, TargetGroup as Found};
 use wf_httpkit::Registry;
 use wf_httpkit::client::OptionsError;
 use wf_model::LabelsBuilder;
-use wf_scrape::{ReloadError, ScrapeConfig, ScrapeManager, TargetGroup};
+use wf_scrape::{ExplainedTarget, ReloadError, ScrapeConfig, ScrapeManager, TargetGroup, explain_targets};
 
 use crate::rules::Rules;
-use crate::scraping::scrape_config;
+use crate::scraping::{job_config, scrape_config};
 
 const ADDRESS: &str = "__address__";
 
@@ -143,6 +144,39 @@ impl Discovered {
         }
         alerting
     }
+}
+
+/// What a job's sources find.
+#[derive(Clone, Debug, Default)]
+pub struct DiscoveredOnce {
+    /// Targets with what becomes of them, those written down first.
+    pub targets: Vec<ExplainedTarget>,
+    /// Sources that found nothing in time: the mechanism, and why if that is known.
+    pub silent: Vec<(&'static str, Option<String>)>,
+}
+
+/// Runs the sources of one job until each has found something, or `patience` is over.
+/// # Errors
+/// When a source cannot be set up.
+pub async fn discover_once(job: &JobFile, patience: Duration) -> Result<DiscoveredOnce, DiscoveryError> {
+    let manager = DiscoveryManager::new(&Registry::new(), "scrape");
+    manager.apply([(job.job_name.as_str(), job.sources.as_slice())])?;
+    let is_silent = |status: &SourceStatus| status.n_targets == 0;
+    let all_found = async {
+        while manager.statuses().iter().any(is_silent) {
+            manager.changed().await;
+        }
+    };
+    // Whether it was in time shows by what was found.
+    let _ = tokio::time::timeout(patience, all_found).await;
+    let silent = manager.statuses().into_iter().filter(|status| is_silent(status));
+    let silent = silent.map(|status| (status.mechanism, status.error)).collect();
+    let mut config = job_config(job, false);
+    for found in manager.groups().into_values().flatten() {
+        config.groups.push(TargetGroup { targets: found.targets.clone(), labels: found.labels.clone() });
+    }
+    manager.stop().await;
+    Ok(DiscoveredOnce { targets: explain_targets(&config), silent })
 }
 
 /// Name of a group of Alertmanagers in metrics.

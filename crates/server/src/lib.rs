@@ -42,6 +42,7 @@ mod storage;
 
 pub use auto_reload::auto_reload;
 pub use control::ControlHandle;
+pub use discovery::{DiscoveredOnce, discover_once};
 pub use rules::RuleOptions;
 pub use server::{Config, ConfigSource, Server, ServerError, Ui};
 pub use state::{Clock, Facts, Phase};
@@ -64,4 +65,4 @@ pub const READ_ONLY_POSTS: [&str; 12] = [
     "/api/v1/search/label_names",
     "/api/v1/search/label_values",
 ];
-pub use wf_scrape::{ScrapeFeatures, StartTimes};
+pub use wf_scrape::{ExplainedTarget, ScrapeFeatures, StartTimes};

@@ -14,12 +14,13 @@ pub(crate) fn scrape_config(
 ) -> ScrapeConfig {
     let jobs = config.scrape_configs.iter().filter(|file| is_wanted(&file.job_name));
     ScrapeConfig {
-        jobs: jobs.map(|file| job(file, keeps_exemplars)).collect(),
+        jobs: jobs.map(|file| job_config(file, keeps_exemplars)).collect(),
         external_labels: config.global.external_labels.clone(),
     }
 }
 
-fn job(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
+/// Returns what one job is to do.
+pub(crate) fn job_config(file: &JobFile, keeps_exemplars: bool) -> JobConfig {
     let groups = file.static_groups.iter();
     JobConfig {
         name: file.job_name.clone(),

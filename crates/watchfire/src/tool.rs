@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 mod api;
 pub(crate) mod check;
+mod check_config;
 pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod history;
@@ -10,6 +11,7 @@ pub(crate) mod promql;
 pub(crate) mod push;
 pub(crate) mod query;
 pub(crate) mod relabel;
+mod service_discovery;
 pub(crate) mod test_rules;
 pub(crate) mod tsdb;
 

@@ -105,6 +105,76 @@ fn checks_say_and_end_as_the_original() {
 }
 
 #[test]
+fn configurations_and_what_they_refer_to_are_checked_as_by_the_original() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("rules.yml", RULES);
+    bench.write("twice.yml", TWICE);
+    bench.write("bad-rules.yml", "groups: [{name: a, rules: [{record: x, expr: 'rate(up)'}]}]\n");
+    bench.write("sd.json", "[{\"targets\": [\"f:1\"], \"labels\": {\"l\": \"<v>\"}}]");
+    bench.write("sd-bad.json", "[{");
+    let job = |more: &str| format!("scrape_configs:\n- job_name: a\n{more}");
+    let sd = |file: &str| job(&format!("  file_sd_configs: [{{files: [{file}]}}]\n"));
+    bench.write("plain.yml", &job("  static_configs: [{targets: ['b:1']}]\n"));
+    bench.write(
+        "rich.yml",
+        &format!("rule_files: ['rules*.yml', 'none*.yml', twice.yml]\n{}", sd("sd.json, none.json")),
+    );
+    bench.write("bad.yml", &format!("rule_files: [bad-rules.yml]\n{}", sd("sd.json")));
+    bench.write("gone.yml", "rule_files: [gone-rules.yml]\n");
+    bench.write("broken.yml", &sd("sd-bad.json"));
+    bench.write("unknown.yml", "x: 1\n");
+    bench.write("token.yml", &job("  authorization: {credentials_file: none}\n"));
+    for arguments in [
+        &["check", "config", "plain.yml"][..],
+        &["check", "config", "rich.yml"],
+        &["check", "config", "--lint-fatal", "rich.yml"],
+        &["check", "config", "--lint=none", "--lint-fatal", "rich.yml"],
+        &["check", "config", "bad.yml"],
+        &["check", "config", "gone.yml"],
+        &["check", "config", "--syntax-only", "gone.yml", "bad.yml", "token.yml"],
+        &["check", "config", "--agent", "plain.yml"],
+        &["check", "config", "--agent", "rich.yml"],
+        &["check", "config", "none.yml"],
+    ] {
+        bench.same(arguments, "");
+    }
+    for file in ["broken.yml", "unknown.yml", "token.yml"] {
+        bench.same_code(&["check", "config", "plain.yml", file], "");
+    }
+    let long = bench.run(
+        &bench.ours,
+        &["check", "config", "--lint=all", "--lint-fatal", "--query.lookback-delta=1m", "plain.yml"],
+        "",
+    );
+    assert_eq!(long.0, 3, "newer than 2.42: {}", long.2);
+}
+
+#[test]
+fn targets_are_discovered_as_by_the_original() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("sd.json", "[{\"targets\": [\"f:1\"], \"labels\": {\"l\": \"<v>\"}}]");
+    bench.write(
+        "p.yml",
+        "scrape_configs:\n- job_name: a\n  params: {module: [x]}\n  relabel_configs:\n\
+         \x20 - {source_labels: [__address__], target_label: z, regex: '(.*):.*'}\n\
+         \x20 - {action: drop, source_labels: [__address__], regex: 'drop.*'}\n\
+         \x20 static_configs: [{targets: ['b:1', 'drop:2'], labels: {env: x}}]\n\
+         - job_name: f\n  file_sd_configs: [{files: [sd.json]}]\n",
+    );
+    for job in ["a", "f"] {
+        let call = ["check", "service-discovery", "--timeout=20s", "p.yml", job];
+        let (ours, theirs) = (bench.run(&bench.ours, &call, ""), bench.run(&bench.theirs, &call, ""));
+        // Newer than 2.42: labels that say which histograms are scraped.
+        let is_newer =
+            |line: &&str| line.contains("_classic_histograms") || line.contains("_native_histograms__");
+        let known: Vec<&str> = ours.1.lines().filter(|line| !is_newer(line)).collect();
+        assert_eq!((ours.0, known), (theirs.0, theirs.1.lines().collect()), "{job}: {}", ours.2);
+    }
+    bench.same(&["check", "service-discovery", "p.yml", "none"], "");
+    bench.same(&["check", "service-discovery", "none.yml", "a"], "");
+}
+
+#[test]
 fn rule_tests_pass_and_fail_as_with_the_original() {
     let (Some(bench), Some(data)) = (Bench::new(), conformance("rule-tests")) else { return };
     let file = |name: &str| data.join("promtool").join(name).display().to_string();
@@ -175,6 +245,12 @@ fn questions_are_answered_as_by_the_original() {
         bench.same(arguments, "");
     }
     bench.same_code(&["query", "instant", "http://127.0.0.1:1", "up"], "");
+    // Newer than 2.42: credentials from a file.
+    bench.write("http.yml", "basic_auth: {username: u, password: p}\n");
+    bench.write("http-bad.yml", "nope: 1\n");
+    let with =
+        |file| bench.run(&bench.ours, &["query", "instant", "--http.config.file", file, base, "1"], "");
+    assert_eq!((with("http.yml").0, with("http-bad.yml").0, with("none.yml").0), (0, 1, 1));
     let healthy = bench.run(&bench.ours, &["check", "healthy", &format!("--url={base}")], "");
     assert_eq!((healthy.0, healthy.2.as_str()), (0, "  SUCCESS: Prometheus Server is Healthy.\n"));
     assert_eq!(bench.run(&bench.ours, &["check", "ready", "--url=http://127.0.0.1:1"], "").0, 1);

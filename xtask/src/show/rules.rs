@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::Line;
 use super::clone::Clone;
+use super::{Line, bench};
 
 pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
@@ -37,12 +37,28 @@ pub(super) fn show() -> Result<Vec<Line>> {
             "promtool: output and exit codes over a table of calls",
             &[
                 "checks_say_and_end_as_the_original",
+                "configurations_and_what_they_refer_to_are_checked_as_by_the_original",
+                "targets_are_discovered_as_by_the_original",
                 "rule_tests_pass_and_fail_as_with_the_original",
                 "questions_are_answered_as_by_the_original",
                 "a_backtest_says_when_alerts_would_have_fired_and_rules_make_blocks",
             ],
             &["rule test files run beside promtool 2.42"],
         ),
+        logs.line(
+            "10,000 alerting rules at 15 s keep up; a group gives what its rules give one by one",
+            &[
+                "ten_thousand_alerting_rules_every_15_seconds_miss_no_iteration",
+                "a_group_gives_what_its_rules_give_one_by_one",
+                "a_series_is_decoded_once_while_there_is_memory",
+            ],
+            &[],
+        ),
+        bench::line(
+            &clone,
+            "10,000 rules on a whole server; kubernetes-mixin on 200k series at 1/4 of prometheus's CPU",
+            &["rules-10k", "rules-mixin"],
+        )?,
         logs.line("restart, clock, Alertmanager and reload: alerts neither lost nor duplicated", &LIFE, &[]),
         suite,
     ])

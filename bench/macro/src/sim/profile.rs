@@ -1,10 +1,10 @@
-//! Which series a target exposes: seven kinds of target, as a Kubernetes cluster has them.
+//! Which series a target exposes: eight kinds of target, as a Kubernetes cluster has them.
 
 use std::fmt::Write;
 
 use super::page::Builder;
 use super::values::{CONSTANT_PERCENT, Class, N_BUCKETS};
-use super::{mixed, mixed2};
+use super::{kubernetes, mixed, mixed2};
 
 /// A kind of target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,22 @@ pub enum Profile {
     OpenMetrics,
     /// A small program that speaks protobuf: 150 counters and 50 native histograms.
     Native,
+    /// A node's share of a cluster, under the names that the stock rules of Kubernetes read: see `kubernetes`.
+    Kubernetes,
 }
 
 impl Profile {
     /// All profiles.
-    pub const ALL: [Self; 7] =
-        [Self::Node, Self::Cadvisor, Self::Ksm, Self::Apiserver, Self::App, Self::OpenMetrics, Self::Native];
+    pub const ALL: [Self; 8] = [
+        Self::Node,
+        Self::Cadvisor,
+        Self::Ksm,
+        Self::Apiserver,
+        Self::App,
+        Self::OpenMetrics,
+        Self::Native,
+        Self::Kubernetes,
+    ];
 
     /// Returns the name, as specs and job labels spell it.
     pub fn name(self) -> &'static str {
@@ -40,6 +50,7 @@ impl Profile {
             Self::App => "app",
             Self::OpenMetrics => "openmetrics",
             Self::Native => "native",
+            Self::Kubernetes => "kubernetes",
         }
     }
 
@@ -51,6 +62,7 @@ impl Profile {
             Self::Ksm => 60_000,
             Self::Apiserver => 20_000,
             Self::App | Self::OpenMetrics | Self::Native => 200,
+            Self::Kubernetes => kubernetes::N_SERIES,
         }
     }
 
@@ -70,6 +82,7 @@ impl Profile {
                 page.end();
             }
             Self::Native => {}
+            Self::Kubernetes => kubernetes::build(target, page),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Asks a server's HTTP API, as the tools need it: one request after the other, errors in the original's words.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -23,6 +24,14 @@ pub(super) struct Api {
     headers: HeaderMap,
 }
 
+/// Reads the file that `--http.config.file` names.
+fn client_options(path: Option<&Path>) -> Result<ClientOptions> {
+    let Some(path) = path else { return Ok(ClientOptions::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    wf_config::read_http_client(&text, path)
+        .map_err(|problem| anyhow!("failed to load HTTP config file: {problem}"))
+}
+
 /// What a server answered.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -30,8 +39,9 @@ pub(super) struct Answer {
 }
 
 impl Api {
-    /// Prepares to ask `server`, a URL or `host:port`; `headers` are `name: value` each.
-    pub(super) fn new(server: &str, headers: &[String]) -> Result<Self> {
+    /// Prepares to ask `server`, a URL or `host:port`; `headers` are `name: value` each, and the file has credentials,
+    /// TLS and the like.
+    pub(super) fn new(server: &str, headers: &[String], http_config: Option<&Path>) -> Result<Self> {
         let text = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         let base = Url::parse(&text).with_context(|| format!("{server} is no URL of a server"))?;
         let mut own = HeaderMap::new();
@@ -43,7 +53,7 @@ impl Api {
         }
         crate::server::prepare();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = HttpClient::new(&ClientOptions::default())?;
+        let client = HttpClient::new(&client_options(http_config)?)?;
         Ok(Self { base, client, runtime, headers: own })
     }
 

@@ -13,6 +13,8 @@ use wf_rules::file::{Acceptance, load, load_file};
 use wf_rules::{Group, Rule, RuleFileError};
 
 use super::api::Api;
+use super::check_config::{self, ConfigOptions};
+use super::service_discovery::{self, DiscoveryOptions};
 use crate::say;
 
 /// Exit code for findings that are to be fatal.
@@ -23,12 +25,10 @@ const INPUT_BYTES_MAX: u64 = 256 << 20;
 /// Tools that check.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckCommand {
-    /// Check configuration files
-    Config {
-        /// Files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Check configuration files and what they refer to
+    Config(ConfigOptions),
+    /// Show what a job discovers, and what relabeling makes of it
+    ServiceDiscovery(DiscoveryOptions),
     /// Check files with TLS, users and headers of a listener
     WebConfig {
         /// Files
@@ -74,16 +74,20 @@ pub(crate) struct ServerOptions {
     /// The server
     #[arg(long, default_value = "http://localhost:9090")]
     url: String,
+    /// File with credentials, TLS and the like, as an HTTP client block has them
+    #[arg(long = "http.config.file")]
+    http_config: Option<PathBuf>,
 }
 
 pub(crate) fn main(command: &CheckCommand) -> ExitCode {
     match command {
-        CheckCommand::Config { files } => configs(files),
+        CheckCommand::Config(options) => check_config::main(options),
+        CheckCommand::ServiceDiscovery(options) => service_discovery::main(options),
         CheckCommand::WebConfig { files } => web_configs(files),
         CheckCommand::Rules(options) => rules(options),
         CheckCommand::Metrics { extended, lint } => metrics(*extended, lint == "all"),
-        CheckCommand::Healthy(options) => ask(&options.url, "/-/healthy"),
-        CheckCommand::Ready(options) => ask(&options.url, "/-/ready"),
+        CheckCommand::Healthy(options) => ask(options, "/-/healthy"),
+        CheckCommand::Ready(options) => ask(options, "/-/ready"),
     }
 }
 
@@ -98,25 +102,6 @@ pub(super) fn absent(files: &[PathBuf]) -> Option<ExitCode> {
     let absent = files.iter().find(|file| !file.is_file())?;
     complain(&format!("promtool: error: path '{}' does not exist, try --help", absent.display()));
     Some(ExitCode::FAILURE)
-}
-
-fn configs(files: &[PathBuf]) -> ExitCode {
-    let mut is_good = true;
-    for file in files {
-        match wf_config::load_file(file) {
-            Ok(config) => {
-                for warning in config.warnings() {
-                    say(&format!("{}: WARNING: {warning}", file.display()));
-                }
-                say(&format!("{}: SUCCESS", file.display()));
-            }
-            Err(error) => {
-                is_good = false;
-                say(&format!("{}: FAILED: {:#}", file.display(), anyhow::Error::from(error)));
-            }
-        }
-    }
-    ExitCode::from(u8::from(!is_good))
 }
 
 /// Reads what a listener would read, certificates included.
@@ -143,14 +128,9 @@ fn rules(options: &RulesOptions) -> ExitCode {
     }
     let acceptance =
         Acceptance { ignores_unknown_fields: options.ignore_unknown_fields, ..Acceptance::default() };
-    let mut code = ExitCode::SUCCESS;
-    let mut note = |outcome: Outcome| match outcome {
-        Outcome::Good => {}
-        Outcome::Suspicious if options.lint_fatal => code = ExitCode::from(FINDINGS),
-        Outcome::Suspicious => {}
-        Outcome::Bad => code = ExitCode::FAILURE,
-    };
-    let lints = options.lint.iter().any(|lint| matches!(lint.as_str(), "all" | "duplicate-rules"));
+    let looks_for_duplicates = looks_for(&options.lint, "duplicate-rules");
+    let check = |loaded| RulesCheck { loaded, indent: "" }.report(looks_for_duplicates);
+    let mut worst = Outcome::Good;
     if options.files.is_empty() {
         say("Checking standard input");
         let mut text = String::new();
@@ -160,41 +140,72 @@ fn rules(options: &RulesOptions) -> ExitCode {
             Ok(_) => load(&text, path, acceptance),
             Err(source) => Err(RuleFileError::Read { path: path.to_owned(), source }),
         };
-        note(report_rules(loaded, lints));
+        worst = check(loaded);
     }
     for file in &options.files {
         say(&format!("Checking {}", file.display()));
-        note(report_rules(load_file(file, acceptance), lints));
+        worst = worst.max(check(load_file(file, acceptance)));
     }
-    code
+    worst.code(options.lint_fatal)
 }
 
-enum Outcome {
+/// Returns whether findings of a kind are wanted: `--lint` names it, or all.
+pub(super) fn looks_for(lint: &[String], kind: &str) -> bool {
+    lint.iter().any(|lint| lint == "all" || lint == kind)
+}
+
+/// How a check went, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    /// Nothing was found.
     Good,
+    /// Something is odd.
     Suspicious,
+    /// It cannot be used.
     Bad,
 }
 
-fn report_rules(loaded: Result<Vec<Group>, RuleFileError>, lints: bool) -> Outcome {
-    let outcome = match loaded {
-        Err(error) => {
-            complain(&format!("  FAILED:\n{:#}", anyhow::Error::from(error)));
-            Outcome::Bad
+impl Outcome {
+    pub(super) fn code(self, are_findings_fatal: bool) -> ExitCode {
+        match self {
+            Self::Suspicious if are_findings_fatal => ExitCode::from(FINDINGS),
+            Self::Good | Self::Suspicious => ExitCode::SUCCESS,
+            Self::Bad => ExitCode::FAILURE,
         }
-        Ok(groups) => match duplicates(&groups).filter(|_| lints) {
-            Some(finding) => {
-                complain(&format!("  FAILED:\nlint error {finding}"));
-                Outcome::Suspicious
+    }
+}
+
+/// A rule file that was read.
+pub(super) struct RulesCheck {
+    pub(super) loaded: Result<Vec<Group>, RuleFileError>,
+    /// Stands before errors.
+    pub(super) indent: &'static str,
+}
+
+impl RulesCheck {
+    /// Prints what is to be said about it.
+    pub(super) fn report(self, looks_for_duplicates: bool) -> Outcome {
+        let failed = |text: &str| complain(&format!("  FAILED:\n{}{text}", self.indent));
+        let outcome = match self.loaded {
+            Err(error) => {
+                failed(&format!("{:#}", anyhow::Error::from(error)));
+                Outcome::Bad
             }
-            None => {
-                let n_rules: usize = groups.iter().map(|group| group.rules.len()).sum();
-                say(&format!("  SUCCESS: {n_rules} rules found"));
-                Outcome::Good
-            }
-        },
-    };
-    say("");
-    outcome
+            Ok(groups) => match duplicates(&groups).filter(|_| looks_for_duplicates) {
+                Some(finding) => {
+                    failed(&format!("lint error {finding}"));
+                    Outcome::Suspicious
+                }
+                None => {
+                    let n_rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+                    say(&format!("  SUCCESS: {n_rules} rules found"));
+                    Outcome::Good
+                }
+            },
+        };
+        say("");
+        outcome
+    }
 }
 
 /// Describes rules of the same name and labels.
@@ -260,8 +271,8 @@ fn cardinality(counts: &[(String, usize)]) {
     }
 }
 
-fn ask(server: &str, path: &str) -> ExitCode {
-    let asked = Api::new(server, &[]).and_then(|api| {
+fn ask(options: &ServerOptions, path: &str) -> ExitCode {
+    let asked = Api::new(&options.url, &[], options.http_config.as_deref()).and_then(|api| {
         let answer = api.send(Method::GET, &api.url(path), &HeaderMap::new(), Vec::new())?;
         let text = String::from_utf8_lossy(&answer.body).trim().to_owned();
         anyhow::ensure!(

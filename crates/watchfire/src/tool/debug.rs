@@ -69,7 +69,7 @@ pub(crate) fn main(command: &DebugCommand) -> ExitCode {
 }
 
 fn pack(server: &str, parts: &[(&str, &str)], archive: &Path) -> Result<()> {
-    let api = Api::new(server, &[])?;
+    let api = Api::new(server, &[], None)?;
     // All is asked for before anything is written: half an archive helps nobody.
     let mut files = Vec::with_capacity(parts.len());
     for (path, name) in parts {

@@ -54,6 +54,9 @@ pub(crate) struct BacktestOptions {
     /// Header to send, name=value; can be repeated
     #[arg(long)]
     header: Vec<String>,
+    /// File with credentials, TLS and the like, as an HTTP client block has them
+    #[arg(long = "http.config.file")]
+    http_config: Option<PathBuf>,
 }
 
 /// Options of `tsdb create-blocks-from rules`.
@@ -80,6 +83,9 @@ pub(crate) struct FromRulesOptions {
     /// Header to send, name=value; can be repeated
     #[arg(long)]
     header: Vec<String>,
+    /// File with credentials, TLS and the like, as an HTTP client block has them
+    #[arg(long = "http.config.file")]
+    http_config: Option<PathBuf>,
 }
 
 pub(crate) fn main(command: &RulesCommand) -> ExitCode {
@@ -94,7 +100,7 @@ pub(crate) fn main(command: &RulesCommand) -> ExitCode {
 }
 
 fn backtest(options: &BacktestOptions) -> Result<()> {
-    let api = Api::new(&options.url, &options.header)?;
+    let api = Api::new(&options.url, &options.header, options.http_config.as_deref())?;
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let range_ms = (time_ms(&options.start)?, options.end.as_deref().map_or(Ok(now_ms), time_ms)?);
     anyhow::ensure!(range_ms.0 <= range_ms.1, "start time is not before end time");
@@ -187,7 +193,7 @@ fn sample(pair: &Value) -> Option<(i64, f64)> {
 
 /// Evaluates recording rules over the past and makes blocks of the results.
 pub(super) fn create_blocks(options: &FromRulesOptions) -> Result<()> {
-    let api = Api::new(&options.url, &options.header)?;
+    let api = Api::new(&options.url, &options.header, options.http_config.as_deref())?;
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let end_ms = options.end.as_deref().map_or(Ok(now_ms - SETTLED_MS), time_ms)?;
     let start_ms = time_ms(&options.start)?;

@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Header to send, name=value; can be repeated
     #[arg(long)]
     header: Vec<String>,
+    /// File with credentials, TLS and the like, as an HTTP client block has them
+    #[arg(long = "http.config.file")]
+    http_config: Option<PathBuf>,
     /// Path of remote write on the server
     #[arg(long = "remote-write.path", default_value = "/api/v1/write")]
     path: String,
@@ -73,7 +76,7 @@ pub(crate) fn main(command: &PushCommand) -> ExitCode {
 }
 
 fn push(options: &Options, page: &[u8]) -> Result<()> {
-    let api = Api::new(&options.url, &options.header)?;
+    let api = Api::new(&options.url, &options.header, options.http_config.as_deref())?;
     let message = write_request(page, &options.label, jiff::Timestamp::now().as_millisecond())?;
     let body = snap::raw::Encoder::new().compress_vec(&message).context("compress")?;
     let mut headers = HeaderMap::new();

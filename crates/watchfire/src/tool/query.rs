@@ -1,5 +1,6 @@
 //! `watchfire tool query`: asks a server and prints what it says, as `promtool query` does.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -90,6 +91,15 @@ pub(crate) struct To {
     /// Header to send, name=value; can be repeated
     #[arg(long)]
     header: Vec<String>,
+    /// File with credentials, TLS and the like, as an HTTP client block has them
+    #[arg(long = "http.config.file")]
+    http_config: Option<PathBuf>,
+}
+
+impl To {
+    fn api(&self, server: &str) -> Result<Api> {
+        Api::new(server, &self.header, self.http_config.as_deref())
+    }
 }
 
 /// Forms of output.
@@ -148,7 +158,7 @@ fn run(command: &QueryCommand) -> Result<()> {
         QueryCommand::Instant { to, server, expr, time } => {
             let now = seconds(jiff::Timestamp::now().as_millisecond());
             let params = [("query", expr.clone()), ("time", time.clone().unwrap_or(now))];
-            let data = Api::new(server, &to.header)?.data(Method::POST, "/api/v1/query", &params)?;
+            let data = to.api(server)?.data(Method::POST, "/api/v1/query", &params)?;
             print_value(&data, to.format)
         }
         QueryCommand::Range { to, server, expr, start, end, step } => {
@@ -167,19 +177,19 @@ fn run(command: &QueryCommand) -> Result<()> {
                 ("end", seconds(end_ms)),
                 ("step", step_s),
             ];
-            let data = Api::new(server, &to.header)?.data(Method::POST, "/api/v1/query_range", &params)?;
+            let data = to.api(server)?.data(Method::POST, "/api/v1/query_range", &params)?;
             print_value(&data, to.format)
         }
         QueryCommand::Series { to, server, selectors, start, end } => {
             let params: Vec<_> = matches(selectors).into_iter().chain(times(start, end)).collect();
-            let data = Api::new(server, &to.header)?.data(Method::GET, "/api/v1/series", &params)?;
+            let data = to.api(server)?.data(Method::GET, "/api/v1/series", &params)?;
             print_list(&data, to.format, |entry| show_metric(entry, false));
             Ok(())
         }
         QueryCommand::Labels { to, server, name, start, end, selectors } => {
             let params: Vec<_> = matches(selectors).into_iter().chain(times(start, end)).collect();
             let path = format!("/api/v1/label/{name}/values");
-            let data = Api::new(server, &to.header)?.data(Method::GET, &path, &params)?;
+            let data = to.api(server)?.data(Method::GET, &path, &params)?;
             print_list(&data, to.format, |entry| entry.as_str().unwrap_or_default().to_owned());
             Ok(())
         }
