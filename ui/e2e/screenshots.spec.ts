@@ -69,6 +69,7 @@ for (const { name, colorScheme, locale, width, height, all } of LOOKS) {
     });
 
     test(`pictures of all other pages, ${name}`, async ({ page }) => {
+      test.setTimeout(300_000);
       test.skip(!all || server === "" || alertmanager === "", "only in two looks, and where a server and an Alertmanager run");
       for (const [base, pictures] of [[server, ON_SERVER], [alertmanager, ON_ALERTMANAGER]] as const) {
         for (const picture of pictures) {
