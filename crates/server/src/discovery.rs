@@ -172,7 +172,7 @@ pub async fn discover_once(job: &JobFile, patience: Duration) -> Result<Discover
     let silent = manager.statuses().into_iter().filter(|status| is_silent(status));
     let silent = silent.map(|status| (status.mechanism, status.error)).collect();
     let mut config = job_config(job, false);
-    for found in manager.groups().into_values().flatten() {
+    for found in manager.groups(|_| true).into_values().flatten() {
         config.groups.push(TargetGroup { targets: found.targets.clone(), labels: found.labels.clone() });
     }
     manager.stop().await;
