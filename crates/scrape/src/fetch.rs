@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flate2::read::MultiGzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -113,7 +113,10 @@ async fn read_response(
         None | Some("" | "identity") => Packing::None,
         Some(other) => return Err(ScrapeError::Encoding(other.to_owned())),
     };
-    let mut page = RawPage { packing, content_type: header(CONTENT_TYPE), ..RawPage::default() };
+    // What a body says of its length is a hint; what it is beyond a first megabyte, the budget decides.
+    let announced = header(CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let body = Vec::with_capacity(announced.min(BUDGET_UNIT));
+    let mut page = RawPage { body, packing, content_type: header(CONTENT_TYPE), ..RawPage::default() };
     let deadline = tokio::time::Instant::from_std(request.deadline);
     let read = read_body(request, response.into_body(), budget, &mut page);
     // The body watches the deadline while it waits for bytes, this one while bytes wait for the budget.

@@ -20,7 +20,7 @@ use wf_series::SampleSink;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::WallClock;
-use crate::config::{JobConfig, JobSettings, StartTimes};
+use crate::config::{JobConfig, JobSettings, StartTimes, TargetGroup};
 use crate::error::ScrapeError;
 use crate::failure_log::{self, FailureLog};
 use crate::fetch::{BodyBudget, Fetch, HttpFetch};
@@ -165,9 +165,15 @@ struct Pool {
     /// Labels of targets that relabeling dropped, as many as the job wants remembered.
     dropped: Vec<Labels>,
     n_dropped: usize,
+    /// What the loops were brought in line with under the settings; labels are shared with whoever found them.
+    synced: Option<(Vec<TargetGroup>, u64)>,
 }
 
 impl Pool {
+    fn is_synced_with(&self, groups: &[TargetGroup], seed: u64) -> bool {
+        self.synced.as_ref().is_some_and(|(known, of)| *of == seed && known == groups)
+    }
+
     /// Returns the settings for a target: those of the job, unless its labels decide over its histograms.
     fn settings_of(&self, target: &Target, old: Option<&LoopHandle>) -> Arc<JobSettings> {
         match old.map(|handle| &handle.plan.settings) {
@@ -333,6 +339,7 @@ impl ScrapeManager {
                 loops: BTreeMap::new(),
                 dropped: Vec::new(),
                 n_dropped: 0,
+                synced: None,
             }
         });
         if *pool.settings != *settings {
@@ -343,7 +350,7 @@ impl ScrapeManager {
                     handle.directive.send_replace(Directive::Remove);
                 }
             }
-            (pool.settings, pool.fetch) = (settings, fetch);
+            (pool.settings, pool.fetch, pool.synced) = (settings, fetch, None);
         }
         self.sync(pool, job, seed);
     }
@@ -353,6 +360,10 @@ impl ScrapeManager {
         let started = Instant::now();
         let metrics = &self.shared.metrics;
         let name: &str = &job.name;
+        metrics.pool_syncs.with(&[name]).inc();
+        if pool.is_synced_with(&job.groups, seed) {
+            return metrics.sync_length.with(&[name]).observe(started.elapsed().as_secs_f64());
+        }
         let set = build_targets(job);
         for problem in &set.problems {
             warn!(job = name, problem, "target cannot be scraped");
@@ -406,7 +417,9 @@ impl ScrapeManager {
         metrics.pool_targets.with(&[name]).set(n_targets as f64);
         metrics.pool_target_limit.with(&[name]).set(limit as f64);
         metrics.pool_symboltable_items.with(&[name]).set(0.0);
-        metrics.pool_syncs.with(&[name]).inc();
+        // What is wrong is counted, and said, at every update.
+        let is_well = set.problems.is_empty() && forced_error.is_none();
+        pool.synced = is_well.then(|| (job.groups.clone(), seed));
         metrics.sync_length.with(&[name]).observe(started.elapsed().as_secs_f64());
     }
 
