@@ -283,9 +283,11 @@ impl AlertmanagerConfig {
         Ok(Self { file, mode, directory, text: text.to_owned() })
     }
 
-    /// Returns the configuration with defaults, without secrets.
+    /// Returns the configuration with defaults, without secrets and without those defaults that old readers stumble over.
     pub fn to_yaml(&self) -> String {
-        print::to_yaml(&serde_json::to_value(&self.file).unwrap_or_default())
+        let mut file = serde_json::to_value(&self.file).unwrap_or_default();
+        print::leave_out_newer_defaults(&mut file);
+        print::to_yaml(&file)
     }
 
     /// Returns what `check-config` tells, having read the templates as well.

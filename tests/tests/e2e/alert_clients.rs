@@ -19,6 +19,16 @@ route: {receiver: sink, group_by: [alertname], group_wait: 10ms, group_interval:
 receivers: [{name: sink, webhook_configs: [{url: 'URL'}]}, {name: db}]
 ";
 
+// Theirs cannot read the masked URLs of webhooks that newer servers show.
+const CONFIG_FOR_AMTOOL: &str = "
+route: {receiver: sink, group_by: [alertname], routes: [{matchers: [team=db], receiver: db}]}
+receivers:
+- name: sink
+- name: db
+  slack_configs: [{api_url: 'http://127.0.0.1:9/', channel: x}]
+  pagerduty_configs: [{routing_key: x}]
+";
+
 /// Ours, running.
 struct Ours {
     server: Server,
@@ -27,10 +37,10 @@ struct Ours {
 }
 
 impl Ours {
-    fn start(program: &Path) -> Self {
+    fn start(program: &Path, config_text: &str) -> Self {
         let (folder, sink) = (tempfile::tempdir().unwrap(), Sink::start().unwrap());
         let config = folder.path().join("am.yml");
-        fs::write(&config, CONFIG.replace("URL", &sink.url())).unwrap();
+        fs::write(&config, config_text.replace("URL", &sink.url())).unwrap();
         let port = free_port().unwrap();
         let args = [
             "alertmanager".to_owned(),
@@ -48,7 +58,7 @@ impl Ours {
 #[test]
 fn debians_prometheus_sends_its_alerts_to_ours() {
     let (Some(program), Some(prometheus)) = (binary(), peer("prometheus")) else { return };
-    let ours = Ours::start(&program);
+    let ours = Ours::start(&program, CONFIG);
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let target = ours.server.base.trim_start_matches("http://").to_owned();
@@ -89,14 +99,12 @@ fn amtools(ours: &Path, theirs: &Path) -> [(PathBuf, Vec<&'static str>); 2] {
 #[test]
 fn both_amtools_work_with_ours() {
     let (Some(program), Some(theirs)) = (binary(), peer("amtool")) else { return };
-    let ours = Ours::start(&program);
+    let ours = Ours::start(&program, CONFIG_FOR_AMTOOL);
     let url = format!("--alertmanager.url={}", ours.server.base);
     let mut n_commands = 0;
     let templates = ours.folder.path().join("own.tmpl");
     fs::write(&templates, "{{ define \"own\" }}{{ \"own\" | toUpper }}{{ end }}").unwrap();
     let templates = format!("--template.glob={}", templates.display());
-    // Theirs is older than the configuration that the API shows: it gets the file.
-    let config = format!("--config.file={}", ours.folder.path().join("am.yml").display());
     for (tool, words) in amtools(&program, &theirs) {
         let mut ask = |args: &[&str]| -> String {
             let args: Vec<&str> = words.iter().chain(args).copied().chain([url.as_str()]).collect();
@@ -128,8 +136,8 @@ fn both_amtools_work_with_ours() {
         ask(&["silence", "expire", again.trim()]);
         assert!(ask(&["silence", "query", "--expired", "--within=1h"]).contains("longer"));
         assert!(ask(&["config", "show"]).contains("receiver: sink"));
-        assert!(ask(&["config", "routes", "show", &config]).contains("receiver: db"));
-        assert_eq!(ask(&["config", "routes", "test", "team=db", &config]).trim(), "db");
+        assert!(ask(&["config", "routes", "show"]).contains("receiver: db"));
+        assert_eq!(ask(&["config", "routes", "test", "team=db"]).trim(), "db");
         assert!(ask(&["cluster", "show"]).contains("disabled"));
         let rendered = ask(&["template", "render", &templates, "--template.text={{ template \"own\" . }}"]);
         assert_eq!(rendered.trim(), "OWN");

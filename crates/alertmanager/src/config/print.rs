@@ -1,6 +1,48 @@
 //! Writes a tree as YAML that every reader of YAML takes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Settings that came after 0.25, with their defaults: by the list they are in, or `global`.
+const NEWER: [(&str, &str, &str); 12] = [
+    ("global", "slack_app_url", "\"https://slack.com/api/chat.postMessage\""),
+    ("global", "rocketchat_api_url", "\"https://open.rocket.chat/\""),
+    ("discord_configs", "content", "\"{{ template \\\"discord.default.content\\\" . }}\""),
+    ("pagerduty_configs", "timeout", "\"0s\""),
+    ("pushover_configs", "ttl", "\"0s\""),
+    ("pushover_configs", "monospace", "false"),
+    ("slack_configs", "app_url", "\"https://slack.com/api/chat.postMessage\""),
+    ("slack_configs", "update_message", "false"),
+    ("slack_configs", "timeout", "\"0s\""),
+    ("sns_configs", "use_aws_http_client", "false"),
+    ("telegram_configs", "message_thread_id", "0"),
+    ("webhook_configs", "timeout", "\"0s\""),
+];
+
+/// Leaves out what an older reader does not know and a newer one takes for granted: the `amtool` that distributions ship
+/// reads the configuration of a server strictly.
+pub(crate) fn leave_out_newer_defaults(file: &mut Value) {
+    let prune = |section: &mut Value, list: &str| {
+        let Some(section) = section.as_object_mut() else { return };
+        for (_, key, default) in NEWER.iter().filter(|(known, ..)| *known == list) {
+            let value = section.get(*key).map(Value::to_string);
+            if value.as_deref() == Some(*default) {
+                section.shift_remove(*key);
+            }
+        }
+    };
+    prune(&mut file["global"], "global");
+    for receiver in file["receivers"].as_array_mut().into_iter().flatten() {
+        // Every receiver has its name as a label.
+        if receiver["labels"] == json!({"name": receiver["name"]})
+            && let Some(object) = receiver.as_object_mut()
+        {
+            object.shift_remove("labels");
+        }
+        for (list, entries) in receiver.as_object_mut().into_iter().flatten() {
+            entries.as_array_mut().into_iter().flatten().for_each(|entry| prune(entry, list));
+        }
+    }
+}
 
 /// Returns `value`, a mapping, as a YAML document.
 pub(crate) fn to_yaml(value: &Value) -> String {

@@ -52,6 +52,24 @@ fn conformance_files_load_or_fail_as_named() {
 }
 
 #[test]
+fn what_is_newer_is_printed_only_when_it_says_something() {
+    let printed = |more: &str| {
+        let text = format!(
+            "route: {{receiver: a}}\nreceivers:\n- name: a\n  slack_configs: [{{api_url: 'http://s/', channel: x{more}}}]\n  \
+             discord_configs: [{{webhook_url: 'http://d/'}}]\n"
+        );
+        AlertmanagerConfig::load(&text, std::path::Path::new("x.yml"), Mode::Fallback).unwrap().to_yaml()
+    };
+    let plain = printed("");
+    for newer in
+        ["slack_app_url", "app_url", "update_message", "timeout: 0s", "labels:", "content:", "rocketchat"]
+    {
+        assert!(!plain.contains(newer), "{newer}: {plain}");
+    }
+    assert!(printed(", timeout: 5s").contains("timeout: 5s"));
+}
+
+#[test]
 fn what_is_missing_or_unknown_is_told() {
     check_refused("", "no route provided in config");
     check_refused("receivers: []\n", "no route provided in config");
