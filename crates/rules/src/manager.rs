@@ -185,3 +185,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
