@@ -23,6 +23,9 @@ const SAMPLES_JOINED: usize = 480;
 /// Bytes of a joined chunk: stores that fetch chunks over the network guess 16,000 B.
 const BYTES_JOINED: usize = 4 << 10;
 
+/// What a chunk takes besides its data, about: length, encoding and checksum, and its place in the index.
+const CHUNK_BYTES: usize = 14;
+
 /// How densely a block is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Density {
@@ -179,7 +182,7 @@ impl Rewriter {
         out.push(Output { span, encoding: Encoding::Xor2, data: Cow::Owned(data) });
     }
 
-    /// Joins neighbours of one encoding while they are small together.
+    /// Joins neighbours of one encoding while they are small together, in that which suits them.
     fn join(&mut self, chunks: &mut Vec<Output<'_>>) -> Result<(), ChunkError> {
         let mut joined = Vec::with_capacity(chunks.len());
         let mut rest = std::mem::take(chunks).into_iter().peekable();
@@ -207,16 +210,29 @@ impl Rewriter {
             for chunk in &group {
                 chunk::decode(chunk.encoding, &chunk.data, TimeRange::ALL, &mut columns)?;
             }
-            if encoding == Encoding::Xor2 {
+            if columns.start_times_ms.iter().any(|start| *start != 0) {
                 Self::encode_started(&columns, 0..columns.times_ms.len(), &mut joined);
             } else {
-                self.encode_floats(&columns.times_ms, &columns.values, &mut joined);
+                // XOR2 makes room for a start timestamp with each sample beyond the 127th, whether there is one or not:
+                // without any, long chunks are smaller in the plain encoding, if anywhere.
+                let mut plain = Vec::new();
+                self.encode_floats(&columns.times_ms, &columns.values, &mut plain);
+                joined.append(if size_of_all(&plain) <= size_of_all(&group) {
+                    &mut plain
+                } else {
+                    &mut group
+                });
             }
             self.columns = columns;
         }
         *chunks = joined;
         Ok(())
     }
+}
+
+/// Returns the bytes that chunks take in a block.
+fn size_of_all(chunks: &[Output<'_>]) -> usize {
+    chunks.iter().map(|chunk| chunk.data.len() + CHUNK_BYTES).sum()
 }
 
 /// Returns samples and bytes of a chunk that may be joined with its neighbours.

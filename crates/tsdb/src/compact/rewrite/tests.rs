@@ -55,6 +55,30 @@ fn small_neighbours_are_joined_and_large_ones_stay() {
     assert_eq!(rewrite(Density::Joined, &again), out, "what is dense stays as it is");
 }
 
+/// Writes samples, times and start timestamps in ms, as one chunk of the other encoding.
+fn xor2(samples: &[(i64, i64, f64)]) -> Input<'static> {
+    let mut encoder = Xor2Encoder::begin(samples[0].0, samples[0].1, samples[0].2);
+    samples[1..].iter().for_each(|(time, start, value)| encoder.push(*time, *start, *value));
+    let span = TimeRange { start_ms: samples[0].0, end_ms: samples[samples.len() - 1].0 };
+    Input { span, encoding: Encoding::Xor2, data: Cow::Owned(encoder.into_bytes()), deleted: &[] }
+}
+
+#[test]
+fn joining_never_makes_chunks_larger_and_keeps_every_bit() {
+    let values: [fn(i64) -> f64; 3] = [|_| 7.0, |at| at as f64 * 3.0, |at| (at * 7919 % 1000) as f64 / 100.0];
+    for value in values {
+        let value = |at: i64| if at == 300 { wf_model::STALE_NAN } else { value(at) };
+        let samples: Vec<(i64, i64, f64)> = (1..=480).map(|at| (at * 15_000, 0, value(at))).collect();
+        let input: Vec<Input<'_>> = samples.chunks(120).map(xor2).collect();
+        let out = rewrite(Density::Joined, &input);
+        let before: usize = input.iter().map(|chunk| chunk.data.len() + CHUNK_BYTES).sum();
+        assert!(size_of_all(&out) <= before, "{before} B -> {} B in {} chunks", size_of_all(&out), out.len());
+        let bits = |(time, value): (i64, f64)| (time, value.to_bits());
+        let want: Vec<_> = samples.iter().map(|(time, _, value)| bits((*time, *value))).collect();
+        assert_eq!(decode(&out).into_iter().map(bits).collect::<Vec<_>>(), want);
+    }
+}
+
 #[test]
 fn joined_xor2_chunks_keep_start_timestamps_and_stale_markers() {
     let samples: Vec<(i64, i64, f64)> = (1..=600)
@@ -62,12 +86,6 @@ fn joined_xor2_chunks_keep_start_timestamps_and_stale_markers() {
             (at * 15_000, at / 70 * 1_000_000, if at % 90 == 0 { wf_model::STALE_NAN } else { at as f64 })
         })
         .collect();
-    let xor2 = |samples: &[(i64, i64, f64)]| {
-        let mut encoder = Xor2Encoder::begin(samples[0].0, samples[0].1, samples[0].2);
-        samples[1..].iter().for_each(|(time, start, value)| encoder.push(*time, *start, *value));
-        let span = TimeRange { start_ms: samples[0].0, end_ms: samples[samples.len() - 1].0 };
-        Input { span, encoding: Encoding::Xor2, data: Cow::Owned(encoder.into_bytes()), deleted: &[] }
-    };
     let mut input: Vec<Input<'_>> = samples.chunks(120).map(xor2).collect();
     input.push(chunk(&steady(1000, 120), &[]));
     let out = rewrite(Density::Joined, &input);
