@@ -224,10 +224,13 @@ fn debians_alertmanager_and_ours_tell_the_same_story() {
     pair.wait("{g=\"1\"}", 2);
     pair.post(&[alert(&[("g", "1"), ("i", "a")], OVER)]);
     pair.wait("{g=\"1\"}", 3);
-    pair.post(&[alert(&[("g", "1"), ("i", "b")], OVER), alert(&[("g", "1"), ("i", "c")], OVER)]);
+    // One at a time: two changes of a group that is told every second could fall on both sides of a telling.
+    pair.post(&[alert(&[("g", "1"), ("i", "b")], OVER)]);
     pair.wait("{g=\"1\"}", 4);
-    pair.post(&[alert(&[("g", "1"), ("i", "a")], NEVER)]);
+    pair.post(&[alert(&[("g", "1"), ("i", "c")], OVER)]);
     pair.wait("{g=\"1\"}", 5);
+    pair.post(&[alert(&[("g", "1"), ("i", "a")], NEVER)]);
+    pair.wait("{g=\"1\"}", 6);
     // Repeat, then stop repeating.
     pair.post(&[alert(&[("g", "r"), ("kind", "repeat")], NEVER)]);
     pair.wait("{kind=\"repeat\"}:{g=\"r\"}", 2);
@@ -258,8 +261,14 @@ fn debians_alertmanager_and_ours_tell_the_same_story() {
     let mut n_bodies = 0;
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     for (group, bodies) in &theirs {
-        // How often a group repeats within the test is a matter of time.
-        let n = if group.contains("repeat") { 2 } else { bodies.len() };
+        let n = match group.as_str() {
+            // How often a group repeats within the test is a matter of time.
+            group if group.contains("repeat") => 2,
+            // A reload gives a group its alerts back one by one, in any order, those that are over included, and tells at once
+            // about the first: what is told again then is a matter of luck, with the original too.
+            "{}:{g=\"1\"}" => 6,
+            _ => bodies.len(),
+        };
         assert_eq!(ours[group].get(..n), bodies.get(..n), "{group}: {:#?}", ours[group]);
         n_bodies += n;
     }
