@@ -113,6 +113,10 @@ pub(super) struct Logs {
 }
 
 impl Logs {
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
+    }
+
     /// Judges a line by tests and the figures they printed.
     pub(super) fn line(&self, what: &'static str, tests: &[&str], figures: &[&str]) -> Line {
         let passed = |test: &&str| {
