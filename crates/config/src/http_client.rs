@@ -34,7 +34,7 @@ impl HttpClientFile {
             "authorization" => options.authorization = section(node, reader, read_authorization),
             "bearer_token" => options.bearer_token = reader.read(node),
             "bearer_token_file" => options.bearer_token_file = reader.read(node),
-            "tls_config" => options.tls_config = section(node, reader, read_tls).unwrap_or_default(),
+            "tls_config" => options.tls_config = section(node, reader, read_plain_tls).unwrap_or_default(),
             "follow_redirects" => {
                 options.follow_redirects = reader.read::<Option<bool>>(node).unwrap_or(true);
             }
@@ -210,7 +210,7 @@ fn read_oauth2(node: &Node, reader: &mut Reader) -> Option<OAuth2> {
             "scopes" => oauth2.scopes = reader.read(node),
             "token_url" => oauth2.token_url = reader.read(node),
             "endpoint_params" => oauth2.endpoint_params = reader.read(node),
-            "tls_config" => oauth2.tls_config = section(node, reader, read_tls).unwrap_or_default(),
+            "tls_config" => oauth2.tls_config = section(node, reader, read_plain_tls).unwrap_or_default(),
             "proxy_url" => {
                 oauth2.proxy_url = reader.read::<Option<String>>(node).filter(|url| !url.is_empty());
             }
@@ -224,9 +224,14 @@ fn read_oauth2(node: &Node, reader: &mut Reader) -> Option<OAuth2> {
     Some(oauth2)
 }
 
-fn read_tls(node: &Node, reader: &mut Reader) -> Option<TlsOptions> {
+fn read_plain_tls(node: &Node, reader: &mut Reader) -> Option<TlsOptions> {
+    read_tls(node, reader, "config.plain")
+}
+
+/// Reads the options of TLS; `type_name` is how errors call what they stand in.
+pub(crate) fn read_tls(node: &Node, reader: &mut Reader, type_name: &'static str) -> Option<TlsOptions> {
     let mut tls = TlsOptions::default();
-    read_fields(node, reader, "config.plain", &[], |name, node, reader| {
+    read_fields(node, reader, type_name, &[], |name, node, reader| {
         match name {
             "ca" => tls.ca = reader.read(node),
             "ca_file" => tls.ca_file = reader.read(node),

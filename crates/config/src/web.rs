@@ -11,6 +11,7 @@ use wf_httpkit::Secret;
 use wf_httpkit::client::{TlsOptions, TlsVersion};
 use wf_httpkit::server::web::{ClientAuth, Pem, RateLimit, TlsServerOptions, WebOptions};
 
+use crate::http_client::read_tls;
 use crate::yaml::reader::{FromYaml, Reader, read_fields};
 use crate::yaml::{self, Node, Position};
 use crate::{Listed, Problem};
@@ -99,24 +100,7 @@ struct TlsClientFile(TlsOptions);
 
 impl FromYaml for TlsClientFile {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let mut tls = TlsOptions::default();
-        read_fields(node, reader, "config.TLSConfig", &[], |name, node, reader| {
-            match name {
-                "ca" => tls.ca = reader.read(node),
-                "ca_file" => tls.ca_file = reader.read(node),
-                "cert" => tls.cert = reader.read(node),
-                "cert_file" => tls.cert_file = reader.read(node),
-                "key" => tls.key = reader.read(node),
-                "key_file" => tls.key_file = reader.read(node),
-                "server_name" => tls.server_name = reader.read(node),
-                "insecure_skip_verify" => tls.insecure_skip_verify = reader.read(node),
-                "min_version" => tls.min_version = reader.read(node),
-                "max_version" => tls.max_version = reader.read(node),
-                _ => return false,
-            }
-            true
-        })?;
-        Some(Self(tls))
+        read_tls(node, reader, "config.TLSConfig").map(Self)
     }
 }
 
