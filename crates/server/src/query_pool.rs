@@ -1,9 +1,10 @@
 //! Where queries run: threads that may block, as many at once as `--query.max-concurrency` allows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use wf_promql::engine::CancelFlag;
 
 use crate::api_v1::error::{ApiError, ErrorKind};
@@ -13,6 +14,9 @@ use crate::api_v1::error::{ApiError, ErrorKind};
 pub(crate) struct QueryPool {
     slots: Arc<Semaphore>,
     long_answers: Arc<Semaphore>,
+    /// Whether queries run one at a time, whatever the number of slots.
+    is_single_file: Arc<AtomicBool>,
+    single: Arc<Semaphore>,
 }
 
 /// Results that are kept while their readers take them, per query that may run.
@@ -22,6 +26,8 @@ const N_LONG_ANSWERS_PER_SLOT: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
+    /// The right to be the only one.
+    _single: Option<OwnedSemaphorePermit>,
     /// How long the query waited for it.
     pub(crate) queued: Duration,
 }
@@ -31,7 +37,17 @@ impl QueryPool {
     pub(crate) fn new(n_slots: usize) -> Self {
         let semaphore = |n: usize| Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)));
         let n_long_answers = n_slots.saturating_mul(N_LONG_ANSWERS_PER_SLOT);
-        Self { slots: semaphore(n_slots), long_answers: semaphore(n_long_answers) }
+        Self {
+            slots: semaphore(n_slots),
+            long_answers: semaphore(n_long_answers),
+            is_single_file: Arc::default(),
+            single: semaphore(1),
+        }
+    }
+
+    /// Lets queries that begin from now on run one at a time, or again as many as there are slots.
+    pub(crate) fn run_one_by_one(&self, is_single_file: bool) {
+        self.is_single_file.store(is_single_file, Ordering::Relaxed);
     }
 
     /// Waits, at most `timeout`, for the right to keep a long result while somebody reads it.
@@ -51,9 +67,18 @@ impl QueryPool {
     /// Dropping the future gives up the place in the queue.
     pub(crate) async fn slot(&self, timeout: Duration) -> Result<Slot, ApiError> {
         let started = Instant::now();
-        let acquired = tokio::time::timeout(timeout, Arc::clone(&self.slots).acquire_owned()).await;
-        match acquired {
-            Ok(Ok(permit)) => Ok(Slot { _permit: permit, queued: started.elapsed() }),
+        let acquire = async {
+            let single = if self.is_single_file.load(Ordering::Relaxed) {
+                Some(Arc::clone(&self.single).acquire_owned().await?)
+            } else {
+                None
+            };
+            Ok::<_, AcquireError>((Arc::clone(&self.slots).acquire_owned().await?, single))
+        };
+        match tokio::time::timeout(timeout, acquire).await {
+            Ok(Ok((permit, single))) => {
+                Ok(Slot { _permit: permit, _single: single, queued: started.elapsed() })
+            }
             Ok(Err(_)) => Err(ApiError::new(ErrorKind::Unavailable, "the server is shutting down")),
             Err(_) => Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue")),
         }
@@ -98,6 +123,19 @@ mod tests {
         );
         drop(first);
         assert!(pool.slot(Duration::from_secs(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_by_one_the_second_waits_for_the_first() {
+        let pool = QueryPool::new(8);
+        pool.run_one_by_one(true);
+        let first = pool.slot(Duration::from_secs(1)).await.unwrap();
+        assert!(pool.slot(Duration::ZERO).await.is_err());
+        drop(first);
+        let first = pool.slot(Duration::ZERO).await.unwrap();
+        pool.run_one_by_one(false);
+        assert!(pool.slot(Duration::ZERO).await.is_ok());
+        drop(first);
     }
 
     #[tokio::test]

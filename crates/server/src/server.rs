@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,11 +21,13 @@ use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
 use crate::active_queries::ActiveQueries;
 use crate::api_v1;
+use crate::chores::Chores;
 use crate::control::{Command, ControlHandle};
 use crate::cors::AllowedOrigins;
 use crate::discovery::{ApplyError, Discovered};
 use crate::metrics::{self, Metrics};
 use crate::notifications;
+use crate::pressure::{MemoryPressure, PressureWatch};
 use crate::query_log::QueryLog;
 use crate::query_pool::QueryPool;
 use crate::range_results::{RangeQueries, WatchedSink};
@@ -34,9 +35,6 @@ use crate::router;
 use crate::rules::{self, RuleOptions, Rules, RulesError};
 use crate::state::{Clock, Facts, Parts, Phase, ServerState};
 use crate::storage::StorageFlags;
-
-/// How often the database does its chores.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Updates of discovery that are held back longer are counted.
 const NOTED_DELAY: Duration = Duration::from_secs(1);
@@ -92,6 +90,8 @@ pub struct Config {
     pub range_cache_bytes: usize,
     /// Queries at a time; others wait.
     pub n_query_slots: usize,
+    /// When memory is scarce; `None` where that is never looked at.
+    pub memory_pressure: Option<MemoryPressure>,
     /// Anchored expression of origins whose pages may read answers.
     pub cors_origin: String,
     /// Path under which everything is served: empty, or like `/prometheus`.
@@ -155,6 +155,7 @@ pub struct Server {
     /// Read with the configuration, until they are started.
     rule_groups: Vec<GroupSpec>,
     n_query_slots: usize,
+    memory_pressure: Option<MemoryPressure>,
     router: Router,
 }
 
@@ -208,6 +209,7 @@ impl Server {
             rule_options: config.rules,
             rule_groups,
             n_query_slots: config.n_query_slots,
+            memory_pressure: config.memory_pressure,
             router,
         })
     }
@@ -238,7 +240,8 @@ impl Server {
             Ok(active) => self.state.track_queries(active),
             Err(error) => warn!(%error, "running queries are not noted: after a crash nobody will know them"),
         }
-        let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state))?;
+        let pressure = PressureWatch::new(self.memory_pressure, &self.registry);
+        let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state), pressure)?;
         let scrape = self.start_scraping(&tsdb);
         let rules = self.start_rules(&tsdb)?;
         let keeps_exemplars = self.storage_flags.keeps_exemplars;
@@ -435,33 +438,4 @@ async fn blocking_step<T: Send + 'static>(
 ) -> Result<T, ServerError> {
     let panicked = |_| ServerError::Thread(format!("{name}: the thread panicked, see the log"));
     tokio::task::spawn_blocking(work).await.map_err(panicked)
-}
-
-/// The thread that lets the database do its chores.
-struct Chores {
-    stop: blocking::SyncSender<()>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Chores {
-    fn start(tsdb: Arc<Tsdb>, state: Arc<ServerState>) -> Result<Self, ServerError> {
-        let (stop, stopped) = blocking::sync_channel(1);
-        let run = move || {
-            // Ends when told to, or when whoever would tell is gone.
-            while stopped.recv_timeout(MAINTENANCE_INTERVAL) == Err(blocking::RecvTimeoutError::Timeout) {
-                tsdb.maintain(state.now_ms());
-                state.range_queries().maintain(&tsdb.stats());
-            }
-        };
-        let thread = std::thread::Builder::new().name("tsdb-chores".to_owned()).spawn(run);
-        let thread =
-            thread.map_err(|error| ServerError::Thread(format!("start the storage thread: {error}")))?;
-        Ok(Self { stop, thread })
-    }
-
-    fn stop(self) {
-        // A thread that panicked no longer listens; the panic hook has logged it.
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
-    }
 }

@@ -138,6 +138,12 @@ impl Tsdb {
         self.life.maintain(now_ms);
     }
 
+    /// Lets no compaction of blocks begin until told otherwise: memory or disk is wanted elsewhere. Cutting the head, which
+    /// makes room, and retention go on.
+    pub fn pause_compaction(&self, is_paused: bool) {
+        self.life.pause_compaction(is_paused);
+    }
+
     /// Compacts blocks until nothing is due, on the thread of the caller. Needed only without
     /// [`TsdbOptions::compaction_thread`].
     pub fn compact(&self, now_ms: i64) {

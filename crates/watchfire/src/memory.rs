@@ -3,7 +3,11 @@
 //! # Source
 //! `spec/performance-design.md` §14: the smaller of the cgroup's limit and the machine's memory.
 
+use wf_server::MemoryPressure;
 use wf_tsdb::Budget;
+
+/// From this share of time spent waiting for memory on something is given up, percent.
+pub(crate) const PRESSURE_PERCENT: f64 = 10.0;
 
 /// Reads a file of `/proc` or `/sys` as text.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -18,6 +22,26 @@ pub(crate) fn budget() -> Option<Budget> {
 fn available_bytes(read: ReadFile<'_>) -> Option<u64> {
     let machine = read("/proc/meminfo").as_deref().and_then(total_of_meminfo);
     machine.into_iter().chain(cgroup_limits(read)).min()
+}
+
+/// Watches how scarce memory is; a threshold of 0 means not to.
+pub(crate) fn pressure(threshold_percent: f64) -> Option<MemoryPressure> {
+    let percent = || pressure_percent(&|path| std::fs::read_to_string(path).ok());
+    (threshold_percent > 0.0).then_some(MemoryPressure { percent, threshold_percent })
+}
+
+/// Returns the share of the last ten seconds in which some task waited for memory, percent: of this process's cgroup,
+/// because one that thrashes elsewhere is no reason to give way; of the machine where cgroups do not say.
+fn pressure_percent(read: ReadFile<'_>) -> Option<f64> {
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let of_group = group.and_then(|group| {
+        let group = group.trim_end_matches('/');
+        read(&format!("/sys/fs/cgroup{group}/memory.pressure"))
+    });
+    let text = of_group.or_else(|| read("/proc/pressure/memory"))?;
+    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    some.split(' ').find_map(|field| field.strip_prefix("avg10="))?.parse().ok()
 }
 
 fn total_of_meminfo(meminfo: &str) -> Option<u64> {
@@ -96,6 +120,26 @@ mod tests {
         check(&[MEMINFO, group, container], Some(GIB));
         let unlimited = ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
         check(&[MEMINFO, group, unlimited], Some(16 * GIB));
+    }
+
+    #[test]
+    fn the_pressure_is_that_of_the_group_or_else_of_the_machine() {
+        let check = |files: &[(&str, &str)], want| {
+            let read =
+                |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+            assert_eq!(pressure_percent(&read), want, "{files:?}");
+        };
+        let machine = (
+            "/proc/pressure/memory",
+            "some avg10=12.50 avg60=3.00 avg300=0.10 total=99\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=9\n",
+        );
+        let own = ("/proc/self/cgroup", "4:memory:/docker/0123\n0::/pod/container\n");
+        check(&[], None);
+        check(&[machine], Some(12.5));
+        check(&[machine, own], Some(12.5));
+        let group = ("/sys/fs/cgroup/pod/container/memory.pressure", "some avg10=0.00 avg60=0.00\n");
+        check(&[machine, own, group], Some(0.0));
+        check(&[("/proc/pressure/memory", "full avg10=1.00\n")], None);
     }
 
     #[cfg(target_os = "linux")]

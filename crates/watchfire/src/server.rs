@@ -92,6 +92,10 @@ pub(crate) struct ServerOptions {
     /// Most memory for series, bytes; new ones are refused beyond it [default: 45 % of the machine's or cgroup's]
     #[arg(long = "storage.head.memory-max")]
     pub(crate) memory_max: Option<u64>,
+    /// Share of time spent waiting for memory, in percent, from which on kept results are forgotten, compaction waits and
+    /// then queries run one at a time; 0: never
+    #[arg(long = "memory.pressure-max", default_value_t = crate::memory::PRESSURE_PERCENT, value_parser = storage::percentage)]
+    pub(crate) memory_pressure: f64,
     /// Compression of the write-ahead log: snappy, zstd or none
     #[arg(long = "storage.tsdb.wal-compression-type", default_value = "snappy", value_parser = wal_compression)]
     pub(crate) wal_compression: WalCompression,
@@ -321,6 +325,7 @@ fn config(options: &ServerOptions) -> Config {
         rules: options.rules.options(options.has_feature("concurrent-rule-eval"), options.public_url()),
         range_cache_bytes: range_cache_bytes(),
         n_query_slots: options.max_concurrency,
+        memory_pressure: crate::memory::pressure(options.memory_pressure),
         cors_origin: options.cors_origin.clone(),
         route_prefix: options.route_prefix.clone().unwrap_or_else(|| base_path.clone()),
         base_path: format!("{base_path}/"),
@@ -501,6 +506,7 @@ fn flags(options: &ServerOptions) -> BTreeMap<String, String> {
         ("enable-feature", options.features.join(",")),
         ("log.format", format!("{:?}", options.log.format).to_lowercase()),
         ("log.level", format!("{:?}", options.log.level).to_lowercase()),
+        ("memory.pressure-max", options.memory_pressure.to_string()),
         ("query.lookback-delta", time(options.lookback_delta)),
         ("query.max-concurrency", options.max_concurrency.to_string()),
         ("query.max-samples", options.max_samples.to_string()),

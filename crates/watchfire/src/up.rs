@@ -107,6 +107,7 @@ fn config(options: &UpOptions, url: &str, web: SocketAddr, exporter: SocketAddr)
         rules: wf_server::RuleOptions { external_url: url.to_owned(), ..wf_server::RuleOptions::default() },
         range_cache_bytes: crate::server::range_cache_bytes(),
         n_query_slots: 20,
+        memory_pressure: crate::memory::pressure(crate::memory::PRESSURE_PERCENT),
         cors_origin: ".*".to_owned(),
         route_prefix: String::new(),
         base_path: "/".to_owned(),

@@ -108,6 +108,7 @@ impl Site {
             rules: wf_server::RuleOptions::default(),
             range_cache_bytes: 1 << 20,
             n_query_slots: 2,
+            memory_pressure: None,
             cors_origin: ".*".to_owned(),
             route_prefix: prefix.to_owned(),
             base_path: format!("{prefix}/"),

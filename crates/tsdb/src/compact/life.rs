@@ -54,6 +54,8 @@ pub(crate) struct Life {
     compact_after_ms: AtomicI64,
     /// Set once the database is closed: what runs ends soon.
     pub(super) stop: AtomicBool,
+    /// Set while nothing new is compacted.
+    is_paused: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Life {
             thread: Mutex::default(),
             compact_after_ms: AtomicI64::new(i64::MIN),
             stop: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
         });
         life.expire();
         life
@@ -137,6 +140,11 @@ impl Life {
     /// Keeps the head from being cut as long as the guard lives.
     pub(super) fn pause_cutting(&self) -> impl Drop + '_ {
         self.cutting.lock()
+    }
+
+    /// Lets the thread begin no compaction until told otherwise; one under way ends.
+    pub(crate) fn pause_compaction(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
     }
 
     /// Ends the thread, and refuses further work.
@@ -293,6 +301,7 @@ impl Life {
         let is_running = thread.as_ref().is_some_and(|thread| !thread.is_finished());
         if is_running
             || self.stop.load(Ordering::Relaxed)
+            || self.is_paused.load(Ordering::Relaxed)
             || is_within(now_ms, self.compact_after_ms.load(Ordering::Relaxed))
             || !self.is_compaction_due()
         {
@@ -312,7 +321,7 @@ impl Life {
 
     /// Compacts blocks until nothing is due.
     pub(crate) fn compact(&self, now_ms: i64) {
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.load(Ordering::Relaxed) && !self.is_paused.load(Ordering::Relaxed) {
             let _compacting = self.compacting.lock();
             let list = self.compactable();
             let candidates: Vec<Candidate> = list.iter().map(|block| candidate(block)).collect();

@@ -155,6 +155,22 @@ fn blocks_are_compacted_level_by_level() {
 }
 
 #[test]
+fn paused_compaction_leaves_blocks_alone_and_cutting_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let tsdb = Tsdb::open(dir.path(), small(), START).unwrap();
+    tsdb.pause_compaction(true);
+    append_hours(&tsdb, 2, 0..12);
+    tsdb.maintain(START + 12 * HOUR);
+    let cut = spans_h(&tsdb);
+    assert!(cut.len() > 3, "{cut:?}");
+    tsdb.compact(START);
+    assert_eq!(spans_h(&tsdb), cut);
+    tsdb.pause_compaction(false);
+    tsdb.compact(START);
+    assert!(spans_h(&tsdb).len() < cut.len(), "{:?}", spans_h(&tsdb));
+}
+
+#[test]
 fn overlapping_blocks_become_one_without_duplicates() {
     let dir = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
