@@ -103,6 +103,8 @@ fn start_line(text: &str) -> Option<(&str, &str)> {
 
 fn eval(word: &str, rest: &str, body: &[Line<'_>]) -> Result<Eval, Fault> {
     let (when, query) = when_and_query(rest)?;
+    // What is expected to fail is creating or evaluating a query: one that is none is a mistake of the script.
+    crate::parser::parse(query, &crate::parser::ParseOptions::all()).map_err(|error| error.to_string())?;
     let mut expects = Expectations {
         fail: (word == "eval_fail").then_some(Pattern::Any),
         some_warn: word == "eval_warn",
@@ -244,4 +246,22 @@ fn parse_duration(text: &str) -> Result<i64, String> {
 fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim();
     text.split_once([' ', '\t']).map_or((text, ""), |(word, rest)| (word, rest.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_query_is_a_mistake_of_the_script_even_where_failure_is_expected() {
+        let check = |query: &str, want: Option<usize>| {
+            let script = format!("load 1m\n  a 1\n\neval instant at 0 {query}\n  expect fail\n");
+            assert_eq!(parse(&script).err().map(|failure| failure.line), want, "{query}");
+        };
+        check("a{__name__=\"b\"}", Some(4));
+        check("sum(", Some(4));
+        // These are found when the query is built, and evaluated.
+        check("a[1m-1m]", None);
+        check("topk(1e30, a)", None);
+    }
 }
