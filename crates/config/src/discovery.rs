@@ -80,7 +80,7 @@ yaml_struct! {
     }
     flatten {}
     not_yet {}
-    null("target group")
+    null("section in static_configs")
 }
 
 /// What was typed of `static_configs` and its like.

@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod section;
 pub mod storage;
 pub mod telemetry;
+mod url;
 mod web;
 pub mod yaml;
 

@@ -208,13 +208,17 @@ fn check_list(
 }
 
 fn check_read(read: &Section) -> Result<(), String> {
-    if read.text("url").is_empty() { Err("url for remote_read is empty".to_owned()) } else { Ok(()) }
+    if read.text("url").is_empty() {
+        return Err("url for remote_read is empty".to_owned());
+    }
+    crate::url::check(&read.text("url"))
 }
 
 fn check_write(write: &Section) -> Result<(), String> {
     if write.text("url").is_empty() {
         return Err("url for remote_write is empty".to_owned());
     }
+    crate::url::check(&write.text("url"))?;
     let message = write.text("protobuf_message");
     if !matches!(message.as_str(), "prometheus.WriteRequest" | "io.prometheus.write.v2.Request") {
         return Err(format!(

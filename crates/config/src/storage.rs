@@ -196,7 +196,7 @@ mod tests {
             "'storage.tsdb.retention.percentage' must be in the range [0, 100]",
         );
         check("retention: {percentage: .nan}", "'storage.tsdb.retention.percentage' must be in the range");
-        check("retention: {percentage: much}", "cannot unmarshal `much` into float64");
+        check("retention: {percentage: much}", "cannot unmarshal !!str `much` into float64");
         check("retention: {size: 5XB}", "units: unknown unit XB");
         check("stale_series_compaction_threshold: -0.1", "must be in the range [0, 1]");
         check(

@@ -1,5 +1,7 @@
 //! The file format as a whole, and the conformance files that this keys reach.
 
+mod refusals;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,7 +38,7 @@ fn a_job_inherits_from_global() {
 
 #[test]
 fn all_problems_come_at_once_with_their_place() {
-    let text = "global:\n  scrape_intervall: 1s\n  scrape_timeout: 1x\nscrape_configs:\n- job_name: a\n  oauth2: {client: x}\n- static_configs: [{targets: ['http://h/x']}]\n";
+    let text = "global:\n  scrape_intervall: 1s\n  scrape_timeout: 1x\nscrape_configs:\n- job_name: a\n  oauth2: {client: x, client_id: y, token_url: 'http://z'}\n- static_configs: [{targets: ['http://h/x']}]\n";
     let found = problems(text);
     assert_eq!(
         found,
@@ -277,21 +279,21 @@ fn yaml_oddities_read_as_in_go() {
     check("honor_labels: On", Ok("honor_labels: true"));
     check("honor_timestamps: off", Ok("honor_timestamps: false"));
     check("honor_timestamps: n", Ok("honor_timestamps: false"));
-    check("honor_labels: 1", Err("cannot unmarshal `1` into bool"));
-    check("honor_labels: 'yes'", Err("cannot unmarshal `yes` into bool"));
+    check("honor_labels: 1", Err("cannot unmarshal !!int `1` into bool"));
+    check("honor_labels: 'yes'", Err("cannot unmarshal !!str `yes` into bool"));
     // Numbers where texts are wanted, and the other way round.
     check("static_configs: [{targets: [a], labels: {n: 010, f: 1.0, b: yes, e: 1e3}}]", Ok("b: \"yes\""));
     check("static_configs: [{targets: [a], labels: {m: 010}}]", Ok("m: \"010\""));
     check("sample_limit: 0x10", Ok("sample_limit: 16"));
     check("sample_limit: 010", Ok("sample_limit: 8"));
     check("sample_limit: 1_000", Ok("sample_limit: 1000"));
-    check("sample_limit: -1", Err("cannot unmarshal `-1` into uint"));
+    check("sample_limit: -1", Err("cannot unmarshal !!int `-1` into uint"));
     check("sample_limit: [1]", Err("unmarshal errors"));
     // Null is the zero value.
     check("sample_limit: ~", Ok("job_name: j"));
     check("metrics_path: null", Ok("metrics_path: /metrics"));
     check("static_configs:", Ok("job_name: j"));
-    check("static_configs: [null]", Err("empty or null target group"));
+    check("static_configs: [null]", Err("empty or null section in static_configs"));
     // Anchors, aliases, merge keys.
     check("params: {a: &v [x], b: *v}", Ok("b:\n    - x"));
     check(

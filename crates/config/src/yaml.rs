@@ -136,6 +136,8 @@ struct Builder {
 /// A collection that has not ended yet.
 struct Open {
     position: Position,
+    /// An entry whose value is not UTF-8: where, its key and its bytes. What is wrong with it depends on its neighbours.
+    not_text: Option<(Position, String, Vec<u8>)>,
     anchor: usize,
     n_nodes_before: usize,
     /// Levels below, so far.
@@ -160,7 +162,7 @@ impl Builder {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let is_binary = tag.as_deref().is_some_and(|tag| tag.suffix() == "binary");
-                let text = if is_binary { decode_binary(&text, position)? } else { text.into_owned() };
+                let text = if is_binary { self.decode_binary(&text, position)? } else { text.into_owned() };
                 let is_string = tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let is_plain = style == ScalarStyle::Plain && !is_string && !is_binary;
                 let value = Value::Scalar { text, is_plain };
@@ -180,13 +182,33 @@ impl Builder {
         Ok(())
     }
 
+    /// Decodes `!!binary`. All our texts are UTF-8; only a label's name or value could sensibly be anything else.
+    fn decode_binary(&mut self, text: &str, position: Position) -> Result<String, SyntaxError> {
+        let compact: String = text.chars().filter(|ch| !ch.is_whitespace()).collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(compact).map_err(|error| {
+            fail(position, &format!("!!binary value contains invalid base64 data: {error}"))
+        })?;
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => return Ok(text),
+            Err(error) => error,
+        };
+        if let Some(open) = self.open.last_mut()
+            && let Items::Mapping { key: Some((key, _)), .. } = &open.items
+        {
+            open.not_text = Some((position, key.text.clone(), error.into_bytes()));
+            return Ok(String::new());
+        }
+        let shown = error.as_bytes().escape_ascii();
+        Err(fail(position, &format!("\"{shown}\" is not a valid label name: it is not UTF-8")))
+    }
+
     fn open(&mut self, position: Position, anchor: usize, items: Items) -> Result<(), SyntaxError> {
         if self.open.len() >= DEPTH_MAX {
             return Err(fail(position, &format!("nested deeper than {DEPTH_MAX} levels")));
         }
         let n_nodes_before = self.n_nodes;
         self.n_nodes += 1;
-        self.open.push(Open { position, anchor, n_nodes_before, depth: 0, items });
+        self.open.push(Open { position, not_text: None, anchor, n_nodes_before, depth: 0, items });
         Ok(())
     }
 
@@ -200,6 +222,9 @@ impl Builder {
                     known.extend(entries.iter().map(|(key, _)| key.text.clone()));
                 }
                 entries.extend(merged.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
+                if let Some((position, key, bytes)) = open.not_text {
+                    return Err(fail(position, &not_text(&key, &bytes, &entries)));
+                }
                 Value::Mapping(entries)
             }
         };
@@ -251,16 +276,18 @@ impl Builder {
     }
 }
 
-/// Decodes `!!binary`. All our texts are UTF-8; only a label's name or value could sensibly be anything else.
-fn decode_binary(text: &str, position: Position) -> Result<String, SyntaxError> {
-    let compact: String = text.chars().filter(|ch| !ch.is_whitespace()).collect();
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(compact)
-        .map_err(|error| fail(position, &format!("!!binary value contains invalid base64 data: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let shown = error.as_bytes().escape_ascii();
-        fail(position, &format!("\"{shown}\" is not a valid label name: it is not UTF-8"))
-    })
+/// Says what is wrong with a value that is not UTF-8, as the one who would use it does.
+fn not_text(key: &str, bytes: &[u8], entries: &[(Key, Node)]) -> String {
+    let shown = bytes.escape_ascii();
+    let action = entries.iter().find(|(key, _)| key.text == "action").map(|(_, node)| &node.value);
+    let action = match action {
+        Some(Value::Scalar { text, .. }) => text.to_lowercase(),
+        _ => "replace".to_owned(),
+    };
+    match key {
+        "target_label" | "replacement" => format!("\"{shown}\" is invalid '{key}' for {action} action"),
+        _ => format!("\"{shown}\" is not a valid label value: it is not UTF-8"),
+    }
 }
 
 /// Reads a key, and whether it is the merge key.
@@ -318,6 +345,17 @@ mod tests {
         let error = parse("a:\n  !!binary \"/w==\": b\n").unwrap_err().to_string();
         assert_eq!(error, "line 2, column 12: \"\\xff\" is not a valid label name: it is not UTF-8");
         assert!(parse("a: !!binary '*'\n").is_err());
+        let check = |text: &str, want: &str| {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.ends_with(want), "{error}");
+        };
+        check("a: !!binary /w==\n", "\"\\xff\" is not a valid label value: it is not UTF-8");
+        check("source_labels: [!!binary /w==]\n", "\"\\xff\" is not a valid label name: it is not UTF-8");
+        check("target_label: !!binary /w==\n", "\"\\xff\" is invalid 'target_label' for replace action");
+        check(
+            "- replacement: !!binary /w==\n  action: LabelMap\n",
+            "\"\\xff\" is invalid 'replacement' for labelmap action",
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! `body`, `error`.
 
 mod body;
+mod check;
 mod credentials;
 mod dial;
 mod error;

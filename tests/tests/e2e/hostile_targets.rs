@@ -146,12 +146,14 @@ fn each_bad_target_is_down_with_its_reason_and_the_good_one_is_up() {
     }
     check_good(&server);
     check_counters(&server);
-    let resident = meter::resident_bytes(server.id()).unwrap();
-    figure("resident MiB with hostile targets", resident / 1_048_576);
     // Two bodies of the largest size may be in memory at once, each half as large again while its buffer grows, beside
-    // the series and what the server needs itself.
+    // the series and what the server needs itself. What was freed goes back to the machine a little later; what grew with
+    // the rounds would stay.
     let bound = (2 * 192 + 140) * 1_048_576;
-    assert!(resident < bound, "{} MiB resident", resident / 1_048_576);
+    let resident = || meter::resident_bytes(server.id()).unwrap();
+    let is_bounded = eventually(Duration::from_secs(60), || resident() < bound);
+    figure("resident MiB with hostile targets", resident() / 1_048_576);
+    assert!(is_bounded, "{} MiB resident", resident() / 1_048_576);
 }
 
 fn check(server: &Server, case: &Case) {

@@ -97,7 +97,7 @@ pub(super) fn eureka(section: &Section) -> Checked {
     let server = section.text("server");
     require(!server.is_empty(), "eureka_sd: empty or null eureka server")?;
     let has_host = after_scheme(&server).is_some_and(|rest| !rest.trim_start_matches('/').is_empty());
-    require(has_host, "invalid eureka server URL")
+    require(has_host, "eureka_sd: invalid eureka server URL")
 }
 
 fn after_scheme(text: &str) -> Option<&str> {
@@ -107,6 +107,7 @@ fn after_scheme(text: &str) -> Option<&str> {
 /// Checks that a text is a URL of HTTP with a host.
 fn url(text: &str) -> Checked {
     require(!text.is_empty(), "URL is missing")?;
+    crate::url::check(text)?;
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     require(matches!(scheme, "http" | "https"), "URL scheme must be 'http' or 'https'")?;
     let host = after_scheme(text).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or("");
@@ -172,7 +173,8 @@ pub(super) fn azure(section: &Section) -> Checked {
         "OAuth" => ["tenant_id", "client_id", "client_secret"].into_iter().try_for_each(needs),
         "ManagedIdentity" | "SDK" | "WorkloadIdentity" => Ok(()),
         other => Err(format!(
-            "unknown authentication_type {other:?}. Supported types are OAuth, ManagedIdentity, SDK or WorkloadIdentity"
+            "unknown authentication_type {other:?}. Supported types are \"OAuth\", \"ManagedIdentity\", \"SDK\" or \
+             \"WorkloadIdentity\""
         )),
     }
 }
@@ -197,7 +199,7 @@ pub(super) fn ionos(section: &Section) -> Checked {
 pub(super) fn kuma(section: &Section) -> Checked {
     let server = section.text("server");
     require(!server.is_empty(), "kuma SD server must not be empty")?;
-    url(&server)
+    url(&server).map_err(|_| format!("kuma SD server must not be empty and have a scheme: {server}"))
 }
 
 pub(super) fn marathon(section: &Section) -> Checked {
@@ -207,7 +209,18 @@ pub(super) fn marathon(section: &Section) -> Checked {
     require(
         !(has_secret && has_file),
         "marathon_sd: at most one of auth_token & auth_token_file must be configured",
-    )
+    )?;
+    let client = &section.client;
+    let others = match client {
+        _ if !has_secret && !has_file => return Ok(()),
+        _ if client.basic_auth.is_some() => "basic_auth, auth_token & auth_token_file",
+        _ if client.bearer_token.is_some() || client.bearer_token_file.is_some() => {
+            "bearer_token, bearer_token_file, auth_token & auth_token_file"
+        }
+        _ if client.authorization.is_some() => "auth_token, auth_token_file & authorization",
+        _ => return Ok(()),
+    };
+    Err(format!("marathon_sd: at most one of {others} must be configured"))
 }
 
 pub(super) fn nomad(section: &Section) -> Checked {
@@ -259,13 +272,13 @@ pub(super) fn puppetdb(section: &Section) -> Checked {
 }
 
 pub(super) fn scaleway(section: &Section) -> Checked {
+    require(!is_empty(section, "project_id"), "project_id is mandatory")?;
     one_secret_key(section)?;
     let has_secret = section.secret("secret_key").is_some() || !is_empty(section, "secret_key_file");
-    require(has_secret, "secret_key & secret_key_file are both missing")?;
-    for name in ["access_key", "project_id", "role"] {
-        require(!is_empty(section, name), format!("{name} missing"))?;
-    }
+    require(has_secret, "one of secret_key & secret_key_file must be configured")?;
+    require(!is_empty(section, "access_key"), "access_key is mandatory")?;
     match section.text("role").as_str() {
+        "" => Err("role missing (one of: instance, baremetal)".to_owned()),
         "instance" | "baremetal" => Ok(()),
         other => Err(format!("unknown role {other:?}")),
     }
@@ -284,8 +297,10 @@ pub(super) fn triton(section: &Section) -> Checked {
         matches!(role.as_str(), "container" | "cn"),
         "triton SD configuration requires role to be 'container' or 'cn'",
     )?;
-    for name in ["account", "dns_suffix", "endpoint"] {
-        require(!is_empty(section, name), format!("triton SD configuration requires {name}"))?;
+    for (name, called) in
+        [("account", "an account"), ("dns_suffix", "a dns_suffix"), ("endpoint", "an endpoint")]
+    {
+        require(!is_empty(section, name), format!("triton SD configuration requires {called}"))?;
     }
     require(
         section.time("refresh_interval").as_nanos() > 0,
@@ -294,8 +309,9 @@ pub(super) fn triton(section: &Section) -> Checked {
 }
 
 pub(super) fn uyuni(section: &Section) -> Checked {
-    for name in ["server", "username", "password"] {
-        require(!is_empty(section, name), format!("Uyuni SD configuration requires {name}"))?;
+    for (name, called) in [("server", "server host"), ("username", "a username"), ("password", "a password")]
+    {
+        require(!is_empty(section, name), format!("Uyuni SD configuration requires {called}"))?;
     }
     Ok(())
 }
@@ -345,6 +361,41 @@ pub(super) fn kubernetes(section: &Section) -> Checked {
             format!("{role} role supports only {} selectors", allowed.join(", ")),
         )?;
         require(known.insert(of.clone()), format!("duplicated selector role: {of}"))?;
+        field_selector(&selector.text("field"))?;
+        label_selector(&selector.text("label"))?;
     }
     Ok(())
+}
+
+/// Checks a selector by fields: terms with `=`, `==` or `!=`, separated by commas.
+fn field_selector(text: &str) -> Checked {
+    text.split(',').filter(|term| !term.is_empty()).try_for_each(|term| {
+        require(term.contains('='), format!("invalid selector: '{text}'; can't understand '{term}'"))
+    })
+}
+
+/// Checks the outline of a selector by labels: lists in brackets that are closed, and terms that name a label.
+fn label_selector(text: &str) -> Checked {
+    let fail = |cause: &str| Err(format!("unable to parse requirement: {cause} in label selector '{text}'"));
+    let (mut is_list, mut term) = (false, String::new());
+    for ch in text.chars().chain([',']) {
+        match ch {
+            '(' if is_list => return fail("found '(' inside a list"),
+            ')' if !is_list => return fail("found ')' without a list"),
+            '(' => is_list = true,
+            ')' => is_list = false,
+            ',' if !is_list => {
+                let name = term.trim_start_matches(['!', ' ']);
+                if text.trim().is_empty() {
+                    return Ok(());
+                }
+                if !name.starts_with(|ch: char| ch.is_ascii_alphanumeric()) {
+                    return fail("expected the name of a label");
+                }
+                term.clear();
+            }
+            _ => term.push(ch),
+        }
+    }
+    if is_list { fail("expected ')'") } else { Ok(()) }
 }

@@ -7,11 +7,11 @@ use crate::section::{ClientBlock, Field, Schema, Section};
 const fn not_yet(
     name: &'static str,
     key: &'static str,
+    type_name: &'static str,
     check: fn(&Section) -> Result<(), String>,
     fields: &'static [Field],
 ) -> Mechanism {
-    let schema =
-        Schema { type_name: name, entry: "service discovery config", fields, client: ClientBlock::Inline };
+    let schema = Schema { type_name, entry: "service discovery config", fields, client: ClientBlock::Inline };
     Mechanism { name, key, is_available: false, schema, check }
 }
 
@@ -68,10 +68,11 @@ static ATTACH_METADATA: Schema = Schema {
 };
 
 pub(super) static ALL: &[Mechanism] = &[
-    not_yet("aws", "aws_sd_configs", checks::aws, AWS),
+    not_yet("aws", "aws_sd_configs", "aws.plain", checks::aws, AWS),
     not_yet(
         "azure",
         "azure_sd_configs",
+        "azure.plain",
         checks::azure,
         &[
             text("environment", "AzurePublicCloud"),
@@ -88,15 +89,17 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "digitalocean",
         "digitalocean_sd_configs",
+        "digitalocean.plain",
         checks::none,
         &[text("role", "droplets"), secs("refresh_interval", 60), int("port", 80)],
     ),
-    not_yet("ec2", "ec2_sd_configs", checks::ec2, AWS),
-    not_yet("ecs", "ecs_sd_configs", checks::none, AWS),
-    not_yet("elasticache", "elasticache_sd_configs", checks::none, AWS),
+    not_yet("ec2", "ec2_sd_configs", "aws.plain", checks::ec2, AWS),
+    not_yet("ecs", "ecs_sd_configs", "aws.plain", checks::none, AWS),
+    not_yet("elasticache", "elasticache_sd_configs", "aws.plain", checks::none, AWS),
     not_yet(
         "gce",
         "gce_sd_configs",
+        "gce.plain",
         checks::gce,
         &[
             text("project", ""),
@@ -110,18 +113,21 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "hetzner",
         "hetzner_sd_configs",
+        "hetzner.plain",
         checks::hetzner,
         &[text("role", ""), text("label_selector", ""), secs("refresh_interval", 60), int("port", 80)],
     ),
     not_yet(
         "ionos",
         "ionos_sd_configs",
+        "ionos.plain",
         checks::ionos,
         &[text("datacenter_id", ""), secs("refresh_interval", 60), int("port", 80)],
     ),
     not_yet(
         "kubernetes",
         "kubernetes_sd_configs",
+        "kubernetes.plain",
         checks::kubernetes,
         &[
             text("api_server", ""),
@@ -135,6 +141,7 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "kuma",
         "kuma_sd_configs",
+        "xds.plain",
         checks::kuma,
         &[
             text("server", ""),
@@ -143,23 +150,26 @@ pub(super) static ALL: &[Mechanism] = &[
             text("client_id", ""),
         ],
     ),
-    not_yet("lightsail", "lightsail_sd_configs", checks::none, AWS),
+    not_yet("lightsail", "lightsail_sd_configs", "aws.plain", checks::none, AWS),
     not_yet(
         "linode",
         "linode_sd_configs",
+        "linode.plain",
         checks::none,
         &[text("region", ""), secs("refresh_interval", 60), int("port", 80), text("tag_separator", ",")],
     ),
     not_yet(
         "marathon",
         "marathon_sd_configs",
+        "marathon.plain",
         checks::marathon,
         &[texts("servers"), secs("refresh_interval", 30), secret("auth_token"), path("auth_token_file")],
     ),
-    not_yet("msk", "msk_sd_configs", checks::none, AWS),
+    not_yet("msk", "msk_sd_configs", "aws.plain", checks::none, AWS),
     not_yet(
         "nomad",
         "nomad_sd_configs",
+        "nomad.plain",
         checks::nomad,
         &[
             flag("allow_stale", true),
@@ -173,6 +183,7 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "oci",
         "oci_sd_configs",
+        "oci.plain",
         checks::none,
         &[
             text("authentication_method", ""),
@@ -187,10 +198,11 @@ pub(super) static ALL: &[Mechanism] = &[
             int("port", 80),
         ],
     ),
-    not_yet("openstack", "openstack_sd_configs", checks::openstack, OPENSTACK),
+    not_yet("openstack", "openstack_sd_configs", "openstack.plain", checks::openstack, OPENSTACK),
     not_yet(
         "outscale",
         "outscale_sd_configs",
+        "outscale.plain",
         checks::outscale,
         &[
             text("region", ""),
@@ -205,6 +217,7 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "ovhcloud",
         "ovhcloud_sd_configs",
+        "ovhcloud.plain",
         checks::ovhcloud,
         &[
             text("endpoint", "ovh-eu"),
@@ -218,6 +231,7 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "puppetdb",
         "puppetdb_sd_configs",
+        "puppetdb.plain",
         checks::puppetdb,
         &[
             secs("refresh_interval", 60),
@@ -227,12 +241,13 @@ pub(super) static ALL: &[Mechanism] = &[
             int("port", 80),
         ],
     ),
-    not_yet("rds", "rds_sd_configs", checks::none, AWS),
-    not_yet("scaleway", "scaleway_sd_configs", checks::scaleway, SCALEWAY),
-    not_yet("stackit", "stackit_sd_configs", checks::stackit, STACKIT),
+    not_yet("rds", "rds_sd_configs", "aws.plain", checks::none, AWS),
+    not_yet("scaleway", "scaleway_sd_configs", "scaleway.plain", checks::scaleway, SCALEWAY),
+    not_yet("stackit", "stackit_sd_configs", "stackit.plain", checks::stackit, STACKIT),
     not_yet(
         "triton",
         "triton_sd_configs",
+        "triton.plain",
         checks::triton,
         &[
             text("account", ""),
@@ -248,6 +263,7 @@ pub(super) static ALL: &[Mechanism] = &[
     not_yet(
         "uyuni",
         "uyuni_sd_configs",
+        "uyuni.plain",
         checks::uyuni,
         &[
             text("server", ""),
@@ -258,7 +274,13 @@ pub(super) static ALL: &[Mechanism] = &[
             secs("refresh_interval", 60),
         ],
     ),
-    not_yet("vultr", "vultr_sd_configs", checks::none, &[secs("refresh_interval", 60), int("port", 80)]),
+    not_yet(
+        "vultr",
+        "vultr_sd_configs",
+        "vultr.plain",
+        checks::none,
+        &[secs("refresh_interval", 60), int("port", 80)],
+    ),
 ];
 
 const OPENSTACK: &[Field] = &[

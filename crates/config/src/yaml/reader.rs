@@ -163,8 +163,7 @@ impl FromYaml for bool {
                 Some(false)
             }
             _ => {
-                reader
-                    .report(node.position, format!("cannot unmarshal `{text}` into bool: use true or false"));
+                reader.report(node.position, mismatch(node, text, "bool", "use true or false"));
                 None
             }
         }
@@ -177,13 +176,28 @@ impl FromYaml for u64 {
         let text = scalar(node, reader, "a number")?;
         let number = parse_uint(text.trim_start_matches('+'));
         if number.is_none() {
-            reader.report(
-                node.position,
-                format!("cannot unmarshal `{text}` into uint: not a whole number ≥ 0"),
-            );
+            reader.report(node.position, mismatch(node, text, "uint", "not a whole number ≥ 0"));
         }
         number
     }
+}
+
+/// Says that a scalar is of another type than wanted, as the original's reader does, and how to mend it.
+fn mismatch(node: &Node, text: &str, wanted: &str, hint: &str) -> String {
+    let is_plain = matches!(&node.value, Value::Scalar { is_plain: true, .. });
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let tag = match text {
+        _ if !is_plain => "str",
+        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => "bool",
+        _ if parse_uint(unsigned).is_some() => "int",
+        _ if unsigned.starts_with(|ch: char| ch.is_ascii_digit() || ch == '.')
+            && unsigned.parse::<f64>().is_ok() =>
+        {
+            "float"
+        }
+        _ => "str",
+    };
+    format!("yaml: unmarshal errors: cannot unmarshal !!{tag} `{text}` into {wanted}: {hint}")
 }
 
 fn parse_uint(text: &str) -> Option<u64> {
@@ -210,7 +224,7 @@ impl FromYaml for i64 {
         let number =
             parse_uint(digits).and_then(|number| Self::try_from(number).ok()).map(|number| sign * number);
         if number.is_none() {
-            reader.report(node.position, format!("cannot unmarshal `{text}` into int: not a whole number"));
+            reader.report(node.position, mismatch(node, text, "int", "not a whole number"));
         }
         number
     }
@@ -228,7 +242,7 @@ impl FromYaml for f64 {
             _ => text.replace('_', "").parse().ok(),
         };
         if number.is_none() {
-            reader.report(node.position, format!("cannot unmarshal `{text}` into float64: not a number"));
+            reader.report(node.position, mismatch(node, text, "float64", "not a number"));
         }
         number
     }
@@ -476,7 +490,7 @@ mod tests {
             |result: Result<BTreeMap<String, u64>, String>, want: &str| assert_eq!(result.unwrap_err(), want);
         check(
             read("a: 1\nb: x\n"),
-            "line 2, column 4: cannot unmarshal `x` into uint: not a whole number ≥ 0 (at b)",
+            "line 2, column 4: yaml: unmarshal errors: cannot unmarshal !!str `x` into uint: not a whole number ≥ 0 (at b)",
         );
         check(read("a: 1\na: 2\n"), "line 2, column 1: key \"a\" already set in map");
         check(

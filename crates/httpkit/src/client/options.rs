@@ -130,7 +130,7 @@ pub struct Authorization {
     pub credentials_file: Option<PathBuf>,
 }
 
-/// An `oauth2` block: kept so that a configuration loads, refused when a client is built.
+/// Tokens from an authorization server, in place of credentials of our own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct OAuth2 {
@@ -294,50 +294,6 @@ impl ClientOptions {
         }
     }
 
-    /// Checks that the options fit together, without touching files.
-    /// # Errors
-    /// A [`OptionsError::Contradiction`] in Prometheus's words, or what is not supported.
-    pub fn validate(&self) -> Result<(), OptionsError> {
-        let contradiction = |text: &str| Err(OptionsError::Contradiction(text.to_owned()));
-        let has_bearer = self.bearer_token.is_some() || self.bearer_token_file.is_some();
-        if self.bearer_token.is_some() && self.bearer_token_file.is_some() {
-            return contradiction("at most one of bearer_token & bearer_token_file must be configured");
-        }
-        let n_others =
-            [self.basic_auth.is_some(), self.oauth2.is_some(), self.authorization.is_some()].into_iter();
-        let n_others = n_others.filter(|is_set| *is_set).count();
-        if has_bearer && self.authorization.is_some() {
-            return contradiction("authorization is not compatible with bearer_token & bearer_token_file");
-        }
-        if has_bearer && n_others > 0 {
-            return contradiction(
-                "at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured",
-            );
-        }
-        if n_others > 1 {
-            return contradiction("at most one of basic_auth, oauth2 & authorization must be configured");
-        }
-        self.basic_auth.as_ref().map_or(Ok(()), BasicAuth::validate)?;
-        self.authorization.as_ref().map_or(Ok(()), Authorization::validate)?;
-        self.validate_proxy()
-    }
-
-    fn validate_proxy(&self) -> Result<(), OptionsError> {
-        let contradiction = |text: &str| Err(OptionsError::Contradiction(text.to_owned()));
-        if self.proxy_from_environment && self.proxy_url.is_some() {
-            return contradiction(
-                "if proxy_from_environment is configured, proxy_url must not be configured",
-            );
-        }
-        if self.proxy_from_environment && !self.no_proxy.is_empty() {
-            return contradiction("if proxy_from_environment is configured, no_proxy must not be configured");
-        }
-        if self.proxy_url.is_none() && !self.no_proxy.is_empty() {
-            return contradiction("if no_proxy is configured, proxy_url must also be configured");
-        }
-        Ok(())
-    }
-
     /// Returns what of the options will not be as their author may expect, by their names.
     pub fn warnings(&self) -> Vec<String> {
         let oauth2 = self.oauth2.iter().map(|oauth2| ("oauth2.tls_config", &oauth2.tls_config));
@@ -359,17 +315,6 @@ impl ClientOptions {
 }
 
 impl BasicAuth {
-    fn validate(&self) -> Result<(), OptionsError> {
-        let contradiction = |text: &str| Err(OptionsError::Contradiction(text.to_owned()));
-        if !self.username.is_empty() && self.username_file.is_some() {
-            return contradiction("at most one of basic_auth username & username_file must be configured");
-        }
-        if self.password.is_some() && self.password_file.is_some() {
-            return contradiction("at most one of basic_auth password & password_file must be configured");
-        }
-        Ok(())
-    }
-
     /// Where the name comes from.
     pub fn username_source(&self) -> SecretSource<'_> {
         self.username_file.as_deref().map_or(SecretSource::Inline(&self.username), SecretSource::File)
@@ -383,21 +328,6 @@ impl BasicAuth {
 }
 
 impl Authorization {
-    fn validate(&self) -> Result<(), OptionsError> {
-        let contradiction = |text: &str| Err(OptionsError::Contradiction(text.to_owned()));
-        if self.credentials.is_some() && self.credentials_file.is_some() {
-            return contradiction(
-                "at most one of authorization credentials & credentials_file must be configured",
-            );
-        }
-        if self.kind.as_deref().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("basic")) {
-            return contradiction(
-                "authorization type cannot be set to \"basic\", use \"basic_auth\" instead",
-            );
-        }
-        Ok(())
-    }
-
     /// Scheme before the token.
     pub fn scheme(&self) -> &str {
         self.kind.as_deref().map(str::trim).filter(|kind| !kind.is_empty()).unwrap_or("Bearer")

@@ -152,5 +152,8 @@ fn contradictions_and_unsupported_options_fail_at_construction() {
         "authorization type cannot be set to \"basic\"",
     );
     let tls = TlsOptions { cert: Some("x".to_owned()), ..TlsOptions::default() };
-    check(ClientOptions { tls_config: tls, ..ClientOptions::default() }, "set key or key_file");
+    check(
+        ClientOptions { tls_config: tls, ..ClientOptions::default() },
+        "exactly one of key or key_file must be configured",
+    );
 }

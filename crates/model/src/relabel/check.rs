@@ -67,8 +67,10 @@ fn check_surplus(spec: &RuleSpec) -> Result<(), RuleError> {
     let has_regex = spec.regex != default.regex;
     let has_numbers = spec.modulus != default.modulus || spec.separator != default.separator;
     match spec.action {
-        Action::Lowercase | Action::Uppercase if has_replacement => Err(RuleError::Replacement(spec.action)),
-        Action::KeepEqual | Action::DropEqual if has_replacement || has_regex || has_numbers => {
+        Action::Lowercase | Action::Uppercase | Action::KeepEqual | Action::DropEqual if has_replacement => {
+            Err(RuleError::Replacement(spec.action))
+        }
+        Action::KeepEqual | Action::DropEqual if has_regex || has_numbers => {
             Err(RuleError::MoreThanLabels(spec.action))
         }
         Action::LabelDrop | Action::LabelKeep
