@@ -12,6 +12,7 @@ import { HOME, Sidebar } from "./Sidebar";
 // Pages are fetched when they are opened, but for the first one.
 const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   host: HostPage,
+  containers: lazy(() => import("../features/containers/ContainersPage").then((module) => module.ContainersPage)),
   query: lazy(() => import("../features/query/QueryPage").then((module) => module.QueryPage)),
   explore: lazy(() => import("../features/explore/ExplorePage").then((module) => module.ExplorePage)),
   alerts: lazy(() => import("../features/rules/AlertsPage").then((module) => module.AlertsPage)),

@@ -18,6 +18,7 @@ interface Entry {
 
 const PAGES: readonly Entry[] = [
   { name: "host", label: "nav.host", icon: "host" },
+  { name: "containers", label: "nav.containers", icon: "container" },
   { name: "query", label: "nav.query", icon: "query" },
   { name: "explore", label: "nav.explore", icon: "metrics" },
   { name: "alerts", label: "nav.alerts", icon: "bell" },

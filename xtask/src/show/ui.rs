@@ -9,8 +9,9 @@ use super::clone::{Clone, Logs};
 use super::{Line, Verdict};
 
 /// What each page is called in the pictures.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "host",
+    "containers",
     "query",
     "explain",
     "explore",
@@ -37,6 +38,8 @@ pub(super) fn show() -> Result<Vec<Line>> {
             "Playwright drives the real binary through every page: content, keyboard, axe-core, 360 px to 2560 px",
             &[
                 "the host page is accessible in dark",
+                "containers show what they use of what they may, by pod, and one in detail",
+                "where no container runs, the page says what was looked for",
                 "a query is formatted, doubted with a mend, explained",
                 "a metric is found by its help text",
                 "a firing alert is found, with its graph",

@@ -8,7 +8,7 @@ use wf_e2e::process::{Server, free_port};
 use wf_e2e::target::Target;
 
 /// Markup that must stay text wherever it is shown.
-const MARKUP: &str = "<img src=x onerror=window.pwned=1>";
+pub(super) const MARKUP: &str = "<img src=x onerror=window.pwned=1>";
 
 const RULES: &str = r#"
 groups:
@@ -51,13 +51,14 @@ receivers:
 pub(super) struct Sites {
     pub(super) server: Server,
     pub(super) alertmanager: Server,
-    _target: Target,
+    _targets: [Target; 2],
     folder: TempDir,
 }
 
 impl Sites {
     pub(super) fn start(binary: &Path) -> Self {
         let target = Target::page(hostile_page).unwrap();
+        let machine = Target::page(super::containers::page).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (port, alert_port, dead_port) =
@@ -69,9 +70,10 @@ impl Sites {
              alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alert_port}']}}]}}]}}\n\
              scrape_configs:\n\
              - {{job_name: hostile, static_configs: [{{targets: ['{}']}}]}}\n\
+             - {{job_name: containers, metrics_path: /metrics/cadvisor, static_configs: [{{targets: ['{}']}}]}}\n\
              - {{job_name: watchfire, static_configs: [{{targets: ['127.0.0.1:{port}']}}], relabel_configs: [{{target_label: env, replacement: test}}]}}\n\
              - {{job_name: gone, static_configs: [{{targets: ['127.0.0.1:{dead_port}', '127.0.0.1:1']}}], relabel_configs: [{{source_labels: [__address__], regex: '.*:1', action: drop}}]}}\n",
-            target.address
+            target.address, machine.address
         );
         fs::write(path("prometheus.yml"), config).unwrap();
         let arguments = [
@@ -85,7 +87,7 @@ impl Sites {
         let alertmanager = Server::start(binary, &arguments, alert_port, Path::new(&path("am.log"))).unwrap();
         let base = format!("http://127.0.0.1:{port}");
         let server = start_server(binary, folder.path(), "data", port, base, "");
-        Self { server, alertmanager, _target: target, folder }
+        Self { server, alertmanager, _targets: [target, machine], folder }
     }
 
     /// Starts another server with the same configuration below `/kept`, which others reach at `url`. Returns it with its
