@@ -37,6 +37,8 @@ const ON_SERVER: readonly Picture[] = [
 ];
 const ON_ALERTMANAGER: readonly Picture[] = [
   { name: "am-alerts", address: "", ready: (page) => page.locator("[data-fingerprint]").first() },
+  { name: "am-why", address: 'why?filter={alertname="TargetDown"}', ready: (page) => page.locator(".why-event").first() },
+  { name: "am-receivers", address: "receivers", ready: (page) => page.locator('[data-receiver="pager"]') },
   { name: "am-silences", address: "silences?state=expired", ready: (page) => page.locator(".segmented") },
   { name: "am-silence-form", address: 'silence-form?filter={alertname="TargetDown"}', ready: (page) => page.locator("[data-affected]") },
   { name: "am-status", address: "status", ready: (page) => page.locator(".yaml") },

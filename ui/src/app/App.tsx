@@ -24,6 +24,7 @@ const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   flags: lazy(() => import("../features/status/FlagsPage").then((module) => module.FlagsPage)),
   config: lazy(() => import("../features/status/ConfigPage").then((module) => module.ConfigPage)),
   notices: lazy(() => import("../features/alertmanager/NoticesPage").then((module) => module.NoticesPage)),
+  why: lazy(() => import("../features/alertmanager/WhyPage").then((module) => module.WhyPage)),
   silences: lazy(() => import("../features/alertmanager/SilencesPage").then((module) => module.SilencesPage)),
   silence: lazy(() => import("../features/alertmanager/SilencePage").then((module) => module.SilencePage)),
   silenceForm: lazy(() => import("../features/alertmanager/SilenceFormPage").then((module) => module.SilenceFormPage)),

@@ -34,6 +34,7 @@ const SERVER_PAGES: readonly Entry[] = [
 ];
 const ALERTMANAGER_PAGES: readonly Entry[] = [
   { name: "notices", label: "nav.alerts", icon: "bell" },
+  { name: "why", label: "why.title", icon: "question" },
   { name: "silences", label: "nav.silences", icon: "silence" },
   { name: "receivers", label: "nav.receivers", icon: "receiver" },
   { name: "cluster", label: "nav.status", icon: "status" },

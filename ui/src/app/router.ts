@@ -20,6 +20,7 @@ const SERVER_PAGES = {
 } as const;
 const ALERTMANAGER_PAGES = {
   notices: ["", "index.html", "alerts"],
+  why: ["why"],
   silences: ["silences"],
   silence: ["silence"],
   silenceForm: ["silence-form"],

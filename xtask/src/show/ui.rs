@@ -9,7 +9,7 @@ use super::clone::{Clone, Logs};
 use super::{Line, Verdict};
 
 /// What each page is called in the pictures.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 18] = [
     "host",
     "containers",
     "query",
@@ -23,6 +23,8 @@ const PAGES: [&str; 16] = [
     "status",
     "config",
     "am-alerts",
+    "am-why",
+    "am-receivers",
     "am-silences",
     "am-silence-form",
     "am-status",
@@ -49,6 +51,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
                 "the storage page names what is large",
                 "status, flags and configuration are there to read",
                 "an alert is silenced, the silence edited, expired and made again",
+                "why somebody was told of an alert, or was not, is read, and a receiver is tested",
                 "links made for the original open, and every page fits a phone",
                 "every page fits 360 px",
                 "every page fits 2560 px",
