@@ -43,6 +43,44 @@ test("an alert is silenced, the silence edited, expired and made again", async (
   await expect(page.getByRole("button", { name: "Create" })).toBeVisible();
 });
 
+test("why somebody was told of an alert, or was not, is read, and a receiver is tested", async ({ page }) => {
+  await page.goto("");
+  const alert = page.locator("[data-fingerprint]").filter({ hasText: "TargetDown" });
+  await expect(alert).toBeVisible({ timeout: 40_000 });
+  await alert.getByRole("link", { name: "Why?" }).click();
+  const card = page.locator("[data-why]");
+  await expect(card).toHaveCount(1);
+  await page.goto(`${page.url()}&refresh=1s`);
+  await expect(card).toHaveAttribute("data-state", "active");
+  await expect(card.locator('[data-route="pager"]')).toContainText("webhook[0]", { timeout: 20_000 });
+  await expect(card.locator('[data-outcome="sent"]').first()).toContainText("webhook[0]");
+  await expect(card.locator('[data-outcome="failed"]').first()).toContainText("webhook[1]", { timeout: 20_000 });
+  await expectAccessible(page);
+  await card.getByRole("button", { name: /^Failed/ }).click();
+  await expect(card.locator('[data-outcome="sent"]')).toHaveCount(0);
+  await page.setViewportSize({ width: 360, height: 800 });
+  await expectNoSidewaysScroll(page);
+
+  const at = Date.now();
+  const silence = await page.request.post("api/v2/silences", {
+    data: { matchers: [{ name: "alertname", value: "Evil", isRegex: false, isEqual: true }], startsAt: new Date(at - 1000), endsAt: new Date(at + 3_600_000), createdBy: "kim", comment: "known" },
+  });
+  const { silenceID: id } = (await silence.json()) as { silenceID: string };
+  await page.goto('why?filter={alertname="Evil"}&refresh=1s');
+  await expect(card).toHaveAttribute("data-state", "suppressed");
+  await expect(card.getByRole("link", { name: id })).toBeVisible();
+  await page.request.delete(`api/v2/silence/${id}`);
+
+  await page.goto("receivers");
+  const pager = page.locator('[data-receiver="pager"]');
+  await pager.getByRole("button", { name: "Send a test" }).click();
+  await pager.getByRole("button", { name: "Really send?" }).click();
+  await expect(pager.locator('[data-trial="ok"]')).toContainText("webhook[0]");
+  await expect(pager.locator('[data-trial="failed"]')).toContainText("webhook[1]");
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+});
+
 test("links made for the original open, and every page fits a phone", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
   await page.goto('#/silences/new?filter={severity="page"}&comment=from%20a%20link');

@@ -23,6 +23,7 @@ interface Picture {
 }
 
 const ON_SERVER: readonly Picture[] = [
+  { name: "containers", address: "containers?range=5m&by=pod", ready: (page) => page.locator("tr[data-container]").first() },
   { name: "explain", address: "query?g0.expr=sum+by+(le)+(rate(req_seconds_bucket[1m]))+/+on()+group_left()+count(up)&g0.tab=explain", ready: (page) => page.locator(".node-detail h4") },
   { name: "heatmap", address: "query?g0.expr=sum+by+(le)+(rate(req_seconds_bucket[30s]))&g0.tab=graph&g0.display_mode=heatmap&g0.range_input=5m", ready: (page) => page.locator('[data-chart="heatmap"]') },
   { name: "explore", address: "explore?m=req_seconds", ready: (page) => page.locator('[data-chart="explore"]') },
@@ -36,6 +37,8 @@ const ON_SERVER: readonly Picture[] = [
 ];
 const ON_ALERTMANAGER: readonly Picture[] = [
   { name: "am-alerts", address: "", ready: (page) => page.locator("[data-fingerprint]").first() },
+  { name: "am-why", address: 'why?filter={alertname="TargetDown"}', ready: (page) => page.locator(".why-event").first() },
+  { name: "am-receivers", address: "receivers", ready: (page) => page.locator('[data-receiver="pager"]') },
   { name: "am-silences", address: "silences?state=expired", ready: (page) => page.locator(".segmented") },
   { name: "am-silence-form", address: 'silence-form?filter={alertname="TargetDown"}', ready: (page) => page.locator("[data-affected]") },
   { name: "am-status", address: "status", ready: (page) => page.locator(".yaml") },

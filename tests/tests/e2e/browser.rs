@@ -1,5 +1,6 @@
 //! The UI's journeys in Debian's headless Chromium, driven by Playwright against the real binary.
 
+mod containers;
 mod nginx;
 mod sites;
 

@@ -12,6 +12,7 @@ import { HOME, Sidebar } from "./Sidebar";
 // Pages are fetched when they are opened, but for the first one.
 const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   host: HostPage,
+  containers: lazy(() => import("../features/containers/ContainersPage").then((module) => module.ContainersPage)),
   query: lazy(() => import("../features/query/QueryPage").then((module) => module.QueryPage)),
   explore: lazy(() => import("../features/explore/ExplorePage").then((module) => module.ExplorePage)),
   alerts: lazy(() => import("../features/rules/AlertsPage").then((module) => module.AlertsPage)),
@@ -23,6 +24,7 @@ const PAGES: Readonly<Partial<Record<PageName, FunctionComponent>>> = {
   flags: lazy(() => import("../features/status/FlagsPage").then((module) => module.FlagsPage)),
   config: lazy(() => import("../features/status/ConfigPage").then((module) => module.ConfigPage)),
   notices: lazy(() => import("../features/alertmanager/NoticesPage").then((module) => module.NoticesPage)),
+  why: lazy(() => import("../features/alertmanager/WhyPage").then((module) => module.WhyPage)),
   silences: lazy(() => import("../features/alertmanager/SilencesPage").then((module) => module.SilencesPage)),
   silence: lazy(() => import("../features/alertmanager/SilencePage").then((module) => module.SilencePage)),
   silenceForm: lazy(() => import("../features/alertmanager/SilenceFormPage").then((module) => module.SilenceFormPage)),

@@ -18,6 +18,7 @@ interface Entry {
 
 const PAGES: readonly Entry[] = [
   { name: "host", label: "nav.host", icon: "host" },
+  { name: "containers", label: "nav.containers", icon: "container" },
   { name: "query", label: "nav.query", icon: "query" },
   { name: "explore", label: "nav.explore", icon: "metrics" },
   { name: "alerts", label: "nav.alerts", icon: "bell" },
@@ -33,6 +34,7 @@ const SERVER_PAGES: readonly Entry[] = [
 ];
 const ALERTMANAGER_PAGES: readonly Entry[] = [
   { name: "notices", label: "nav.alerts", icon: "bell" },
+  { name: "why", label: "why.title", icon: "question" },
   { name: "silences", label: "nav.silences", icon: "silence" },
   { name: "receivers", label: "nav.receivers", icon: "receiver" },
   { name: "cluster", label: "nav.status", icon: "status" },

@@ -6,6 +6,7 @@ import { type Component, component } from "./component";
 // The first path of a page is the one that links use; the others are where links made for the originals point.
 const SERVER_PAGES = {
   host: ["", "index.html"],
+  containers: ["containers"],
   query: ["query", "graph"],
   explore: ["explore"],
   alerts: ["alerts"],
@@ -19,6 +20,7 @@ const SERVER_PAGES = {
 } as const;
 const ALERTMANAGER_PAGES = {
   notices: ["", "index.html", "alerts"],
+  why: ["why"],
   silences: ["silences"],
   silence: ["silence"],
   silenceForm: ["silence-form"],

@@ -3,12 +3,14 @@ import { query } from "./en/query";
 import { alertmanager } from "./en/alertmanager";
 import { status } from "./en/status";
 import { rules } from "./en/rules";
+import { containers } from "./en/containers";
 
 export const en = {
   ...query,
   ...alertmanager,
   ...status,
   ...rules,
+  ...containers,
   "app.name": "Watchfire",
   "app.skip": "Skip to content",
   "app.nav": "Main",

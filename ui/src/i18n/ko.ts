@@ -4,12 +4,14 @@ import { query } from "./ko/query";
 import { alertmanager } from "./ko/alertmanager";
 import { status } from "./ko/status";
 import { rules } from "./ko/rules";
+import { containers } from "./ko/containers";
 
 export const ko: Catalogue = {
   ...query,
   ...alertmanager,
   ...status,
   ...rules,
+  ...containers,
   "app.name": "Watchfire",
   "app.skip": "본문으로 건너뛰기",
   "app.nav": "주 메뉴",

@@ -48,6 +48,11 @@ export function formatInstant(ms: number, locale: Locale): string {
   return dateFormat(locale, { year: "numeric", ...DAY, ...CLOCK_S }).format(ms);
 }
 
+/** Returns the day of an instant. */
+export function formatDay(ms: number, locale: Locale): string {
+  return dateFormat(locale, { weekday: "short", year: "numeric", ...DAY }).format(ms);
+}
+
 /** Returns a time of day to the second. */
 export function formatClock(ms: number, locale: Locale): string {
   return dateFormat(locale, CLOCK_S).format(ms);

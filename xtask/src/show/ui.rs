@@ -9,8 +9,9 @@ use super::clone::{Clone, Logs};
 use super::{Line, Verdict};
 
 /// What each page is called in the pictures.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 18] = [
     "host",
+    "containers",
     "query",
     "explain",
     "explore",
@@ -22,6 +23,8 @@ const PAGES: [&str; 15] = [
     "status",
     "config",
     "am-alerts",
+    "am-why",
+    "am-receivers",
     "am-silences",
     "am-silence-form",
     "am-status",
@@ -37,6 +40,8 @@ pub(super) fn show() -> Result<Vec<Line>> {
             "Playwright drives the real binary through every page: content, keyboard, axe-core, 360 px to 2560 px",
             &[
                 "the host page is accessible in dark",
+                "containers show what they use of what they may, by pod, and one in detail",
+                "where no container runs, the page says what was looked for",
                 "a query is formatted, doubted with a mend, explained",
                 "a metric is found by its help text",
                 "a firing alert is found, with its graph",
@@ -46,6 +51,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
                 "the storage page names what is large",
                 "status, flags and configuration are there to read",
                 "an alert is silenced, the silence edited, expired and made again",
+                "why somebody was told of an alert, or was not, is read, and a receiver is tested",
                 "links made for the original open, and every page fits a phone",
                 "every page fits 360 px",
                 "every page fits 2560 px",

@@ -1,6 +1,8 @@
 //! What the journeys visit beside `watchfire up`: a server with rules and a hostile target, and its Alertmanager.
 
 use std::fs;
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -8,7 +10,7 @@ use wf_e2e::process::{Server, free_port};
 use wf_e2e::target::Target;
 
 /// Markup that must stay text wherever it is shown.
-const MARKUP: &str = "<img src=x onerror=window.pwned=1>";
+pub(super) const MARKUP: &str = "<img src=x onerror=window.pwned=1>";
 
 const RULES: &str = r#"
 groups:
@@ -35,43 +37,66 @@ groups:
     annotations: {summary: '<img src=x onerror=window.pwned=1>', runbook_url: 'javascript:window.pwned=1', data: 'data:text/html,x'}
 "#;
 
-const ROUTES: &str = "
+/// Routes whose pager has a webhook that answers at `hook`, and one on a port where nobody listens.
+fn routes(hook: SocketAddr, dead_port: u16) -> String {
+    format!(
+        "
 route:
   receiver: ops
   group_by: [alertname]
   group_wait: 1s
+  group_interval: 2s
   routes:
-  - {matchers: ['severity=\"page\"'], receiver: pager, group_by: [alertname, job]}
+  - {{matchers: ['severity=\"page\"'], receiver: pager, group_by: [alertname, job]}}
 receivers:
 - name: ops
 - name: pager
-";
+  webhook_configs:
+  - url: http://{hook}/
+  - url: http://127.0.0.1:{dead_port}/
+"
+    )
+}
+
+/// Takes notifications: answers, and reads what is still coming until the sender hangs up.
+fn webhook() -> Target {
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    Target::raw(move |_, stream| {
+        stream.write_all(answer)?;
+        stream.shutdown(Shutdown::Write)?;
+        std::io::copy(stream, &mut std::io::sink()).map(|_| ())
+    })
+    .unwrap()
+}
 
 /// A server and an Alertmanager that know each other. Ended when dropped.
 pub(super) struct Sites {
     pub(super) server: Server,
     pub(super) alertmanager: Server,
-    _target: Target,
+    _targets: [Target; 3],
     folder: TempDir,
 }
 
 impl Sites {
     pub(super) fn start(binary: &Path) -> Self {
         let target = Target::page(hostile_page).unwrap();
+        let machine = Target::page(super::containers::page).unwrap();
+        let hook = webhook();
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (port, alert_port, dead_port) =
             (free_port().unwrap(), free_port().unwrap(), free_port().unwrap());
         fs::write(path("rules.yml"), RULES).unwrap();
-        fs::write(path("am.yml"), ROUTES).unwrap();
+        fs::write(path("am.yml"), routes(hook.address, dead_port)).unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nrule_files: [rules.yml]\n\
              alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alert_port}']}}]}}]}}\n\
              scrape_configs:\n\
              - {{job_name: hostile, static_configs: [{{targets: ['{}']}}]}}\n\
+             - {{job_name: containers, metrics_path: /metrics/cadvisor, static_configs: [{{targets: ['{}']}}]}}\n\
              - {{job_name: watchfire, static_configs: [{{targets: ['127.0.0.1:{port}']}}], relabel_configs: [{{target_label: env, replacement: test}}]}}\n\
              - {{job_name: gone, static_configs: [{{targets: ['127.0.0.1:{dead_port}', '127.0.0.1:1']}}], relabel_configs: [{{source_labels: [__address__], regex: '.*:1', action: drop}}]}}\n",
-            target.address
+            target.address, machine.address
         );
         fs::write(path("prometheus.yml"), config).unwrap();
         let arguments = [
@@ -85,7 +110,7 @@ impl Sites {
         let alertmanager = Server::start(binary, &arguments, alert_port, Path::new(&path("am.log"))).unwrap();
         let base = format!("http://127.0.0.1:{port}");
         let server = start_server(binary, folder.path(), "data", port, base, "");
-        Self { server, alertmanager, _target: target, folder }
+        Self { server, alertmanager, _targets: [target, machine, hook], folder }
     }
 
     /// Starts another server with the same configuration below `/kept`, which others reach at `url`. Returns it with its

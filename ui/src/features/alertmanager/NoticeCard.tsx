@@ -45,7 +45,8 @@ interface Props {
 
 export function NoticeCard({ alert, nowMs, onPick }: Props) {
   const since = Date.parse(alert.startsAt);
-  const silence = href("silenceForm", new URLSearchParams({ filter: filterText(matchersOf(alert.labels)) }));
+  const only = new URLSearchParams({ filter: filterText(matchersOf(alert.labels)) });
+  const silence = href("silenceForm", only);
   return (
     <li class="alert-row" data-alert={alert.state === "suppressed" ? "pending" : "firing"} data-fingerprint={alert.fingerprint}>
       <div class="alert-line">
@@ -61,6 +62,10 @@ export function NoticeCard({ alert, nowMs, onPick }: Props) {
               {t("am.source")}
             </a>
           )}
+          <a class="button button-small" href={href("why", only)}>
+            <Icon name="question" />
+            {t("why.button")}
+          </a>
           <a class="button button-small" href={silence}>
             <Icon name="silence" />
             {t("am.silence")}

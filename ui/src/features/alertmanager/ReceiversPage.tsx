@@ -9,6 +9,7 @@ import { ErrorNote, Skeleton } from "../../components/States";
 import { plural, t } from "../../i18n";
 import { formatNumber } from "../../lib/format";
 import { amApi, everyAlert } from "./amApi";
+import { ReceiverTest } from "./ReceiverTest";
 
 const EVERY_MS = 10_000;
 
@@ -38,6 +39,7 @@ export function ReceiversPage() {
             <a class="button button-small" href={href("notices", new URLSearchParams({ receiver: name }))}>
               {t("am.receiver.show")}
             </a>
+            <ReceiverTest name={name} />
           </li>
         ))}
       </ul>

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { type WhyAlert, whyAlert, type WhyEvent } from "./whyApi";
+import { byDay, kindOf, loudest } from "./whyView";
 import { fromHash } from "../../app/hashLinks";
 import type { AlertGroup, GettableAlert } from "./amApi";
 import { filterText, fromWire, parseMatchers, toWire } from "./matchers";
@@ -44,5 +46,23 @@ describe("grouping by other labels", () => {
     const groups: AlertGroup[] = [{ labels: {}, receiver: "a", alerts: [alert("1", "x"), alert("2", "y")] }, { labels: {}, receiver: "b", alerts: [alert("1", "x")] }];
     expect(regroup(groups, ["job"]).map((one) => [one.labels, one.alerts.length])).toEqual([[{ job: "x" }, 1], [{ job: "y" }, 1]]);
     expect(regroup(groups, [])[0]?.alerts).toHaveLength(2);
+  });
+});
+
+describe("why", () => {
+  const event = (at: string, outcome: string): WhyEvent => ({ at, route: "{}", receiver: "r", integration: "", status: "", outcome, why: "" });
+  it("reads what an Alertmanager without history or routes says", () => {
+    expect(whyAlert({ fingerprint: "f", labels: { a: "b" }, now: { state: "resolved", silencedBy: null, inhibitedBy: null } }, "x")).toEqual({ fingerprint: "f", labels: { a: "b" }, state: "resolved", silencedBy: [], inhibitedBy: null, routes: [], history: [] });
+  });
+  it("splits history into days, newest first, and tells what was told from what was held back", () => {
+    const events = [event("2026-11-21T10:00:00Z", "sent"), event("2026-11-21T09:00:00Z", "failed"), event("2026-11-20T09:00:00Z", "silenced")];
+    expect(byDay(events, (ms) => new Date(ms).toISOString().slice(0, 10)).map((day) => [day.name, day.events.map((one) => kindOf(one.outcome))])).toEqual([
+      ["2026-11-21", ["sent", "failed"]],
+      ["2026-11-20", ["quiet"]],
+    ]);
+  });
+  it("shows alerts that fire before those that are over", () => {
+    const of = (state: string): WhyAlert => ({ fingerprint: state, labels: {}, state, silencedBy: [], inhibitedBy: null, routes: [], history: [] });
+    expect(loudest(["resolved", "suppressed", "active"].map(of)).map((one) => one.state)).toEqual(["active", "suppressed", "resolved"]);
   });
 });

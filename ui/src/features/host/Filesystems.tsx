@@ -1,6 +1,7 @@
 // The filesystem table: how full each mount is.
 import { lastGood, useLoad } from "../../api/useLoad";
 import { locale } from "../../app/settings";
+import { Meter } from "../../components/Meter";
 import { ErrorNote, NoData, Skeleton, Stale } from "../../components/States";
 import { t } from "../../i18n";
 import { formatUnit } from "../../lib/format";
@@ -11,15 +12,8 @@ import { statusOf } from "./tiles";
 
 const LIMITS = { warn: 0.85, bad: 0.95 };
 
-function Meter({ ratio, label }: { readonly ratio: number; readonly label: string }) {
-  return (
-    <span class="meter">
-      <span class={`meter-track is-${statusOf(ratio, LIMITS)}`} role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(ratio * 100)}>
-        <span class="meter-fill" style={{ width: `${Math.min(100, ratio * 100)}%` }} />
-      </span>
-      <span class="num">{formatUnit(ratio, "ratio", locale.value)}</span>
-    </span>
-  );
+function Share({ ratio, label }: { readonly ratio: number; readonly label: string }) {
+  return <Meter ratio={ratio} status={statusOf(ratio, LIMITS)} label={label} text={formatUnit(ratio, "ratio", locale.value)} />;
 }
 
 function Row({ row }: { readonly row: FilesystemRow }) {
@@ -32,11 +26,11 @@ function Row({ row }: { readonly row: FilesystemRow }) {
         {row.error !== "" && <span class="badge is-bad">{t("fs.error", { error: row.error })}</span>}
       </th>
       <td>
-        <Meter ratio={row.usedRatio} label={`${t("fs.used")} ${row.mount}`} />
+        <Share ratio={row.usedRatio} label={`${t("fs.used")} ${row.mount}`} />
       </td>
       <td class="num">{formatUnit(row.availableBytes, "bytes", language)}</td>
       <td class="num">{formatUnit(row.sizeBytes, "bytes", language)}</td>
-      <td>{row.inodesRatio === null ? <span class="muted">–</span> : <Meter ratio={row.inodesRatio} label={`${t("fs.inodes")} ${row.mount}`} />}</td>
+      <td>{row.inodesRatio === null ? <span class="muted">–</span> : <Share ratio={row.inodesRatio} label={`${t("fs.inodes")} ${row.mount}`} />}</td>
       <td class="mono muted">{row.device}</td>
       <td class="muted">{row.type}</td>
     </tr>

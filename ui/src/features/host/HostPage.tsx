@@ -1,6 +1,5 @@
 // The first page: how this machine does, without a query typed.
 import { useEffect, useMemo } from "preact/hooks";
-import { api } from "../../api/client";
 import { lastGood, useLoad } from "../../api/useLoad";
 import { href, search, updateParams } from "../../app/router";
 import { locale } from "../../app/settings";
@@ -10,13 +9,12 @@ import { Select } from "../../components/Select";
 import { Empty, ErrorNote, Skeleton } from "../../components/States";
 import { TimeRangePicker } from "../../components/TimeRangePicker";
 import { plural, t } from "../../i18n";
-import { parseDuration } from "../../lib/duration";
 import { formatNumber, formatSpan, formatUnit } from "../../lib/format";
 import { boundsOf, gridOf, readRange, writeRange, zoomRange } from "../../lib/timeRange";
 import { Filesystems } from "./Filesystems";
 import { HostChart } from "./HostChart";
 import { HostTile } from "./HostTile";
-import { fetchVector } from "./load";
+import { fetchIntervals, fetchVector } from "./load";
 import { PANELS } from "./panels";
 import { type HostIdentity, readHosts, scopeOf, select } from "./scope";
 import { type HostFacts, TILES, type TileGroup } from "./tiles";
@@ -42,12 +40,6 @@ async function fetchFacts(host: HostIdentity, stop: AbortSignal): Promise<HostFa
     load1: of("node_load1"),
     bootTimeS: of("node_boot_time_seconds"),
   };
-}
-
-/** Loads the scrape interval of each instance: it decides steps and rate windows. */
-async function fetchIntervals(stop: AbortSignal): Promise<ReadonlyMap<string, number>> {
-  const { data } = await api.targets(stop);
-  return new Map(data.active.map((target) => [`${target.labels["job"] ?? ""} ${target.labels["instance"] ?? ""}`, (parseDuration(target.scrapeInterval) ?? 15_000) / 1000]));
 }
 
 function HostHeader({ host, facts, nowMs }: { readonly host: HostIdentity; readonly facts: HostFacts; readonly nowMs: number }) {

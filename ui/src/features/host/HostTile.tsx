@@ -2,12 +2,12 @@
 import { useMemo } from "preact/hooks";
 import { lastGood, useLoad } from "../../api/useLoad";
 import { locale } from "../../app/settings";
+import { fetchFrames } from "../../components/chart/panel";
 import { Sparkline } from "../../components/chart/Sparkline";
 import { t } from "../../i18n";
 import { formatNumber, formatParts, formatUnit } from "../../lib/format";
 import { type Column, type Frame, gridTimes, lastOf, toColumn } from "../../lib/frames";
 import type { Grid } from "../../lib/timeRange";
-import { fetchFrames } from "./load";
 import type { HostScope } from "./scope";
 import { type HostFacts, type NoteText, statusOf, type TileSpec } from "./tiles";
 

@@ -1,20 +1,9 @@
 // The charts of the host page: what each asks and how it reads.
 import type { Labels } from "../../api/types";
 import type { ChartLook } from "../../components/chart/model";
+import type { PanelQuery } from "../../components/chart/panel";
 import { t, type PlainKey } from "../../i18n";
 import { type HostScope, rate, REAL_DISKS, REAL_NETS, select } from "./scope";
-
-export interface PanelQuery {
-  readonly expr: string;
-  readonly name: (labels: Labels) => string;
-  /** Fixed colour; else colours follow the order of the series. */
-  readonly color?: string;
-  readonly mirrored?: boolean;
-  readonly reference?: boolean;
-  readonly faint?: boolean;
-  /** Which of the answer's series are meant; queries with one text are asked once. */
-  readonly keep?: (labels: Labels) => boolean;
-}
 
 export interface PanelSpec {
   readonly id: string;
