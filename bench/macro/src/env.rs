@@ -126,7 +126,14 @@ impl Options {
     /// # Errors
     /// When it is not a number.
     pub fn passes(&self) -> Result<usize> {
-        usize::try_from(self.number("passes", 2)?).context("read --passes")
+        self.passes_or(2)
+    }
+
+    /// As [`Options::passes`], with another default: for a bench of minutes whose ratio is far from its floor.
+    /// # Errors
+    /// When it is not a number.
+    pub fn passes_or(&self, default: u64) -> Result<usize> {
+        usize::try_from(self.number("passes", default)?).context("read --passes")
     }
 
     /// Fails when an option was given that is not in `known`, beside those every bench has.

@@ -36,6 +36,7 @@ pub mod calibrate;
 pub mod env;
 pub mod latency;
 pub mod order;
+pub mod progress;
 pub mod report;
 pub mod stats;
 

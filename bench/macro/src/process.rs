@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::progress;
+
 /// How often something awaited is looked at.
 const POLL_EVERY: Duration = Duration::from_millis(10);
+
+/// How often it is told what is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(20);
 
 /// How long a program may take to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(120);
@@ -112,13 +117,30 @@ impl Drop for Process {
 /// Looks until `is_done`; an error of it ends the wait.
 /// # Errors
 /// When `what` did not come `within`, or looking failed.
-pub fn wait_until(within: Duration, what: &str, mut is_done: impl FnMut() -> Result<bool>) -> Result<()> {
-    let started = Instant::now();
+pub fn wait_until(within: Duration, what: &str, is_done: impl FnMut() -> Result<bool>) -> Result<()> {
+    wait_until_every(POLL_EVERY, within, what, is_done)
+}
+
+/// As [`wait_until`], for looks that cost the server under test something.
+/// # Errors
+/// When `what` did not come `within`, or looking failed.
+pub fn wait_until_every(
+    every: Duration,
+    within: Duration,
+    what: &str,
+    mut is_done: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    let (started, mut told) = (Instant::now(), Instant::now());
     while !is_done()? {
         if started.elapsed() > within {
             bail!("{what} did not come within {} s", within.as_secs());
         }
-        std::thread::sleep(POLL_EVERY);
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let (waited, within) = (started.elapsed().as_secs(), within.as_secs());
+            progress::say(format_args!("waiting for {what} since {waited} s, for {within} s at most"));
+        }
+        std::thread::sleep(every);
     }
     Ok(())
 }

@@ -4,7 +4,6 @@ mod load;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,43 +11,62 @@ use anyhow::{Context, Result, ensure};
 use super::Bench;
 use crate::http::Client;
 use crate::meter::{self, Watch};
-use crate::process::{Process, free_port, wait_until};
+use crate::process::{Process, free_port, wait_until, wait_until_every};
 use crate::stats::median;
-use crate::{Env, Options, Report, Unit, calibrate, order};
+use crate::{Env, Options, Report, Unit, calibrate, order, progress};
 use load::Load;
 
 pub(crate) const BENCH: Bench = Bench {
     name: "alertmanager",
     about: "ingest, GET /api/v2/alerts and memory beside Debian's Alertmanager [--alerts 10000 --routes 500 --rules 86 \
-            --rounds 20 --gets 20 --many 100000]",
+            --rounds 10 --gets 20 --their-gets 2 --many 100000]",
     run,
 };
 
 const OURS: &str = "watchfire";
 const THEIRS: &str = "prometheus-alertmanager";
 
+/// How often it is looked whether a server is idle, and how long it may be busy with what it took in.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+const REST_WITHIN: Duration = Duration::from_secs(60);
+
 /// Most memory of ours with `--many` alerts.
 const MANY_RSS_BYTES_MAX: f64 = 300e6;
 
+/// How often each thing is asked for.
+struct Effort {
+    /// Posts of every alert.
+    n_rounds: u64,
+    /// Lists of all alerts. The original needs seconds of CPU time for one; ours needs many to be more than a few ticks.
+    n_gets: u64,
+    n_their_gets: u64,
+}
+
 fn run(env: &Env, options: &Options) -> Result<Report> {
-    options.only(&["alerts", "routes", "rules", "rounds", "gets", "many"])?;
+    options.only(&["alerts", "routes", "rules", "rounds", "gets", "their-gets", "many"])?;
     let load = Load {
         n_alerts: options.number("alerts", 10_000)?,
         n_routes: options.number("routes", 500)?.max(1),
         n_rules: options.number("rules", 86)?,
     };
-    let (n_rounds, n_gets) = (options.number("rounds", 20)?.max(1), options.number("gets", 20)?.max(1));
+    let effort = Effort {
+        n_rounds: options.number("rounds", 10)?.max(1),
+        n_gets: options.number("gets", 20)?.max(1),
+        n_their_gets: options.number("their-gets", 2)?.max(1),
+    };
     let mut report = Report::new("alertmanager", load.sentence());
     report.note(format!(
-        "Every alert is posted {n_rounds} times, in batches of {}, as a Prometheus refreshes them.",
+        "Every alert is posted {} times, in batches of {}, as a Prometheus refreshes them.",
+        effort.n_rounds,
         load::BATCH
     ));
     report.note(format!(
-        "The list of all alerts is asked for {n_gets} times. The CPU time is that of the server alone."
+        "The list of all alerts is asked for {} times, the original's {} times. The CPU time is that of the server alone.",
+        effort.n_gets, effort.n_their_gets
     ));
     for (_, subject) in order::passes(&[OURS, THEIRS], options.passes()?) {
         report.calibrated(calibrate::run());
-        measure(env, subject, &load, n_rounds, n_gets, &mut report)?;
+        measure(env, subject, &load, &effort, &mut report).with_context(|| format!("measure {subject}"))?;
     }
     for (figure, at_most) in [("CPU per alert taken in", 0.1), ("CPU per list", 0.05), ("RSS", 0.25)] {
         if let Some(ratio) = report.ratio(figure, OURS, THEIRS) {
@@ -57,6 +75,7 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     }
     let n_many = options.number("many", 100_000)?;
     if n_many > 0 {
+        progress::say(format_args!("{OURS}: {n_many} alerts"));
         let many = Load { n_alerts: n_many, ..load };
         let mut running = Running::start(env, OURS, &many)?;
         many.batches(0).iter().try_for_each(|batch| running.post(batch))?;
@@ -79,18 +98,21 @@ fn measure(
     env: &Env,
     subject: &'static str,
     load: &Load,
-    n_rounds: u64,
-    n_gets: u64,
+    effort: &Effort,
     report: &mut Report,
 ) -> Result<()> {
+    let n_rounds = effort.n_rounds;
+    let n_gets = if subject == OURS { effort.n_gets } else { effort.n_their_gets };
+    progress::say(format_args!("{subject}: {} alerts come in for the first time", load.n_alerts));
     let mut running = Running::start(env, subject, load)?;
     // The first round makes groups; what follows is everyday life.
     load.batches(0).iter().try_for_each(|batch| running.post(batch))?;
     running.wait_until_idle()?;
     let bodies: Vec<Vec<String>> = (1..=n_rounds).map(|round| load.batches(round)).collect();
     let before = running.cpu_s()?;
-    for batch in bodies.iter().flatten() {
-        running.post(batch)?;
+    for (round, bodies) in bodies.iter().enumerate() {
+        progress::say(format_args!("{subject}: round {} of {n_rounds}", round + 1));
+        bodies.iter().try_for_each(|batch| running.post(batch))?;
     }
     running.wait_until_idle()?;
     let n_posted = (n_rounds * load.n_alerts).max(1) as f64;
@@ -103,8 +125,12 @@ fn measure(
     let before = running.cpu_s()?;
     let watch = Watch::start(running.process.id());
     let mut waits = Vec::new();
-    for _ in 0..n_gets {
-        waits.push(running.list(load.n_alerts)?);
+    for get in 0..n_gets {
+        let took_s = running.list(load.n_alerts)?;
+        if subject == THEIRS {
+            progress::say(format_args!("{subject}: list {} of {n_gets} came after {took_s:.1} s", get + 1));
+        }
+        waits.push(took_s);
     }
     let seen = watch.finish();
     report.add_variant("CPU per list", Unit::Seconds, subject, (running.cpu_s()? - before) / n_gets as f64);
@@ -175,16 +201,13 @@ impl Running {
 
     /// The original takes a batch first and files its alerts afterwards: what it owes belongs to the batch.
     fn wait_until_idle(&self) -> Result<()> {
-        let mut last = self.cpu_s()?;
-        for _ in 0..200 {
-            thread::sleep(Duration::from_millis(300));
+        let mut last = f64::NEG_INFINITY;
+        wait_until_every(LOOK_EVERY, REST_WITHIN, "the Alertmanager's coming to rest", || {
             let now = self.cpu_s()?;
-            if now - last <= meter::TICK_S {
-                return Ok(());
-            }
+            let is_idle = now - last <= meter::TICK_S;
             last = now;
-        }
-        anyhow::bail!("the Alertmanager does not come to rest")
+            Ok(is_idle)
+        })
     }
 }
 

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::meter::Usage;
-use crate::process::wait_until;
+use crate::process::{wait_until, wait_until_every};
 use crate::report::thousands;
 use crate::servers::scrape_config;
 use crate::sim::process::Served;
 use crate::sim::{Churn, Spec};
 use crate::{Env, Options, Server, Simulator, Subject};
+
+/// How often a server is asked what it counted: its answer costs it something.
+pub const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// What is put on a server.
 #[derive(Clone, Debug)]
@@ -79,8 +82,15 @@ impl Loaded {
     /// # Errors
     /// When the server or the simulator ends.
     pub fn wait_for_scrapes(&mut self, n_scrapes: u64) -> Result<()> {
+        self.wait_for_scrapes_within(n_scrapes, Duration::from_secs(3_600))
+    }
+
+    /// Waits until each target was scraped `n_scrapes` times.
+    /// # Errors
+    /// When that takes longer than `within`, or the server or the simulator ends.
+    pub fn wait_for_scrapes_within(&mut self, n_scrapes: u64, within: Duration) -> Result<()> {
         let mut next_look = Instant::now();
-        wait_until(Duration::from_secs(3_600), "the load", || {
+        wait_until(within, &format!("{n_scrapes} scrapes of every target"), || {
             if Instant::now() < next_look {
                 return Ok(false);
             }
@@ -102,6 +112,18 @@ impl Loaded {
         let name = self.server.subject.name();
         ensure!(taken_in >= served, "{name} took in {taken_in} samples of about {served}");
         Ok(())
+    }
+
+    /// Waits until the server took in `n_samples`.
+    /// # Errors
+    /// When it has fewer after `within`; the message says how many.
+    pub fn wait_for_samples(&self, n_samples: f64, within: Duration) -> Result<()> {
+        let mut taken_in = 0.0;
+        wait_until_every(ASK_EVERY, within, &format!("{n_samples} samples taken in"), || {
+            taken_in = self.server.samples_appended()?;
+            Ok(taken_in >= n_samples)
+        })
+        .with_context(|| format!("{} took in {taken_in} samples", self.server.subject.name()))
     }
 
     /// Reads what server and targets did so far.

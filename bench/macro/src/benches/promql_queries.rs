@@ -9,7 +9,6 @@ mod cells;
 mod sets;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -20,7 +19,7 @@ use self::sets::DataSet;
 use super::Bench;
 use crate::latency::{self, Effort};
 use crate::meter::Watch;
-use crate::{Env, Options, Report, Server, Subject, Unit, calibrate, order};
+use crate::{Env, Options, Report, Server, Subject, Unit, calibrate, order, progress};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "promql-queries",
@@ -134,8 +133,7 @@ fn ask_all(
         let cached_s =
             if one.may_be_cached() { Some(cached(server, &one, chosen, cost.p50_s)?) } else { None };
         let cell = Cell::new(set.name, &one, server.subject, &cost, cached_s);
-        // Minutes go by: tell who is waiting. Without an error stream there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "{}", cell.line());
+        progress::say(cell.line());
         all.push(cell);
     }
     Ok(peak)

@@ -14,16 +14,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Bench;
-use super::load::Loaded;
-use crate::process::wait_until;
+use super::load::{ASK_EVERY, Loaded};
+use crate::process::wait_until_every;
 use crate::report::thousands;
 use crate::servers::QueryRange;
 use crate::sim::{Clock, Profile, Spec};
-use crate::{Env, Options, Report, Server, Simulator, Subject, Unit, calibrate, order};
+use crate::{Env, Options, Report, Server, Simulator, Subject, Unit, calibrate, order, progress};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "rules-mixin",
-    about: "CPU of the kubernetes-mixin rules on a head [--series 200000 --rounds 20 --interval 15 --seconds 60]",
+    about: "CPU of the kubernetes-mixin rules on a head [--series 200000 --rounds 12 --interval 15 --seconds 60]",
     run,
 };
 
@@ -42,8 +42,13 @@ const OWN_INTERVAL: &str = "\"interval\":";
 /// All that recording rules have made.
 const RECORDED: &str = "count by (__name__) ({__name__=~\".+:.+\"})";
 
-/// Longest wait until every group was evaluated once, before anything is measured.
-const FIRST_WITHIN: Duration = Duration::from_secs(300);
+/// Longest waits: for a slow server to scrape, for what it scraped to be in, and until every group was evaluated once.
+const SCRAPED_WITHIN: Duration = Duration::from_secs(180);
+const TAKEN_IN_WITHIN: Duration = Duration::from_secs(30);
+const FIRST_WITHIN: Duration = Duration::from_secs(180);
+
+/// Share of the samples that must have come in: a scrape of a slow server may fail.
+const TAKEN_IN_MIN: f64 = 0.95;
 
 struct Chosen {
     spec: Spec,
@@ -59,7 +64,7 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     let n_targets = (options.number("series", 200_000)? / Profile::Kubernetes.n_series()).max(1);
     let mut chosen = Chosen {
         spec: format!("kubernetes={n_targets}").parse()?,
-        n_rounds: options.number("rounds", 20)?,
+        n_rounds: options.number("rounds", 12)?,
         interval_s: options.number("interval", 15)?,
         measured: Duration::from_secs(options.number("seconds", 60)?),
         rules: Vec::new(),
@@ -86,7 +91,7 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     }
     let subjects = options.subjects(&[Subject::Watchfire, Subject::Prometheus])?;
     let mut made = None;
-    for (_, subject) in order::passes(&subjects, options.passes()?) {
+    for (_, subject) in order::passes(&subjects, options.passes_or(1)?) {
         report.calibrated(calibrate::run());
         let recorded = measure(env, subject, &chosen, &mut report)
             .with_context(|| format!("measure {}", subject.name()))?;
@@ -150,14 +155,17 @@ fn measure(
     chosen: &Chosen,
     report: &mut Report,
 ) -> Result<BTreeMap<String, u64>> {
+    progress::say(format_args!("{}: scraping {} series", subject.name(), chosen.spec.n_series()));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("read the clock")?;
     let simulator = Simulator::start(&chosen.spec_from(u64::try_from(now.as_millis())?))?;
     let folder = env.fresh_folder(&format!("rules-mixin-{}", subject.name()))?;
     let config = chosen.scraping(simulator.port);
     let server = Server::start(env, subject, &folder.join("data"), &config, &["--web.enable-lifecycle"])?;
     let mut loaded = Loaded { server, simulator };
-    loaded.wait_for_scrapes(chosen.n_rounds)?;
-    loaded.check_taken_in()?;
+    loaded.wait_for_scrapes_within(chosen.n_rounds, SCRAPED_WITHIN)?;
+    // Pages that stand still are served again: what was served is no measure of what must be in.
+    let n_samples = (chosen.n_rounds * chosen.spec.n_series()) as f64;
+    loaded.wait_for_samples((n_samples * TAKEN_IN_MIN).floor(), TAKEN_IN_WITHIN)?;
     let mut files = Vec::new();
     for (number, text) in chosen.rules.iter().enumerate() {
         let path = folder.join(format!("rules-{number}.yml"));
@@ -167,9 +175,12 @@ fn measure(
     loaded.server.reload(&chosen.evaluating(&files))?;
     let n_rules = loaded.server.own_metric("prometheus_rule_group_rules")?.context("there are no rules")?;
     let evaluated = |server: &Server| server.own_metric("prometheus_rule_evaluations_total");
-    wait_until(FIRST_WITHIN, "the first evaluation of all rules", || {
+    progress::say(format_args!("{}: {n_rules} rules begin", subject.name()));
+    wait_until_every(ASK_EVERY, FIRST_WITHIN, "the first evaluation of all rules", || {
+        loaded.server.usage()?;
         Ok(evaluated(&loaded.server)?.is_some_and(|evaluated| evaluated >= n_rules))
     })?;
+    progress::say(format_args!("{}: measuring for {} s", subject.name(), chosen.measured.as_secs()));
     let (before, n_before) = (loaded.server.usage()?, evaluated(&loaded.server)?.unwrap_or(0.0));
     // Evaluations go on by themselves; what is measured is what this time costs.
     thread::sleep(chosen.measured);
