@@ -20,7 +20,7 @@ pub(super) struct GroupEntry {
     pub(super) name: String,
     pub(super) interval: Option<Duration>,
     pub(super) query_offset: Option<Duration>,
-    pub(super) limit: u64,
+    pub(super) limit: i64,
     pub(super) labels: Texts,
     pub(super) rules: Vec<RuleEntry>,
 }

@@ -45,6 +45,12 @@ groups:
 }
 
 #[test]
+fn a_negative_limit_is_none_as_in_the_original() {
+    let groups = load("groups: [{name: a, limit: -1}]", Path::new("r.yml"), Acceptance::default()).unwrap();
+    assert_eq!(groups[0].limit, 0);
+}
+
+#[test]
 fn everything_wrong_is_told_with_its_place() {
     for (rule, want) in [
         ("{ expr: 1 }", "rules.yml: 3:13: group \"g\", rule 1, \"\": one of 'record' or 'alert' must be set"),

@@ -44,7 +44,8 @@ fn group(entry: GroupEntry, acceptance: Acceptance, problems: &mut Vec<Problem>)
         name: entry.name,
         interval: entry.interval.filter(|interval| !interval.is_zero()),
         query_offset: entry.query_offset,
-        limit: usize::try_from(entry.limit).unwrap_or(usize::MAX),
+        // As in the original, a negative limit is none.
+        limit: usize::try_from(entry.limit).unwrap_or(0),
         rules,
     }
 }
