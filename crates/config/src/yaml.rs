@@ -102,9 +102,9 @@ pub struct SyntaxError {
     pub message: String,
 }
 
-/// Reads one document; `None` for a text without any (empty, or comments only).
+/// Reads one document; `None` for a text without any (empty, or comments only). Empty documents after it say nothing.
 /// # Errors
-/// When the text is not YAML, has more than one document, or expands beyond the limits of this module.
+/// When the text is not YAML, has something in a second document, or expands beyond the limits of this module.
 pub fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
@@ -126,7 +126,6 @@ fn position_of_marker(marker: &serde_saphyr::granit_parser::Marker) -> Position 
 #[derive(Default)]
 struct Builder {
     root: Option<Node>,
-    n_documents: usize,
     n_nodes: usize,
     open: Vec<Open>,
     /// Finished anchored nodes: node, number of nodes in it, levels below it.
@@ -154,12 +153,6 @@ impl Builder {
     fn accept(&mut self, event: Event<'_>, span: &Span) -> Result<(), SyntaxError> {
         let position = position_of_marker(&span.start);
         match event {
-            Event::DocumentStart(..) => {
-                self.n_documents += 1;
-                if self.n_documents > 1 {
-                    return Err(fail(position, "more than one document in the file"));
-                }
-            }
             Event::Scalar(text, style, anchor, tag) => {
                 let is_binary = tag.as_deref().is_some_and(|tag| tag.suffix() == "binary");
                 let text = if is_binary { self.decode_binary(&text, position)? } else { text.into_owned() };
@@ -260,7 +253,15 @@ impl Builder {
             self.anchors.insert(anchor, (node.clone(), self.n_nodes - n_before, depth));
         }
         let Some(parent) = self.open.last_mut() else {
-            self.root = Some(node);
+            match self.root {
+                None => self.root = Some(node),
+                Some(_) if node.is_null() => {}
+                Some(_) => {
+                    let message =
+                        "a second document, which the original leaves unread without a word: remove it";
+                    return Err(fail(node.position, message));
+                }
+            }
             return Ok(());
         };
         parent.depth = parent.depth.max(depth);
@@ -359,6 +360,15 @@ mod tests {
     }
 
     #[test]
+    fn a_second_document_may_only_be_empty() {
+        for text in ["a: b\n---\n", "---\na: b\n...\n", "a: b\n--- # end\n---\n~\n"] {
+            assert_eq!(self::text(value(&parse_ok(text), "a")), "b", "{text}");
+        }
+        let error = parse("a: b\n---\nc: d\n").unwrap_err();
+        assert_eq!(error.position, Position { line: 3, column: 1 });
+    }
+
+    #[test]
     fn positions_count_from_one() {
         let node = parse_ok("a:\n  - b\n  - c: d\n");
         let Value::Sequence(items) = &value(&node, "a").value else { panic!() };
@@ -394,7 +404,7 @@ mod tests {
         check("a: b\n c: d\n", 2);
         check("a: [1, 2\n", 1);
         check("a: *nowhere\n", 1);
-        check("---\na: 1\n---\nb: 2\n", 3);
+        check("---\na: 1\n---\nb: 2\n", 4);
         check("\"unclosed", 1);
     }
 
