@@ -6,6 +6,7 @@
 mod digits;
 pub mod parse;
 
+pub use digits::Text;
 pub use parse::{FloatError, parse_go};
 
 use std::fmt::{self, Write};
@@ -32,8 +33,11 @@ pub fn write_g(out: &mut impl Write, value: f64) -> fmt::Result {
 
 /// Writes `value` as the HTTP API does: exponent form for 0 < |v| < 1e-6 and |v| ≥ 1e21.
 pub fn write_json(out: &mut impl Write, value: f64) -> fmt::Result {
-    write_shortest(out, value, -6, 21)
+    write_shortest(out, value, JSON_PLAIN.start, JSON_PLAIN.end)
 }
+
+/// Decimal exponents of numbers that the HTTP API writes in plain form.
+const JSON_PLAIN: std::ops::Range<i32> = -6..21;
 
 /// Returns [`write_f`] as a string.
 pub fn format_f(value: f64) -> String {
@@ -64,24 +68,35 @@ fn format_with(value: f64, write: fn(&mut String, f64) -> fmt::Result) -> String
 fn write_shortest(out: &mut impl Write, value: f64, plain_from: i32, plain_below: i32) -> fmt::Result {
     match special(value) {
         Some(special) => out.write_str(special),
-        None => out.write_str(digits::shortest(value, plain_from..plain_below).as_str()),
+        None => {
+            let mut text = Text::default();
+            text.push_shortest(value, plain_from..plain_below);
+            out.write_str(text.as_str())
+        }
     }
 }
 
-/// Writes a time as the HTTP API does, in seconds: no fraction when whole, else exactly three decimals.
-pub fn write_seconds(out: &mut impl Write, time_ms: i64) -> fmt::Result {
-    out.write_str(digits::seconds(time_ms).as_str())
+impl Text {
+    /// Appends a value as the HTTP API has it; see [`write_json`].
+    #[inline]
+    pub fn push_json(&mut self, value: f64) {
+        match special(value) {
+            Some(special) => self.push(special.as_bytes()),
+            None => self.push_shortest(value, JSON_PLAIN),
+        }
+    }
 }
 
+#[inline]
 fn special(value: f64) -> Option<&'static str> {
-    if value.is_nan() {
-        Some("NaN")
-    } else if value == f64::INFINITY {
-        Some("+Inf")
-    } else if value == f64::NEG_INFINITY {
-        Some("-Inf")
-    } else {
+    if value.is_finite() {
         None
+    } else if value.is_nan() {
+        Some("NaN")
+    } else if value > 0.0 {
+        Some("+Inf")
+    } else {
+        Some("-Inf")
     }
 }
 

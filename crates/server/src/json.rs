@@ -3,26 +3,37 @@
 //! # Source
 //! Number forms: `spec/prometheus-query.md` §4.1.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
-use wf_model::{Labels, float};
+use wf_model::Labels;
+use wf_model::float::Text;
 
 /// Bytes that go to the client in one piece.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Writes JSON text. Commas between members are placed by [`JsonWriter::item`].
 pub(crate) struct JsonWriter {
-    text: String,
+    text: Vec<u8>,
 }
 
 impl JsonWriter {
     /// Collects everything; take it with [`JsonWriter::finish`].
     pub(crate) fn collecting() -> Self {
-        Self { text: String::new() }
+        Self { text: Vec::new() }
+    }
+
+    /// Collects a chunk.
+    pub(crate) fn collecting_chunk() -> Self {
+        Self { text: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4) }
     }
 
     /// Ends the text and returns it.
     pub(crate) fn finish(self) -> String {
+        String::from_utf8(self.text).expect("all that is written is text")
+    }
+
+    /// Ends the text and returns its bytes.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.text
     }
 
@@ -34,7 +45,7 @@ impl JsonWriter {
     /// Writes text that is JSON already.
     #[inline]
     pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
-        self.text.push_str(json);
+        self.text.extend_from_slice(json.as_bytes());
         self
     }
 
@@ -42,7 +53,7 @@ impl JsonWriter {
     #[inline]
     pub(crate) fn item(&mut self, is_first: bool) -> &mut Self {
         if !is_first {
-            self.text.push(',');
+            self.text.push(b',');
         }
         self
     }
@@ -54,25 +65,24 @@ impl JsonWriter {
 
     /// Writes a string with its escapes.
     pub(crate) fn string(&mut self, text: &str) -> &mut Self {
-        self.text.push('"');
-        let mut clean_from = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-                continue;
-            }
-            self.text.push_str(text.get(clean_from..at).unwrap_or(""));
-            clean_from = at + 1;
-            match byte {
-                b'"' => self.text.push_str("\\\""),
-                b'\\' => self.text.push_str("\\\\"),
-                b'\n' => self.text.push_str("\\n"),
-                b'\r' => self.text.push_str("\\r"),
-                b'\t' => self.text.push_str("\\t"),
+        self.text.push(b'"');
+        let mut clean = text.as_bytes();
+        while let Some(at) = clean.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+            let (before, rest) = clean.split_at(at);
+            self.text.extend_from_slice(before);
+            let Some((special, rest)) = rest.split_first() else { break };
+            match special {
+                b'"' => self.text.extend_from_slice(b"\\\""),
+                b'\\' => self.text.extend_from_slice(b"\\\\"),
+                b'\n' => self.text.extend_from_slice(b"\\n"),
+                b'\r' => self.text.extend_from_slice(b"\\r"),
+                b'\t' => self.text.extend_from_slice(b"\\t"),
                 control => self.display(format_args!("\\u{control:04x}")),
             }
+            clean = rest;
         }
-        self.text.push_str(text.get(clean_from..).unwrap_or(""));
-        self.text.push('"');
+        self.text.extend_from_slice(clean);
+        self.text.push(b'"');
         self
     }
 
@@ -96,23 +106,33 @@ impl JsonWriter {
     /// Writes a timestamp in seconds: no fraction when whole, else exactly three decimals.
     #[inline]
     pub(crate) fn timestamp(&mut self, time_ms: i64) -> &mut Self {
-        float::write_seconds(&mut self.text, time_ms).expect("writing to a string cannot fail");
-        self
+        self.short(|text| text.push_seconds(time_ms))
     }
 
     /// Writes a sample value, a quoted number.
     #[inline]
     pub(crate) fn value(&mut self, value: f64) -> &mut Self {
-        self.text.push('"');
-        float::write_json(&mut self.text, value).expect("writing to a string cannot fail");
-        self.text.push('"');
-        self
+        self.short(|text| push_value(text, value))
     }
 
     /// Writes `[time,"value"]`.
     #[inline]
     pub(crate) fn sample(&mut self, time_ms: i64, value: f64) -> &mut Self {
-        self.raw("[").timestamp(time_ms).raw(",").value(value).raw("]")
+        self.short(|text| {
+            text.push(b"[");
+            text.push_seconds(time_ms);
+            text.push(b",");
+            push_value(text, value);
+            text.push(b"]");
+        })
+    }
+
+    #[inline]
+    fn short(&mut self, write: impl FnOnce(&mut Text)) -> &mut Self {
+        let mut text = Text::default();
+        write(&mut text);
+        self.text.extend_from_slice(text.as_bytes());
+        self
     }
 
     /// Writes a label set as an object.
@@ -145,8 +165,15 @@ impl JsonWriter {
     }
 
     fn display(&mut self, arguments: std::fmt::Arguments<'_>) {
-        self.text.write_fmt(arguments).expect("writing to a string cannot fail");
+        self.text.write_fmt(arguments).expect("writing to a vector cannot fail");
     }
+}
+
+#[inline]
+fn push_value(text: &mut Text, value: f64) {
+    text.push(b"\"");
+    text.push_json(value);
+    text.push(b"\"");
 }
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ pub(crate) fn body(next: impl FnMut() -> Option<Vec<u8>> + Send + Unpin + 'stati
 pub(crate) fn json(mut write: impl FnMut(&mut JsonWriter) -> bool + Send + Unpin + 'static) -> Response {
     let mut has_more = true;
     let body = body(move || {
-        let mut json = JsonWriter::collecting();
+        let mut json = JsonWriter::collecting_chunk();
         while has_more && json.n_bytes() < CHUNK_BYTES {
             has_more = write(&mut json);
         }
-        Some(json.finish().into_bytes()).filter(|chunk| !chunk.is_empty())
+        Some(json.into_bytes()).filter(|chunk| !chunk.is_empty())
     });
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -1,29 +1,49 @@
-//! The shortest decimal digits of a float, laid out as Go does; whole numbers take a shorter way.
+//! The shortest decimal digits of a float, laid out as Go does; whole numbers and those with few decimals take a shorter way.
 
-/// Longest text that [`Text`] holds: a sign, 21 digits, or a point and five zeros before 17 digits, and room.
-const TEXT_BYTES_MAX: usize = 40;
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "digits of numbers whose range was checked before"
+)]
+
+/// Longest text that [`Text`] holds: a sample of the HTTP API. A number takes at most 40: a sign, 21 digits, or a point and
+/// five zeros before 17 digits, and room.
+const TEXT_BYTES_MAX: usize = 80;
 
 /// Whole numbers up to here are exact, and their digits the shortest.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A number as text.
+/// Numbers below this with at most three decimals have at most 15 digits, and no other number has the same.
+const THOUSANDTHS_MAX: f64 = 1e12;
+
+/// A short text, made of numbers without a detour over the heap.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text {
+pub struct Text {
     bytes: [u8; TEXT_BYTES_MAX],
     len: usize,
 }
 
-impl Text {
-    fn new() -> Self {
+impl Default for Text {
+    fn default() -> Self {
         Self { bytes: [0; TEXT_BYTES_MAX], len: 0 }
+    }
+}
+
+impl Text {
+    /// Returns what was appended: ASCII, unless somebody appended anything else.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
+    /// Appends text; what does not fit is left out.
     #[inline]
-    fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         if let Some(room) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
             room.copy_from_slice(bytes);
             self.len += bytes.len();
@@ -37,20 +57,140 @@ impl Text {
     /// Appends the decimal digits of a whole number.
     #[inline]
     fn push_whole(&mut self, number: u64) {
-        let mut digits = [0; 20];
+        self.push_digits(number, n_digits(number));
+    }
+
+    /// Appends the last `n` decimal digits of a number, zeros in front included.
+    #[inline]
+    fn push_digits(&mut self, number: u64, n: usize) {
+        let Some(room) = self.bytes.get_mut(self.len..self.len + n) else { return };
         let mut rest = number;
-        let mut n_digits = 0;
-        for slot in digits.as_chunks_mut::<2>().0.iter_mut().rev() {
-            *slot = PAIRS.get((rest % 100) as usize).copied().unwrap_or_default();
-            n_digits += 2;
-            if rest < 100 {
-                n_digits -= usize::from(rest < 10);
-                break;
-            }
+        let mut pairs = room.rchunks_exact_mut(2);
+        for pair in &mut pairs {
+            pair.copy_from_slice(&PAIRS.get((rest % 100) as usize).copied().unwrap_or_default());
             rest /= 100;
         }
-        self.push(digits.get(20 - n_digits..).unwrap_or_default());
+        if let [first] = pairs.into_remainder() {
+            *first = b'0' + (rest % 10) as u8;
+        }
+        self.len += n;
     }
+
+    /// Appends a time as the HTTP API has it, in seconds: no fraction when whole, else exactly three decimals.
+    #[inline]
+    pub fn push_seconds(&mut self, time_ms: i64) {
+        if time_ms < 0 {
+            self.push(b"-");
+        }
+        self.push_whole(time_ms.unsigned_abs() / 1000);
+        let rest_ms = time_ms.unsigned_abs() % 1000;
+        if rest_ms > 0 {
+            self.push(b".");
+            self.push_digits(rest_ms, 3);
+        }
+    }
+
+    /// Appends a finite number in plain form where its decimal exponent is in `plain`, else with an exponent.
+    #[inline]
+    pub(super) fn push_shortest(&mut self, value: f64, plain: std::ops::Range<i32>) {
+        if value.is_sign_negative() {
+            self.push(b"-");
+        }
+        let size = value.abs();
+        if !self.push_if_whole(size, &plain) && !self.push_if_thousandths(size, &plain) {
+            self.push_any(size, plain);
+        }
+    }
+
+    #[inline]
+    fn push_if_whole(&mut self, size: f64, plain: &std::ops::Range<i32>) -> bool {
+        if size >= WHOLE_MAX {
+            return false;
+        }
+        let whole = size as u64;
+        let n_digits = n_digits(whole);
+        // Zero has the exponent zero.
+        if whole as f64 != size || !contains(plain, n_digits) {
+            return false;
+        }
+        self.push_digits(whole, n_digits);
+        true
+    }
+
+    /// Most numbers that are not whole have few decimals: they came as such a text.
+    #[inline]
+    fn push_if_thousandths(&mut self, size: f64, plain: &std::ops::Range<i32>) -> bool {
+        // Below one the first digit may stand three places behind the point.
+        if !(0.001..THOUSANDTHS_MAX).contains(&size) || (size < 1.0 && !plain.contains(&-3)) {
+            return false;
+        }
+        let thousandths = (size * 1000.0 + 0.5) as u64;
+        let (whole, rest) = (thousandths / 1000, thousandths % 1000);
+        let n_digits = n_digits(whole);
+        // The division is exact to the last bit, so this is the one number that the digits read back to.
+        if thousandths as f64 / 1000.0 != size || !contains(plain, n_digits) {
+            return false;
+        }
+        self.push_digits(whole, n_digits);
+        self.push(b".");
+        match (rest % 10, rest % 100) {
+            (_, 0) => self.push_digits(rest / 100, 1),
+            (0, _) => self.push_digits(rest / 10, 2),
+            _ => self.push_digits(rest, 3),
+        }
+        true
+    }
+
+    fn push_any(&mut self, size: f64, plain: std::ops::Range<i32>) {
+        let mut buffer = zmij::Buffer::new();
+        let written = buffer.format_finite(size).as_bytes();
+        if is_laid_out(written, size, &plain) {
+            return self.push(written);
+        }
+        let digits = Digits::of(written);
+        let (digits, exponent) = (digits.text.get(..digits.len).unwrap_or_default(), digits.exponent);
+        if !plain.contains(&exponent) {
+            push_fraction(self, digits, 1);
+            self.push(if exponent < 0 { b"e-" } else { b"e+" });
+            if exponent.unsigned_abs() < 10 {
+                self.push(b"0");
+            }
+            self.push_whole(u64::from(exponent.unsigned_abs()));
+            return;
+        }
+        match usize::try_from(exponent) {
+            Ok(n_behind_first) => push_fraction(self, digits, n_behind_first + 1),
+            Err(_) => {
+                self.push(b"0.");
+                self.push_zeros(usize::try_from(-exponent - 1).unwrap_or(0));
+                self.push(digits);
+            }
+        }
+    }
+}
+
+/// Whether what the formatter wrote is the plain form already.
+fn is_laid_out(written: &[u8], size: f64, plain: &std::ops::Range<i32>) -> bool {
+    let below = match plain.end {
+        15.. => 1e15,
+        6.. => 1e6,
+        _ => 0.0,
+    };
+    plain.start <= -4
+        && (1e-4..below).contains(&size)
+        && !written.contains(&b'e')
+        && !written.ends_with(b".0")
+}
+
+#[inline]
+fn n_digits(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+/// Whether a number with so many digits before its point has a plain form.
+#[inline]
+fn contains(plain: &std::ops::Range<i32>, n_digits: usize) -> bool {
+    plain.start <= 0 && i64::from(plain.end) >= n_digits as i64
 }
 
 /// `00` to `99`: half as many divisions as digits.
@@ -63,67 +203,6 @@ const PAIRS: [[u8; 2]; 100] = {
     }
     pairs
 };
-
-/// Returns a time in seconds: no fraction when whole, else exactly three decimals.
-pub(crate) fn seconds(time_ms: i64) -> Text {
-    let mut text = Text::new();
-    if time_ms < 0 {
-        text.push(b"-");
-    }
-    text.push_whole(time_ms.unsigned_abs() / 1000);
-    let rest_ms = time_ms.unsigned_abs() % 1000;
-    if rest_ms > 0 {
-        let leading: &[u8] = if rest_ms < 10 {
-            b".00"
-        } else if rest_ms < 100 {
-            b".0"
-        } else {
-            b"."
-        };
-        text.push(leading);
-        text.push_whole(rest_ms);
-    }
-    text
-}
-
-/// Returns a finite number in plain form where its decimal exponent is in `plain`, else with an exponent.
-pub(crate) fn shortest(value: f64, plain: std::ops::Range<i32>) -> Text {
-    let mut text = Text::new();
-    if value.is_sign_negative() {
-        text.push(b"-");
-    }
-    let size = value.abs();
-    if size < WHOLE_MAX && size.trunc() == size {
-        let mut whole = Text::new();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and below 2^53")]
-        whole.push_whole(size as u64);
-        // Zero has the exponent zero.
-        if plain.contains(&i32::try_from(whole.len - 1).unwrap_or(0)) {
-            text.push(whole.as_str().as_bytes());
-            return text;
-        }
-    }
-    let digits = Digits::of(size);
-    let (digits, exponent) = (digits.text.get(..digits.len).unwrap_or_default(), digits.exponent);
-    if !plain.contains(&exponent) {
-        push_fraction(&mut text, digits, 1);
-        text.push(if exponent < 0 { b"e-" } else { b"e+" });
-        if exponent.unsigned_abs() < 10 {
-            text.push(b"0");
-        }
-        text.push_whole(u64::from(exponent.unsigned_abs()));
-        return text;
-    }
-    match usize::try_from(exponent) {
-        Ok(n_behind_first) => push_fraction(&mut text, digits, n_behind_first + 1),
-        Err(_) => {
-            text.push(b"0.");
-            text.push_zeros(usize::try_from(-exponent - 1).unwrap_or(0));
-            text.push(digits);
-        }
-    }
-    text
-}
 
 /// Appends digits with a point behind the first `n_before_point`, or zeros up to there.
 fn push_fraction(text: &mut Text, digits: &[u8], n_before_point: usize) {
@@ -150,9 +229,7 @@ struct Digits {
 
 impl Digits {
     /// Takes apart what the formatter wrote, in whatever of its layouts.
-    fn of(size: f64) -> Self {
-        let mut buffer = zmij::Buffer::new();
-        let written = buffer.format_finite(size).as_bytes();
+    fn of(written: &[u8]) -> Self {
         let end = written.iter().position(|byte| *byte == b'e').unwrap_or(written.len());
         let (mantissa, scale) = written.split_at(end);
         let scale = std::str::from_utf8(scale).unwrap_or_default().trim_start_matches(['e', '+']);
@@ -194,6 +271,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn shortest(value: f64, plain: std::ops::Range<i32>) -> Text {
+        let mut text = Text::default();
+        text.push_shortest(value, plain);
+        text
+    }
+
+    fn seconds(time_ms: i64) -> Text {
+        let mut text = Text::default();
+        text.push_seconds(time_ms);
+        text
+    }
 
     /// What the standard library writes: the same digits, laid out by itself.
     fn check(value: f64) {
@@ -238,6 +327,11 @@ mod tests {
             }
             check(whole as f64);
             check(whole as f64 / 1000.0);
+            check(whole as f64 / 10_000.0);
+            check(whole as f64 * 1000.0 + 0.5);
+            // The neighbours of short numbers are long.
+            check((whole as f64 / 100.0).next_up());
+            check((whole as f64 / 1000.0).next_down());
         }
     }
 }
