@@ -24,6 +24,7 @@ use crate::config::{JobConfig, JobSettings, StartTimes, TargetGroup};
 use crate::error::ScrapeError;
 use crate::failure_log::{self, FailureLog};
 use crate::fetch::{BodyBudget, Fetch, HttpFetch};
+use crate::lanes::Lanes;
 use crate::metadata::FamilyMetadata;
 use crate::metrics::ScrapeMetrics;
 use crate::protocol;
@@ -52,6 +53,8 @@ pub struct ScrapeOptions {
     pub host_name: String,
     /// What all jobs do besides their configuration.
     pub features: ScrapeFeatures,
+    /// Threads for the loops.
+    pub lanes: Lanes,
 }
 
 /// What all jobs do besides their configuration.
@@ -147,6 +150,7 @@ pub struct ScrapeManager {
     shared: LoopShared,
     host_name: String,
     features: ScrapeFeatures,
+    lanes: Lanes,
     budget: BodyBudget,
     /// Of all jobs together: name servers do not care which job asks.
     names: NameCache,
@@ -207,6 +211,7 @@ impl ScrapeManager {
             shared,
             host_name: options.host_name,
             features: options.features,
+            lanes: options.lanes,
             budget: BodyBudget::default(),
             names: NameCache::default(),
             pools,
@@ -222,6 +227,7 @@ impl ScrapeManager {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+        self.lanes.stop().await;
     }
 
     /// Takes a configuration. Targets that stay the same keep their schedule and their cache; series of targets that
@@ -426,7 +432,12 @@ impl ScrapeManager {
     fn start(&self, plan: Arc<Plan>) -> LoopHandle {
         let stop = self.stop.child_token();
         let (directive, receiver) = watch::channel(Directive::Scrape(Arc::clone(&plan)));
-        self.tracker.spawn(ScrapeLoop::new(self.shared.clone(), receiver, stop.clone()).run());
+        let lane = self.lanes.of(plan.target.hash());
+        let run = ScrapeLoop::new(self.shared.clone(), receiver, stop.clone()).run();
+        match lane {
+            Some(lane) => self.tracker.spawn_on(run, lane),
+            None => self.tracker.spawn(run),
+        };
         LoopHandle { plan, directive, stop }
     }
 
