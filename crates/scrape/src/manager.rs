@@ -23,7 +23,7 @@ use crate::clock::WallClock;
 use crate::config::{JobConfig, JobSettings, StartTimes, TargetGroup};
 use crate::error::ScrapeError;
 use crate::failure_log::{self, FailureLog};
-use crate::fetch::{BodyBudget, Fetch, HttpFetch};
+use crate::fetch::{Bodies, BodyBudget, Fetch, HttpFetch};
 use crate::lanes::Lanes;
 use crate::metadata::FamilyMetadata;
 use crate::metrics::ScrapeMetrics;
@@ -204,6 +204,7 @@ impl ScrapeManager {
             metrics: ScrapeMetrics::new(registry),
             parse_permits: Arc::new(Semaphore::new(PARSES_MAX)),
             idle_buffers: Arc::default(),
+            bodies: Bodies::default(),
         };
         let pools = Arc::new(Mutex::new(BTreeMap::new()));
         register_cache_sizes(registry, &pools);

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use wf_httpkit::client::Line;
 use wf_series::SampleSink;
 
 use crate::clock::WallClock;
@@ -17,7 +18,7 @@ use crate::commit::{Page, ScrapeContext, ScrapeOutcome, TargetMemory};
 use crate::config::{DEFAULT_BODY_BYTES_MAX, JobSettings};
 use crate::error::ScrapeError;
 use crate::failure_log::FailureLog;
-use crate::fetch::{Fetch, FetchRequest, Packing, RawPage, gunzip, unzstd};
+use crate::fetch::{Bodies, Fetch, FetchRequest, Packing, RawPage, gunzip, unzstd};
 use crate::ingest::Scratch;
 use crate::metrics::ScrapeMetrics;
 use crate::protocol;
@@ -34,6 +35,8 @@ pub(crate) struct LoopShared {
     pub(crate) parse_permits: Arc<Semaphore>,
     /// Buffers that no scrape uses now; at most one for each permit and each lane.
     pub(crate) idle_buffers: Arc<Mutex<Vec<Buffers>>>,
+    /// Those of bodies as received.
+    pub(crate) bodies: Bodies,
 }
 
 /// Buffers of one scrape. There are as many as pages are parsed at once, not as there are targets.
@@ -43,6 +46,9 @@ pub(crate) struct Buffers {
     /// The page, if it came compressed.
     unpacked: Vec<u8>,
 }
+
+/// Connections are not kept open for longer; it outlives all usual intervals.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 
 /// Buffers up to this size are kept.
 const KEPT_SAMPLES_MAX: usize = 64 * 1024;
@@ -93,6 +99,8 @@ pub(crate) struct ScrapeLoop {
     /// Ends the loop without stale markers: the series go on after a restart, or age out with their job.
     stop: CancellationToken,
     memory: TargetMemory,
+    /// The connection of the last scrape.
+    line: Line,
     /// Whether the last page was taken in: the next one holds few new series.
     is_known: bool,
     last_start: Option<Instant>,
@@ -105,8 +113,8 @@ impl ScrapeLoop {
         directive: watch::Receiver<Directive>,
         stop: CancellationToken,
     ) -> Self {
-        let memory = TargetMemory::default();
-        Self { shared, directive, stop, memory, is_known: false, last_start: None, was_lossy: false }
+        let (memory, line) = (TargetMemory::default(), Line::default());
+        Self { shared, directive, stop, memory, line, is_known: false, last_start: None, was_lossy: false }
     }
 
     /// Scrapes until the target is removed or `stop` fires.
@@ -145,11 +153,17 @@ impl ScrapeLoop {
             self.shared.metrics.on_interval(plan.target.interval, started - last_start);
         }
         let stop = self.stop.clone();
-        let fetched = tokio::select! {
+        let line = std::mem::take(&mut self.line);
+        let mut fetched = tokio::select! {
             biased;
             () = stop.cancelled() => return false,
-            fetched = fetch(plan, started) => fetched,
+            fetched = fetch(plan, started, line, self.shared.bodies.clone()) => fetched,
         };
+        if let Ok(page) = &mut fetched
+            && plan.target.interval <= IDLE_MAX
+        {
+            self.line = std::mem::take(&mut page.line);
+        }
         let outcome = self.store(plan, tick, started, fetched).await;
         self.publish(plan, tick, outcome);
         true
@@ -307,6 +321,11 @@ fn work(
     if buffers.is_worth_keeping() {
         shared.idle_buffers.lock().push(buffers);
     }
+    if let Ok(RawPage { body, permit, .. }) = fetched {
+        shared.bodies.give(body);
+        // What the body has of the budget it has until here.
+        drop(permit);
+    }
     (memory, outcome)
 }
 
@@ -319,7 +338,7 @@ fn log_failure(plan: &Plan, tick: Tick, error: &ScrapeError) {
     }
 }
 
-async fn fetch(plan: &Plan, started: Instant) -> Result<RawPage, ScrapeError> {
+async fn fetch(plan: &Plan, started: Instant, line: Line, bodies: Bodies) -> Result<RawPage, ScrapeError> {
     if let Some(error) = &plan.forced_error {
         return Err(error.clone());
     }
@@ -329,6 +348,8 @@ async fn fetch(plan: &Plan, started: Instant) -> Result<RawPage, ScrapeError> {
         headers: plan.headers.clone(),
         deadline: (started + plan.target.timeout).into_std(),
         limit_bytes: plan.limit_bytes(),
+        line,
+        bodies,
     };
     let timed_out = || ScrapeError::Timeout { url: plan.target.url.to_string() };
     match tokio::time::timeout(plan.target.timeout, plan.fetch.fetch(request)).await {
