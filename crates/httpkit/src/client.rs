@@ -1,19 +1,21 @@
 //! The HTTP client of everything that scrapes, notifies or forwards.
 //!
 //! [`HttpClient`] keeps connections alive, speaks HTTP/1.1 and, over TLS, HTTP/2, follows redirects and adds the
-//! credentials of its [`ClientOptions`]. Every request has a deadline that covers the body as well.
+//! credentials of its [`ClientOptions`]. Every request has a deadline that covers the body as well; who asks one place again
+//! and again, and watches the time himself, keeps a [`Line`] to it.
 //!
 //! # Invariants
 //! - Credentials and headers of the options never reach another host than the one first asked.
 //! - Options that are not supported fail [`HttpClient::new`]; none is silently ignored.
 //! # Reading order: `options`, `tls`, `credentials`, `oauth2`, `proxy`, `names`, `dial` (connections), `pool`, this file,
-//! `body`, `error`.
+//! `body`, `line`, `error`.
 
 mod body;
 mod check;
 mod credentials;
 mod dial;
 mod error;
+mod line;
 mod names;
 mod oauth2;
 mod options;
@@ -24,7 +26,6 @@ mod tests;
 mod tls;
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,17 +33,17 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_util::client::legacy::Error as PoolError;
+use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use names::ResolveFailure;
 use oauth2::Tokens;
 use pool::Pool;
 use proxy::{Proxies, ProxyKind};
 
 pub use body::DeadlineBody;
 pub use error::ClientError;
+pub use line::{Line, LineBody};
 pub use names::NameCache;
 pub use options::{
     Authorization, BasicAuth, ClientOptions, HeaderValues, OAuth2, OptionsError, SecretSource, TlsOptions,
@@ -65,6 +66,8 @@ struct Inner {
     options: Arc<ClientOptions>,
     proxies: Arc<Proxies>,
     tokens: Option<Tokens>,
+    /// For lines; `None` if options ask for more than a line can.
+    straight: Option<HttpConnector<NameCache>>,
 }
 
 /// What is asked, and on which way.
@@ -92,8 +95,10 @@ impl HttpClient {
         let tokens = options.oauth2.as_ref().map(|oauth2| Tokens::new(oauth2, &names)).transpose()?;
         let proxies = Arc::new(Proxies::new(options, |name| std::env::var(name).ok())?);
         let options = Arc::new(options.clone());
-        let pool = Pool::new(Arc::clone(&options), names, Arc::clone(&proxies))?;
-        Ok(Self { inner: Arc::new(Inner { pool, options, proxies, tokens }) })
+        let pool = Pool::new(Arc::clone(&options), names.clone(), Arc::clone(&proxies))?;
+        let is_straight = proxies.spare_plain() && pool.is_settled();
+        let straight = is_straight.then(|| dial::tcp_connector(names));
+        Ok(Self { inner: Arc::new(Inner { pool, options, proxies, tokens, straight }) })
     }
 
     /// Sends a GET; see [`HttpClient::request`].
@@ -139,6 +144,46 @@ impl HttpClient {
         self.ask(question, headers, deadline).await
     }
 
+    /// As [`HttpClient::get`], for somebody who asks one place again and again: on `line`, if the URL and the options are as
+    /// simple as that. The body goes to a buffer that `take_buffer` gives when it begins to arrive.
+    ///
+    /// The caller drops the future, and the body, at `deadline`: here it only bounds what a line has no part in.
+    /// # Errors
+    /// See [`ClientError`].
+    /// # Cancel safety
+    /// Dropping the future closes the connection that was in use.
+    pub async fn get_on_line(
+        &self,
+        line: Line,
+        url: &Url,
+        headers: &HeaderMap,
+        deadline: std::time::Instant,
+        take_buffer: impl Fn() -> Vec<u8>,
+    ) -> Result<Response<LineBody>, ClientError> {
+        let mut is_redirected = line.is_redirected();
+        let straight = self.inner.straight.as_ref().filter(|_| Line::reaches(url) && !is_redirected);
+        if let Some(connector) = straight {
+            let all = self.with_credentials(headers, Instant::from_std(deadline)).await?;
+            let response = line.get(connector, url, &all, &take_buffer).await?;
+            if self.redirect(&response, url)?.is_none() {
+                self.note_status(response.status()).await;
+                return Ok(response);
+            }
+            // The pool asks once more and follows; from now on it does so at once.
+            is_redirected = true;
+        }
+        let line = if is_redirected { Line::redirected() } else { Line::default() };
+        let response = self.get(url, headers, deadline).await?;
+        Ok(response.map(|body| LineBody::pooled(body, take_buffer(), line)))
+    }
+
+    /// A token that is refused is not used again.
+    async fn note_status(&self, status: StatusCode) {
+        if let (StatusCode::UNAUTHORIZED, Some(tokens)) = (status, &self.inner.tokens) {
+            tokens.forget().await;
+        }
+    }
+
     async fn ask(
         &self,
         question: Question<'_>,
@@ -162,9 +207,7 @@ impl HttpClient {
         let mut headers = self.with_credentials(headers, deadline).await?;
         for _ in 0..=REDIRECTS_MAX {
             let response = self.exchange(&method, &url, &headers, &body, socket).await?;
-            if let (StatusCode::UNAUTHORIZED, Some(tokens)) = (response.status(), &self.inner.tokens) {
-                tokens.forget().await;
-            }
+            self.note_status(response.status()).await;
             let Some(next) = self.redirect(&response, &url)? else {
                 return Ok(response.map(|incoming| DeadlineBody::new(incoming, url, deadline)));
             };
@@ -211,7 +254,7 @@ impl HttpClient {
         *request.uri_mut() = uri;
         let unusable = |why: Arc<str>| ClientError::Unusable { url: url.clone(), why: why.to_string() };
         let connections = self.inner.pool.get().await.map_err(unusable)?;
-        connections.request(request).await.map_err(|error| classify(error, url))
+        connections.request(request).await.map_err(|error| ClientError::of_pool(url, error))
     }
 
     /// A proxy that reads requests wants its password in each of them; in a tunnel it has got it with CONNECT.
@@ -278,34 +321,4 @@ impl fmt::Debug for HttpClient {
 fn socket_uri(socket: &Path, uri: &Uri) -> Result<Uri, http::Error> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Uri::builder().scheme("http").authority(dial::socket_authority(socket)).path_and_query(path).build()
-}
-
-/// Returns whether an error of the TLS library is inside; I/O errors hide what they wrap from their sources.
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    if error.is::<rustls::Error>() {
-        return true;
-    }
-    let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    inside.is_some_and(|inside| is_tls(inside))
-}
-
-/// Sorts an error of the pool by what its user could do about it.
-fn classify(error: PoolError, url: &Url) -> ClientError {
-    let url = url.clone();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        if let Some(failure) = inner.downcast_ref::<ResolveFailure>() {
-            let source = io::Error::new(failure.kind, failure.to_string());
-            return ClientError::Resolve { url, source };
-        }
-        if is_tls(inner) {
-            return ClientError::Tls { url, source: Box::new(error) };
-        }
-        cause = inner.source();
-    }
-    if error.is_connect() {
-        ClientError::Connect { url, source: Box::new(error) }
-    } else {
-        ClientError::Exchange { url, source: Box::new(error) }
-    }
 }

@@ -13,7 +13,7 @@
 //!   which bound it hit.
 //! # Reading order
 //! `config`, `target`, `schedule`, `scrape_loop` (a target's life), `fetch`, `ingest` (the hot path), `slots`,
-//! `labels`, `commit` (staleness, report series), `manager`.
+//! `labels`, `commit` (staleness, report series), `manager`, `lanes` (where loops run).
 //! # Not here
 //! Service discovery, what relabeling rules do (`wf_model::relabel`).
 //! # Source
@@ -30,6 +30,7 @@ mod failure_log;
 mod fetch;
 mod ingest;
 mod labels;
+pub mod lanes;
 pub mod manager;
 pub mod metadata;
 mod metrics;
@@ -47,6 +48,7 @@ pub use config::{
     ScrapeLimits, ScrapeProtocol, StartTimes, TargetGroup,
 };
 pub use error::ScrapeError;
+pub use lanes::Lanes;
 pub use manager::{
     DroppedTarget, ReloadError, ScrapeConfig, ScrapeFeatures, ScrapeManager, ScrapeOptions, TargetMetadata,
     TargetSnapshot, TargetsSnapshot,

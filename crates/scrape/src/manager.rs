@@ -23,7 +23,8 @@ use crate::clock::WallClock;
 use crate::config::{JobConfig, JobSettings, StartTimes, TargetGroup};
 use crate::error::ScrapeError;
 use crate::failure_log::{self, FailureLog};
-use crate::fetch::{BodyBudget, Fetch, HttpFetch};
+use crate::fetch::{Bodies, BodyBudget, Fetch, HttpFetch};
+use crate::lanes::Lanes;
 use crate::metadata::FamilyMetadata;
 use crate::metrics::ScrapeMetrics;
 use crate::protocol;
@@ -52,6 +53,8 @@ pub struct ScrapeOptions {
     pub host_name: String,
     /// What all jobs do besides their configuration.
     pub features: ScrapeFeatures,
+    /// Threads for the loops.
+    pub lanes: Lanes,
 }
 
 /// What all jobs do besides their configuration.
@@ -147,6 +150,7 @@ pub struct ScrapeManager {
     shared: LoopShared,
     host_name: String,
     features: ScrapeFeatures,
+    lanes: Lanes,
     budget: BodyBudget,
     /// Of all jobs together: name servers do not care which job asks.
     names: NameCache,
@@ -200,6 +204,7 @@ impl ScrapeManager {
             metrics: ScrapeMetrics::new(registry),
             parse_permits: Arc::new(Semaphore::new(PARSES_MAX)),
             idle_buffers: Arc::default(),
+            bodies: Bodies::default(),
         };
         let pools = Arc::new(Mutex::new(BTreeMap::new()));
         register_cache_sizes(registry, &pools);
@@ -207,6 +212,7 @@ impl ScrapeManager {
             shared,
             host_name: options.host_name,
             features: options.features,
+            lanes: options.lanes,
             budget: BodyBudget::default(),
             names: NameCache::default(),
             pools,
@@ -222,6 +228,7 @@ impl ScrapeManager {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+        self.lanes.stop().await;
     }
 
     /// Takes a configuration. Targets that stay the same keep their schedule and their cache; series of targets that
@@ -426,7 +433,12 @@ impl ScrapeManager {
     fn start(&self, plan: Arc<Plan>) -> LoopHandle {
         let stop = self.stop.child_token();
         let (directive, receiver) = watch::channel(Directive::Scrape(Arc::clone(&plan)));
-        self.tracker.spawn(ScrapeLoop::new(self.shared.clone(), receiver, stop.clone()).run());
+        let lane = self.lanes.of(plan.target.hash());
+        let run = ScrapeLoop::new(self.shared.clone(), receiver, stop.clone()).run();
+        match lane {
+            Some(lane) => self.tracker.spawn_on(run, lane),
+            None => self.tracker.spawn(run),
+        };
         LoopHandle { plan, directive, stop }
     }
 

@@ -15,7 +15,7 @@ use wf_httpkit::Registry;
 use wf_httpkit::assets::{Asset, AssetsError};
 use wf_promql::engine::{Engine, EngineOptions};
 use wf_rules::GroupSpec;
-use wf_scrape::{ScrapeFeatures, ScrapeManager, ScrapeOptions, WallClock};
+use wf_scrape::{Lanes, ScrapeFeatures, ScrapeManager, ScrapeOptions, WallClock};
 use wf_series::SampleSink;
 use wf_tsdb::{OpenError, Tsdb, TsdbOptions};
 
@@ -242,7 +242,7 @@ impl Server {
         }
         let pressure = PressureWatch::new(self.memory_pressure, &self.registry);
         let chores = Chores::start(Arc::clone(&tsdb), Arc::clone(&self.state), pressure)?;
-        let scrape = self.start_scraping(&tsdb);
+        let scrape = self.start_scraping(&tsdb)?;
         let rules = self.start_rules(&tsdb)?;
         let keeps_exemplars = self.storage_flags.keeps_exemplars;
         let discovered =
@@ -335,15 +335,19 @@ impl Server {
         Ok(tsdb)
     }
 
-    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Arc<ScrapeManager> {
+    fn start_scraping(&self, tsdb: &Arc<Tsdb>) -> Result<Arc<ScrapeManager>, ServerError> {
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let lanes = Lanes::start(n_cores)
+            .map_err(|error| ServerError::Thread(format!("start the threads that scrape: {error}")))?;
         let options = ScrapeOptions {
             clock: WallClock::system(),
             host_name: self.state.facts().hostname.clone(),
             features: self.scrape_features,
+            lanes,
         };
         let queries = Arc::clone(self.state.range_queries());
         let sink: Arc<dyn SampleSink> = Arc::new(WatchedSink { tsdb: Arc::clone(tsdb), queries });
-        Arc::new(ScrapeManager::new(sink, &self.registry, options))
+        Ok(Arc::new(ScrapeManager::new(sink, &self.registry, options)))
     }
 
     fn start_rules(&mut self, tsdb: &Arc<Tsdb>) -> Result<Arc<Rules>, ServerError> {

@@ -57,9 +57,9 @@ impl Body for DeadlineBody {
     ) -> Poll<Option<Result<Frame<Bytes>, ClientError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             let url = || self.url.clone();
-            return Poll::Ready(
-                frame.map(|result| result.map_err(|source| ClientError::Body { url: url(), source })),
-            );
+            return Poll::Ready(frame.map(|result| {
+                result.map_err(|source| ClientError::Body { url: url(), source: source.into() })
+            }));
         }
         match self.deadline.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Some(Err(ClientError::Timeout { url: self.url.clone() }))),

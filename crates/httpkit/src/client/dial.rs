@@ -67,7 +67,8 @@ impl Dialer {
     }
 }
 
-fn tcp_connector(names: NameCache) -> HttpConnector<NameCache> {
+/// Connects without TLS and without a proxy.
+pub(super) fn tcp_connector(names: NameCache) -> HttpConnector<NameCache> {
     let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

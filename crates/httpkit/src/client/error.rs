@@ -1,11 +1,16 @@
 //! Why requests fail, by what their sender could do about it.
 
+use std::error::Error;
 use std::io;
 
 use hyper_util::client::legacy::Error as PoolError;
 use url::Url;
 
 use super::REDIRECTS_MAX;
+use super::names::ResolveFailure;
+
+/// What a connection, the pool or the TLS library says.
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +37,7 @@ pub enum ClientError {
         /// The URL that was asked.
         url: Url,
         /// What the connector said.
-        source: Box<PoolError>,
+        source: Cause,
     },
     /// The TLS handshake failed: certificate, name, version.
     #[error("tls handshake with {url}")]
@@ -40,7 +45,7 @@ pub enum ClientError {
         /// The URL that was asked.
         url: Url,
         /// What the TLS library said.
-        source: Box<PoolError>,
+        source: Cause,
     },
     /// The client's TLS options or files cannot be used.
     #[error("{url} cannot be asked: {why}")]
@@ -76,7 +81,7 @@ pub enum ClientError {
         /// The URL that was asked.
         url: Url,
         /// What the connection said.
-        source: Box<PoolError>,
+        source: Cause,
     },
     /// The connection broke inside the body.
     #[error("read body of {url}")]
@@ -84,7 +89,7 @@ pub enum ClientError {
         /// The URL that was asked.
         url: Url,
         /// What the connection said.
-        source: hyper::Error,
+        source: Cause,
     },
     /// The body is larger than the caller takes.
     #[error("body of {url} exceeds {limit_bytes} bytes")]
@@ -110,4 +115,54 @@ pub enum ClientError {
         /// The header's name.
         name: String,
     },
+}
+
+impl ClientError {
+    /// Sorts why no connection to the host of `url` came about, by what its user could do about it.
+    pub(super) fn of_connecting(url: &Url, error: Cause) -> Self {
+        let url = url.clone();
+        match cause_of(&*error) {
+            Some(KnownCause::Resolve(source)) => Self::Resolve { url, source },
+            Some(KnownCause::Tls) => Self::Tls { url, source: error },
+            None => Self::Connect { url, source: error },
+        }
+    }
+
+    /// Sorts what the pool says, by what its user could do about it.
+    pub(super) fn of_pool(url: &Url, error: PoolError) -> Self {
+        if error.is_connect() || cause_of(&error).is_some() {
+            Self::of_connecting(url, error.into())
+        } else {
+            Self::Exchange { url: url.clone(), source: error.into() }
+        }
+    }
+}
+
+/// What is to be told from other errors.
+enum KnownCause {
+    Resolve(io::Error),
+    Tls,
+}
+
+fn cause_of(error: &(dyn Error + 'static)) -> Option<KnownCause> {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(failure) = inner.downcast_ref::<ResolveFailure>() {
+            return Some(KnownCause::Resolve(io::Error::new(failure.kind, failure.to_string())));
+        }
+        if is_tls(inner) {
+            return Some(KnownCause::Tls);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// Returns whether an error of the TLS library is inside; I/O errors hide what they wrap from their sources.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inside.is_some_and(|inside| is_tls(inside))
 }

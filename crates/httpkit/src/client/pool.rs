@@ -82,6 +82,11 @@ impl Pool {
         Ok(Self { state: ArcSwap::from_pointee(state), recipe, files, seen })
     }
 
+    /// Whether the pool stays as it is now, and can be used.
+    pub(super) fn is_settled(&self) -> bool {
+        self.files.is_empty() && self.state.load().is_ok()
+    }
+
     /// Returns the connections to use, under the certificates as they are now.
     pub(super) async fn get(&self) -> State {
         if self.is_check_due() {

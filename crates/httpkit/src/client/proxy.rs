@@ -82,6 +82,11 @@ impl Proxies {
         Ok(Self { http: proxy.clone(), https: proxy, exceptions, spares_loopback, connect_headers })
     }
 
+    /// Whether no request without TLS is ever proxied.
+    pub(super) fn spare_plain(&self) -> bool {
+        self.http.is_none()
+    }
+
     /// Returns the proxy for `uri`; `None` for a straight way.
     pub(super) fn of(&self, uri: &Uri) -> Option<&Proxy> {
         let is_tls = uri.scheme_str() == Some("https");

@@ -266,6 +266,8 @@ async fn large_bodies_share_a_budget_and_small_ones_never_wait() {
                 headers: HeaderMap::new(),
                 deadline,
                 limit_bytes: 8 << 20,
+                line: Line::default(),
+                bodies: Bodies::default(),
             })
             .await
     };
