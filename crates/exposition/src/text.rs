@@ -104,15 +104,21 @@ enum Quotes {
     Escape,
 }
 
+/// Appends what lies between characters that need an escape in one piece: hardly any text has one.
 fn push_escaped(out: &mut String, text: &str, quotes: Quotes) {
-    for ch in text.chars() {
-        match (ch, quotes) {
-            ('\\', _) => out.push_str("\\\\"),
-            ('\n', _) => out.push_str("\\n"),
-            ('"', Quotes::Escape) => out.push_str("\\\""),
-            (ch, _) => out.push(ch),
-        }
+    let is_special = |ch: char| matches!((ch, quotes), ('\\' | '\n', _) | ('"', Quotes::Escape));
+    let mut rest = text;
+    while let Some((plain, special)) = rest.find(is_special).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(plain);
+        let mut chars = special.chars();
+        out.push_str(match chars.next() {
+            Some('\\') => "\\\\",
+            Some('\n') => "\\n",
+            _ => "\\\"",
+        });
+        rest = chars.as_str();
     }
+    out.push_str(rest);
 }
 
 /// The text format knows fewer types than OpenMetrics.

@@ -4,12 +4,20 @@
 //! `spec/prometheus-core.md` §10, `spec/exporters-linux.md` A1. On systems without `/proc` only `go_info` and
 //! `go_goroutines` are exposed.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
+use rustix::process::{Resource, getrlimit};
 use wf_exposition::MetricFamily;
 use wf_model::MetricType::{Counter, Gauge};
 
 use crate::metrics::Registry;
+
+/// A file of the kernel's is seldom longer.
+const FILE_BYTES: usize = 8 << 10;
+
+/// The table of ten thousand network devices is shorter.
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// Version facts for `<program>_build_info`. Set by the binary from its build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,22 +102,19 @@ fn push_process(families: &mut Vec<MetricFamily>, boot_time_seconds: Option<f64>
             families.push(family);
         }
     };
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
-    let (limits, network) = (read("/proc/self/limits"), read("/proc/self/net/dev"));
-    let stat = StatFields::parse(&stat);
+    let mut buffer = Vec::with_capacity(FILE_BYTES);
+    let stat = StatFields::parse(read("/proc/self/stat", &mut buffer));
     push("process_cpu_seconds_total", "User and system CPU time spent.", Counter, stat.cpu_seconds());
     let started = stat.start_after_boot_seconds().zip(boot_time_seconds).map(|(start, boot)| start + boot);
     push("process_start_time_seconds", "Start time since the Unix epoch.", Gauge, started);
-    push("go_threads", "Threads of the operating system.", Gauge, status_value(&status, "Threads:"));
-    let kib = |key| status_value(&status, key).map(|value| value * 1024.0);
-    push("process_resident_memory_bytes", "Resident memory size.", Gauge, kib("VmRSS:"));
-    push("process_virtual_memory_bytes", "Virtual memory size.", Gauge, kib("VmSize:"));
-    let limit = |name| soft_limit(&limits, name);
-    push("process_virtual_memory_max_bytes", "Limit of virtual memory.", Gauge, limit("Max address space"));
-    push("process_max_fds", "Limit of open file descriptors.", Gauge, limit("Max open files"));
+    push("go_threads", "Threads of the operating system.", Gauge, stat.number(20));
+    push("process_resident_memory_bytes", "Resident memory size.", Gauge, stat.resident_bytes());
+    push("process_virtual_memory_bytes", "Virtual memory size.", Gauge, stat.number(23));
+    let limit = |resource| Some(soft_limit(resource));
+    push("process_virtual_memory_max_bytes", "Limit of virtual memory.", Gauge, limit(Resource::As));
+    push("process_max_fds", "Limit of open file descriptors.", Gauge, limit(Resource::Nofile));
     push("process_open_fds", "Open file descriptors.", Gauge, open_fds());
-    let (received, transmitted) = network_bytes(&network);
+    let (received, transmitted) = network_bytes(read("/proc/self/net/dev", &mut buffer));
     let help = "Bytes received by the network namespace.";
     push("process_network_receive_bytes_total", help, Counter, received);
     let help = "Bytes sent by the network namespace.";
@@ -125,10 +130,14 @@ impl<'a> StatFields<'a> {
         Self(after_name.split_ascii_whitespace().collect())
     }
 
-    /// Field by its number in proc(5), in clock ticks, as seconds. User space ticks are always 1/100 s.
+    /// Field of clock ticks, as seconds. User space ticks are always 1/100 s.
     fn seconds(&self, number: usize) -> Option<f64> {
-        let ticks: f64 = self.0.get(number.checked_sub(3)?)?.parse().ok()?;
-        Some(ticks / 100.0)
+        Some(self.number(number)? / 100.0)
+    }
+
+    /// Field by its number in proc(5).
+    fn number(&self, number: usize) -> Option<f64> {
+        self.0.get(number.checked_sub(3)?)?.parse().ok()
     }
 
     fn cpu_seconds(&self) -> Option<f64> {
@@ -138,6 +147,10 @@ impl<'a> StatFields<'a> {
     fn start_after_boot_seconds(&self) -> Option<f64> {
         self.seconds(22)
     }
+
+    fn resident_bytes(&self) -> Option<f64> {
+        Some(self.number(24)? * rustix::param::page_size() as f64)
+    }
 }
 
 fn boot_time_seconds() -> Option<f64> {
@@ -145,24 +158,27 @@ fn boot_time_seconds() -> Option<f64> {
     stat.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|text| text.trim().parse().ok())
 }
 
-fn status_value(status: &str, key: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
+/// Reads a file of the kernel's into `buffer`: empty when it cannot be read. Its size is not asked for, since such files say 0.
+fn read<'a>(path: &str, buffer: &'a mut Vec<u8>) -> &'a str {
+    buffer.clear();
+    let is_read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(buffer)).is_ok();
+    if is_read { str::from_utf8(buffer).unwrap_or_default() } else { "" }
 }
 
-/// The soft limit in a line such as `Max open files            1024   4096   files`.
-fn soft_limit(limits: &str, name: &str) -> Option<f64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    match line.split_ascii_whitespace().next()? {
-        // As the Go client: the largest u64.
-        "unlimited" => Some(u64::MAX as f64),
-        text => text.parse().ok(),
-    }
+/// The soft limit; without one, as the Go client, the largest u64.
+fn soft_limit(resource: Resource) -> f64 {
+    getrlimit(resource).current.unwrap_or(u64::MAX) as f64
 }
 
-/// Counts `/proc/self/fd`, without the descriptor that the count itself opens.
+/// Counts `/proc/self/fd`. Since Linux 6.2 its size says so; before, entries are counted, without the descriptor that
+/// the count itself opens.
 fn open_fds() -> Option<f64> {
-    let n_entries = fs::read_dir("/proc/self/fd").ok()?.count();
+    const FOLDER: &str = "/proc/self/fd";
+    let n_open = fs::metadata(FOLDER).map_or(0, |metadata| metadata.len());
+    if n_open > 0 {
+        return Some(n_open as f64);
+    }
+    let n_entries = fs::read_dir(FOLDER).ok()?.count();
     Some(n_entries.saturating_sub(1) as f64)
 }
 

@@ -159,6 +159,10 @@ pub struct Config {
     pub arp_netlink: bool,
     /// `--collector.bcache.priorityStats`. Default: false.
     pub bcache_priority_stats: bool,
+    /// `--collector.ethtool.device-*`.
+    pub ethtool: Patterns,
+    /// `--collector.ethtool.metrics-include`, matched with the driver's words as names. Default: all.
+    pub ethtool_metrics: String,
     /// `--collector.hwmon.chip-*`.
     pub hwmon_chip: Patterns,
     /// `--collector.hwmon.sensor-*`; matched with `chip;sensor`.
@@ -175,6 +179,8 @@ pub struct Config {
     pub pcidevice_names: bool,
     /// `--collector.pcidevice.idsfile`. Default: where distributions keep it.
     pub pcidevice_ids_file: String,
+    /// `--collector.perf.*`.
+    pub perf: PerfConfig,
     /// `--collector.powersupply.ignored-supplies`. Default: none.
     pub powersupply_ignored: String,
     /// `--collector.qdisc.device-*`.
@@ -244,6 +250,32 @@ pub struct NetDevConfig {
     pub is_detailed: bool,
     /// `--collector.netdev.label-ifalias`. Default: false.
     pub has_alias: bool,
+    /// `--collector.netdev.address-info`. Default: false.
+    pub has_addresses: bool,
+}
+
+/// What the CPUs' counters count.
+#[derive(Clone, Debug, Default)]
+pub struct PerfConfig {
+    /// `--collector.perf.cpus`. Default: all that are online.
+    pub cpus: String,
+    /// `--collector.perf.tracepoint`, repeatable: `subsystem:event`.
+    pub tracepoints: Vec<String>,
+    /// `--collector.perf.*hardware-profilers`.
+    pub hardware: Profilers,
+    /// `--collector.perf.*software-profilers`.
+    pub software: Profilers,
+    /// `--collector.perf.*cache-profilers`.
+    pub cache: Profilers,
+}
+
+/// Events of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Profilers {
+    /// `--collector.perf.disable-…-profilers`. Default: false.
+    pub is_off: bool,
+    /// `--collector.perf.…-profilers`, repeatable. Default: all.
+    pub chosen: Vec<String>,
 }
 
 /// Which units of systemd are shown, what of them, and whom to ask.
@@ -365,6 +397,7 @@ impl Default for Config {
                 is_netlink: true,
                 is_detailed: false,
                 has_alias: false,
+                has_addresses: false,
             },
             netstat_fields: NETSTAT_FIELDS.to_owned(),
             stat_softirq: false,
@@ -372,6 +405,8 @@ impl Default for Config {
             arp: Patterns::default(),
             arp_netlink: true,
             bcache_priority_stats: false,
+            ethtool: Patterns::default(),
+            ethtool_metrics: ".*".to_owned(),
             hwmon_chip: Patterns::default(),
             hwmon_sensor: Patterns::default(),
             infiniband: Patterns::default(),
@@ -380,6 +415,7 @@ impl Default for Config {
             ipvs_backend_labels: IPVS_LABELS.to_owned(),
             pcidevice_names: false,
             pcidevice_ids_file: String::new(),
+            perf: PerfConfig::default(),
             powersupply_ignored: "^$".to_owned(),
             qdisc: Patterns::default(),
             qdisc_fixtures: String::new(),

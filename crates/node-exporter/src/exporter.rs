@@ -142,32 +142,29 @@ impl NodeExporter {
 
     /// Collects the selected collectors and the exporter's own metrics: sorted families.
     pub async fn gather_selected(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
-        let (exporter, selection) = (self.clone(), selection.clone());
-        let gathered = tokio::task::spawn_blocking(move || exporter.collect(&selection, timeout)).await;
-        let mut families = gathered.unwrap_or_else(|error| {
-            tracing::error!(%error, "collecting failed: this is a bug");
-            Vec::new()
-        });
-        // Read outside the blocking thread: the number of tasks is known only inside the runtime.
+        let plan = self.plan(selection, timeout);
+        let outcomes = self.inner.relay.run(self.jobs(&plan), plan.limits).await;
+        let mut families = page(&plan, outcomes);
         families.extend(self.inner.registry.gather());
         finish(families)
     }
 
     /// Collects the selected collectors on helper threads and waits for them; without the exporter's own metrics.
     pub fn gather_blocking(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
-        finish(self.collect(selection, timeout))
+        let plan = self.plan(selection, timeout);
+        let outcomes = self.inner.relay.run_blocking(self.jobs(&plan), plan.limits);
+        finish(page(&plan, outcomes))
     }
 
-    fn collect(&self, selection: &Selection, timeout: Duration) -> Vec<MetricFamily> {
+    fn plan(&self, selection: &Selection, timeout: Duration) -> Plan {
         let is_selected = |slot: &&Arc<Slot>| match selection {
             Selection::All => true,
             Selection::Only(names) => names.contains(slot.name),
         };
-        let slots: Vec<_> = self.inner.slots.iter().filter(is_selected).collect();
-        let (free, hanging): (Vec<_>, Vec<_>) = slots.into_iter().partition(|slot| !slot.is_hanging());
+        let slots = self.inner.slots.iter().filter(is_selected).cloned();
+        let (free, hanging) = slots.partition(|slot| !slot.is_hanging());
         let number = self.inner.n_scrapes.fetch_add(1, Ordering::Relaxed);
         let scrape = Scrape { number, deadline: Instant::now() + timeout };
-        let jobs = free.iter().map(|slot| self.job(slot, scrape)).collect();
         let config = &self.inner.config;
         let limits = Limits {
             job_timeout: config.collector_timeout,
@@ -175,17 +172,11 @@ impl NodeExporter {
             patience: Duration::from_millis(50),
             threads_max: config.parallel_collectors.max(2),
         };
-        let outcomes = self.inner.relay.run(jobs, limits);
-        let mut page = Page::new();
-        for (slot, outcome) in free.into_iter().zip(outcomes) {
-            page.add(slot, slot.judge(outcome, limits));
-        }
-        for slot in hanging {
-            let why = "still busy with an earlier scrape".to_owned();
-            page.add(slot, Collected::failed(CollectError::NoData { why }, Duration::ZERO));
-        }
-        page.families.extend([page.duration, page.success]);
-        page.families
+        Plan { free, hanging, scrape, limits }
+    }
+
+    fn jobs(&self, plan: &Plan) -> Vec<Job<Collected>> {
+        plan.free.iter().map(|slot| self.job(slot, plan.scrape)).collect()
     }
 
     fn job(&self, slot: &Arc<Slot>, scrape: Scrape) -> Job<Collected> {
@@ -248,6 +239,29 @@ impl Slot {
             tracing::error!(collector = self.name, %error, why, "collector failed");
         }
     }
+}
+
+/// What one scrape runs.
+struct Plan {
+    free: Vec<Arc<Slot>>,
+    /// Still busy with an earlier scrape: not run again.
+    hanging: Vec<Arc<Slot>>,
+    scrape: Scrape,
+    limits: Limits,
+}
+
+/// Makes one list of what the collectors of `plan` gave, and of how they fared.
+fn page(plan: &Plan, outcomes: Vec<Outcome<Collected>>) -> Vec<MetricFamily> {
+    let mut page = Page::new();
+    for (slot, outcome) in plan.free.iter().zip(outcomes) {
+        page.add(slot, slot.judge(outcome, plan.limits));
+    }
+    for slot in &plan.hanging {
+        let why = "still busy with an earlier scrape".to_owned();
+        page.add(slot, Collected::failed(CollectError::NoData { why }, Duration::ZERO));
+    }
+    page.families.extend([page.duration, page.success]);
+    page.families
 }
 
 /// The page under construction.

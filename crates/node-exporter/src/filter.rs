@@ -1,8 +1,8 @@
 //! Include and exclude patterns.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
 use regex_automata::meta::Regex;
 
 use crate::config::{FlagError, Patterns};

@@ -10,7 +10,7 @@
 //! - Families are sorted by name, series by label values, as the original writes them.
 //! # Reading order: `config`, `collector` (the face and the table), `context` and `parse` (reading files), `relay`,
 //! `exporter` (one scrape), `web`, then any of `collectors`.
-//! # Not here: the collectors listed as missing in `config`.
+//! # Not here: collectors of other systems than Linux.
 //! # Source: `spec/exporters-linux.md` Part A.
 #![warn(missing_docs)]
 

@@ -4,12 +4,13 @@
 //! Linux `netlink(7)`, `rtnetlink(7)`: `struct nlmsghdr`, `struct nlattr`.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
-    sockopt,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, netdevice, recv, send,
+    socket_with, sockopt,
 };
 
 use crate::collector::CollectError;
@@ -42,39 +43,71 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+/// A conversation with the kernel.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
 /// Asks the kernel over a socket of `protocol` (none: routing) and hands every answer, `(type, body)`, to `on`.
 /// # Errors
 /// When the kernel refuses, or `on` does.
 pub fn ask(
     protocol: Option<Protocol>,
     request: Request<'_>,
-    mut on: impl FnMut(u16, &[u8]) -> Result<(), CollectError>,
+    on: impl FnMut(u16, &[u8]) -> Result<(), CollectError>,
 ) -> Result<(), CollectError> {
-    let failed = |errno: Errno| CollectError::Read { path: "netlink".to_owned(), source: errno.into() };
-    let absent = |errno: Errno| match errno {
-        Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT => {
-            CollectError::NoData { why: "this kernel lacks the netlink protocol".to_owned() }
-        }
-        errno => failed(errno),
-    };
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol);
-    let socket = socket.map_err(absent)?;
-    bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed)?;
-    // A kernel that never answers must not hold the collector for ever.
-    let patience = Some(std::time::Duration::from_secs(5));
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, patience).map_err(failed)?;
-    // Without an address the message goes to the kernel.
-    send(&socket, &message(request), SendFlags::empty()).map_err(failed)?;
-    let mut datagram = vec![0_u8; DATAGRAM_BYTES];
-    loop {
-        let (n_bytes, _) = match recv(&socket, datagram.as_mut_slice(), RecvFlags::empty()) {
-            Err(Errno::INTR) => continue,
-            received => received.map_err(failed)?,
+    Socket::open(protocol)?.ask(request, on)
+}
+
+fn failed(errno: Errno) -> CollectError {
+    CollectError::Read { path: "netlink".to_owned(), source: errno.into() }
+}
+
+impl Socket {
+    /// Opens a socket of `protocol`, none: routing.
+    /// # Errors
+    /// When the kernel lacks the protocol or refuses.
+    pub fn open(protocol: Option<Protocol>) -> Result<Self, CollectError> {
+        let absent = |errno: Errno| match errno {
+            Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT => {
+                CollectError::NoData { why: "this kernel lacks the netlink protocol".to_owned() }
+            }
+            errno => failed(errno),
         };
-        let received = datagram.get(..n_bytes).unwrap_or_default();
-        if n_bytes == 0 || walk(received, &mut on)? == Dump::Complete || !request.is_dump {
-            return Ok(());
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol);
+        let socket = socket.map_err(absent)?;
+        bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed)?;
+        // A kernel that never answers must not hold the collector for ever.
+        let patience = Some(std::time::Duration::from_secs(5));
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, patience).map_err(failed)?;
+        Ok(Self(socket))
+    }
+
+    /// Hands every answer, `(type, body)`, to `on`.
+    /// # Errors
+    /// When the kernel refuses, or `on` does.
+    pub fn ask(
+        &self,
+        request: Request<'_>,
+        mut on: impl FnMut(u16, &[u8]) -> Result<(), CollectError>,
+    ) -> Result<(), CollectError> {
+        // Without an address the message goes to the kernel.
+        send(&self.0, &message(request), SendFlags::empty()).map_err(failed)?;
+        let mut datagram = vec![0_u8; DATAGRAM_BYTES];
+        loop {
+            let (n_bytes, _) = match recv(&self.0, datagram.as_mut_slice(), RecvFlags::empty()) {
+                Err(Errno::INTR) => continue,
+                received => received.map_err(failed)?,
+            };
+            let received = datagram.get(..n_bytes).unwrap_or_default();
+            if n_bytes == 0 || walk(received, &mut on)? == Dump::Complete || !request.is_dump {
+                return Ok(());
+            }
         }
+    }
+
+    /// Returns the name of the network device of this number; none when there is no such device.
+    pub fn name_of_link(&self, number: u32) -> Option<String> {
+        netdevice::index_to_name(&self.0, number).ok()
     }
 }
 

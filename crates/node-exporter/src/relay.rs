@@ -18,6 +18,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
 /// A blocking job.
 pub type Job<R> = Box<dyn FnOnce() -> R + Send>;
 
@@ -65,16 +68,23 @@ impl Relay {
     }
 
     /// Runs `jobs` and waits for them within `limits`. Jobs that were not even started in time are `Late` too.
-    pub fn run<R: Send + 'static>(&self, jobs: Vec<Job<R>>, limits: Limits) -> Vec<Outcome<R>> {
+    pub fn run_blocking<R: Send + 'static>(&self, jobs: Vec<Job<R>>, limits: Limits) -> Vec<Outcome<R>> {
+        self.start(jobs, limits).wait_blocking()
+    }
+
+    /// As [`Relay::run_blocking`], without a thread of its own to wait: waking one costs more than most jobs.
+    /// # Cancel safety
+    /// When dropped, jobs go on and their outcomes are lost.
+    pub async fn run<R: Send + 'static>(&self, jobs: Vec<Job<R>>, limits: Limits) -> Vec<Outcome<R>> {
+        self.start(jobs, limits).wait().await
+    }
+
+    fn start<R: Send + 'static>(&self, jobs: Vec<Job<R>>, limits: Limits) -> Run<'_, R> {
         let board = Arc::new(Board::new(jobs));
-        let mut run =
-            Run { ends_at: Instant::now() + limits.total_timeout, limits, n_at_work: 0, board, relay: self };
+        let ends_at = Instant::now() + limits.total_timeout;
+        let mut run = Run { ends_at, limits, n_at_work: 0, board, relay: self };
         run.add_thread();
-        let unfinished = |outcome: Option<_>| {
-            // Never started: nothing runs, so the flag is down and the next attempt is free.
-            outcome.unwrap_or_else(|| Outcome::Late(Arc::new(AtomicBool::new(false))))
-        };
-        run.wait().into_iter().map(unfinished).collect()
+        run
     }
 
     fn execute(&self, task: Task) -> bool {
@@ -137,8 +147,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// What the threads of one run share.
 struct Board<R> {
     state: Mutex<State<R>>,
-    /// Rung once, when the last job is settled: waking the waiter for each would cost more than most jobs.
+    /// Both ring once, when the last job is settled: waking the waiter for each would cost more than most jobs.
     all_settled: Condvar,
+    all_settled_async: Notify,
 }
 
 struct State<R> {
@@ -171,7 +182,7 @@ impl<R> Board<R> {
             progress_at: Instant::now(),
             is_closed: false,
         };
-        Self { state: Mutex::new(state), all_settled: Condvar::new() }
+        Self { state: Mutex::new(state), all_settled: Condvar::new(), all_settled_async: Notify::new() }
     }
 
     /// Takes the first job.
@@ -192,6 +203,7 @@ impl<R> Board<R> {
         state.settle(job_idx, outcome);
         if state.n_open == 0 {
             self.all_settled.notify_all();
+            self.all_settled_async.notify_one();
         }
         state.start_next()
     }
@@ -215,6 +227,20 @@ impl<R> State<R> {
         }
     }
 
+    /// Ends the run. Time may be up: what still runs is late, what is queued never starts.
+    fn close(&mut self) -> Vec<Outcome<R>> {
+        self.is_closed = true;
+        self.queue.clear();
+        for running in std::mem::take(&mut self.running) {
+            self.settle(running.job_idx, Outcome::Late(running.is_running));
+        }
+        let unfinished = |outcome: Option<_>| {
+            // Never started: nothing runs, so the flag is down and the next attempt is free.
+            outcome.unwrap_or_else(|| Outcome::Late(Arc::new(AtomicBool::new(false))))
+        };
+        std::mem::take(&mut self.outcomes).into_iter().map(unfinished).collect()
+    }
+
     /// Gives up jobs that are over their time; returns how many.
     fn give_up(&mut self, now: Instant, job_timeout: Duration) -> usize {
         let is_late = |running: &mut Running| now >= running.started + job_timeout;
@@ -225,6 +251,16 @@ impl<R> State<R> {
         }
         n_late
     }
+}
+
+/// What the waiting side of a run does next.
+enum Next {
+    /// All is settled, or time is up.
+    Finish,
+    /// A further thread, then look again.
+    GetHelp,
+    /// Look again then, or when all is settled.
+    WaitUntil(Instant),
 }
 
 /// Life of a thread within one run.
@@ -254,39 +290,60 @@ impl<R: Send + 'static> Run<'_, R> {
         }
     }
 
-    fn wait(&mut self) -> Vec<Option<Outcome<R>>> {
+    fn wait_blocking(mut self) -> Vec<Outcome<R>> {
         let board = Arc::clone(&self.board);
         let mut state = lock(&board.state);
-        while self.n_at_work > 0 && state.n_open > 0 {
-            let now = Instant::now();
-            if now >= self.ends_at {
-                break;
+        loop {
+            match self.next(&mut state) {
+                Next::Finish => return state.close(),
+                Next::GetHelp => {
+                    drop(state);
+                    self.add_thread();
+                    state = lock(&board.state);
+                }
+                Next::WaitUntil(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let woken = board.all_settled.wait_timeout(state, left);
+                    state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                }
             }
-            let helps_at = state.progress_at + self.limits.patience;
-            let deadlines = state.running.iter().map(|running| running.started + self.limits.job_timeout);
-            let wake_at = deadlines.chain([helps_at, self.ends_at]).min().unwrap_or(self.ends_at);
-            if wake_at > now {
-                let woken = board.all_settled.wait_timeout(state, wake_at.saturating_duration_since(now));
-                state = woken.unwrap_or_else(PoisonError::into_inner).0;
-                continue;
-            }
-            self.n_at_work = self.n_at_work.saturating_sub(state.give_up(now, self.limits.job_timeout));
-            // The next look is a patience away, whatever comes of the help.
-            state.progress_at = now;
-            let needs_help = !state.queue.is_empty() && self.n_at_work < self.limits.threads_max;
-            drop(state);
-            if needs_help {
-                self.add_thread();
-            }
-            state = lock(&board.state);
         }
-        // Time may be up: what still runs is late, what is queued never starts.
-        state.is_closed = true;
-        state.queue.clear();
-        for running in std::mem::take(&mut state.running) {
-            state.settle(running.job_idx, Outcome::Late(running.is_running));
+    }
+
+    async fn wait(mut self) -> Vec<Outcome<R>> {
+        let board = Arc::clone(&self.board);
+        loop {
+            let next = self.next(&mut lock(&board.state));
+            match next {
+                Next::Finish => return lock(&board.state).close(),
+                Next::GetHelp => self.add_thread(),
+                // A ring between the look and the wait is kept for the wait.
+                Next::WaitUntil(until) => {
+                    let _woken = timeout_at(until.into(), board.all_settled_async.notified()).await;
+                }
+            }
         }
-        std::mem::take(&mut state.outcomes)
+    }
+
+    /// Decides what the waiting side does, and gives up what is over its time.
+    fn next(&mut self, state: &mut State<R>) -> Next {
+        let now = Instant::now();
+        if self.n_at_work == 0 || state.n_open == 0 || now >= self.ends_at {
+            return Next::Finish;
+        }
+        let helps_at = state.progress_at + self.limits.patience;
+        let deadlines = state.running.iter().map(|running| running.started + self.limits.job_timeout);
+        let wake_at = deadlines.chain([helps_at, self.ends_at]).min().unwrap_or(self.ends_at);
+        if wake_at > now {
+            return Next::WaitUntil(wake_at);
+        }
+        self.n_at_work = self.n_at_work.saturating_sub(state.give_up(now, self.limits.job_timeout));
+        // The next look is a patience away, whatever comes of the help.
+        state.progress_at = now;
+        if !state.queue.is_empty() && self.n_at_work < self.limits.threads_max {
+            return Next::GetHelp;
+        }
+        Next::WaitUntil(now)
     }
 }
 
@@ -317,12 +374,12 @@ mod tests {
     fn results_come_in_order_and_a_panic_is_one_of_them() {
         let relay = Relay::new();
         let jobs = vec![job(|| 1), job(|| panic!("bug")), job(|| 3)];
-        let outcomes = relay.run(jobs, limits(10_000));
+        let outcomes = relay.run_blocking(jobs, limits(10_000));
         assert!(
             matches!(outcomes[..], [Outcome::Done(1), Outcome::Panicked, Outcome::Done(3)]),
             "{outcomes:?}"
         );
-        assert!(relay.run(Vec::<Job<()>>::new(), limits(1)).is_empty());
+        assert!(relay.run_blocking(Vec::<Job<()>>::new(), limits(1)).is_empty());
     }
 
     #[test]
@@ -334,7 +391,7 @@ mod tests {
             let gate = Arc::clone(&gate);
             job(move || gate.lock().unwrap().recv().unwrap_or(()))
         };
-        let outcomes = relay.run(vec![hang(), hang(), hang(), job(|| ())], limits(30));
+        let outcomes = relay.run_blocking(vec![hang(), hang(), hang(), job(|| ())], limits(30));
         let [Outcome::Late(first), Outcome::Late(_), Outcome::Late(_), Outcome::Done(())] = &outcomes[..]
         else {
             panic!("{outcomes:?}")
@@ -357,7 +414,18 @@ mod tests {
             .map(|_| Arc::clone(&gate))
             .map(|gate| job(move || gate.lock().unwrap().recv().unwrap_or(())));
         let total = Limits { total_timeout: Duration::from_millis(20), ..limits(10_000) };
-        let outcomes = relay.run(jobs.collect(), total);
+        let outcomes = relay.run_blocking(jobs.collect(), total);
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Late(_))), "{outcomes:?}");
+    }
+
+    #[tokio::test]
+    async fn waiting_without_a_thread_sees_the_same() {
+        let relay = Relay::new();
+        let outcomes = relay.run(vec![job(|| 1), job(|| panic!("bug"))], limits(10_000)).await;
+        assert!(matches!(outcomes[..], [Outcome::Done(1), Outcome::Panicked]), "{outcomes:?}");
+        let (_release, gate) = sync_channel::<()>(0);
+        let hang = job(move || gate.recv().unwrap_or(()));
+        let outcomes = relay.run(vec![hang, job(|| ())], limits(30)).await;
+        assert!(matches!(outcomes[..], [Outcome::Late(_), Outcome::Done(())]), "{outcomes:?}");
     }
 }

@@ -1,5 +1,8 @@
 //! System calls that no crate wraps: the only unsafe code here.
-#![expect(unsafe_code, reason = "adjtimex(2) has no safe wrapper")]
+#![expect(unsafe_code, reason = "adjtimex(2), SIOCETHTOOL and perf_event_open(2) have no safe wrapper")]
+
+pub(crate) mod ethtool;
+pub(crate) mod perf;
 
 use std::io;
 

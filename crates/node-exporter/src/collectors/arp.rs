@@ -45,23 +45,28 @@ impl Collector for Arp {
     }
 }
 
+/// Counts neighbours by the number of their device, then asks for the names of those devices alone: a list of all
+/// devices with their statistics is the most expensive answer of the kernel's.
 fn ask_kernel() -> Result<BTreeMap<String, u32>, CollectError> {
-    let names = netlink::link_names()?;
-    let mut counts = BTreeMap::new();
+    let mut by_number = BTreeMap::new();
     // `struct ndmsg`: family u8, padding of 3, device i32, state u16, flags u8, type u8.
     let body = [AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let request = netlink::Request { kind: RTM_GETNEIGH, is_dump: true, body: &body };
-    netlink::ask(None, request, |kind, body| {
+    let socket = netlink::Socket::open(None)?;
+    socket.ask(request, |kind, body| {
         let state = body.get(8..).and_then(|rest| rest.first_chunk()).map(|state| u16::from_ne_bytes(*state));
-        let device = netlink::u32_at(body, 4).and_then(|number| names.get(&number));
-        if let (RTM_NEWNEIGH, Some(&AF_INET), Some(state), Some(device)) = (kind, body.first(), state, device)
+        if let (RTM_NEWNEIGH, Some(&AF_INET), Some(state), Some(number)) =
+            (kind, body.first(), state, netlink::u32_at(body, 4))
             && state & NUD_NOARP == 0
         {
-            *counts.entry(device.clone()).or_default() += 1;
+            *by_number.entry(number).or_default() += 1;
         }
         Ok(())
     })?;
-    Ok(counts)
+    // A device that vanished meanwhile has no name any more, nor neighbours.
+    let named =
+        by_number.into_iter().filter_map(|(number, count)| Some((socket.name_of_link(number)?, count)));
+    Ok(named.collect())
 }
 
 fn read_table(text: &[u8]) -> BTreeMap<String, u32> {

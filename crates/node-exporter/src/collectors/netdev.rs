@@ -1,5 +1,6 @@
 //! `netdev`: what network devices received and sent.
 
+mod addresses;
 mod links;
 mod procfs;
 
@@ -36,6 +37,7 @@ pub struct NetDev {
     devices: Filter,
     source: Source,
     has_alias: bool,
+    has_addresses: bool,
 }
 
 impl NetDev {
@@ -43,14 +45,15 @@ impl NetDev {
     /// # Errors
     /// When a pattern is not a regular expression.
     pub fn new(config: &Config) -> Result<Self, FlagError> {
-        let NetDevConfig { include, exclude, is_netlink, is_detailed, has_alias } = &config.netdev;
+        let NetDevConfig { include, exclude, is_netlink, is_detailed, has_alias, has_addresses } =
+            &config.netdev;
         let source = match (is_netlink, is_detailed) {
             (true, false) => Source::NetlinkLegacy,
             (true, true) => Source::NetlinkDetailed,
             (false, _) => Source::Proc,
         };
         let devices = Filter::new("--collector.netdev.device", include, exclude)?;
-        Ok(Self { devices, source, has_alias: *has_alias })
+        Ok(Self { devices, source, has_alias: *has_alias, has_addresses: *has_addresses })
     }
 
     fn read(&self, ctx: &mut Context) -> Result<(&'static [&'static str], Vec<Device>), CollectError> {
@@ -76,6 +79,9 @@ impl Collector for NetDev {
             }
         }
         out.extend(families);
+        if self.has_addresses {
+            out.push(addresses::read(&self.devices)?);
+        }
         Ok(())
     }
 }

@@ -200,7 +200,7 @@ fn this_machine_is_measured() {
         return;
     }
     let exporter = NodeExporter::new(Config::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let families = runtime.block_on(exporter.gather(Duration::from_secs(30)));
     assert!(families.is_sorted_by(|a, b| a.name < b.name));
     for name in

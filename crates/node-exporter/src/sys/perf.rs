@@ -1,0 +1,69 @@
+//! Counters of the CPU and the kernel: perf_event_open(2).
+//!
+//! # Source
+//! Linux `include/uapi/linux/perf_event.h`: the first 64 bytes of `struct perf_event_attr`.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+const ATTRIBUTE_BYTES: usize = 64;
+/// `PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING`.
+const READ_FORMAT: u64 = 3;
+const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
+
+/// What is counted: `type` and `config` of the attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: u32,
+    pub(crate) config: u64,
+}
+
+/// A counter of one CPU, at work while it lives.
+#[derive(Debug)]
+pub(crate) struct Counter(OwnedFd);
+
+impl Counter {
+    /// Starts to count `event` for all processes on `cpu`.
+    /// # Errors
+    /// `ENOENT` and its like when the CPU lacks the event, `EACCES` without the right.
+    pub(crate) fn open(event: Event, cpu: i32) -> io::Result<Self> {
+        let mut attributes = [0_u64; ATTRIBUTE_BYTES / 8];
+        let [kind_and_size, config, _, _, read_format, ..] = &mut attributes;
+        let halves = [event.kind.to_ne_bytes(), (64_u32).to_ne_bytes()];
+        *kind_and_size = u64::from_ne_bytes(halves.concat().try_into().unwrap_or_default());
+        (*config, *read_format) = (event.config, READ_FORMAT);
+        let (all_processes, no_group): (libc::pid_t, libc::c_int) = (-1, -1);
+        // SAFETY: the attributes live through the call, are as long as they say, and are only read.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_perf_event_open,
+                attributes.as_ptr(),
+                all_processes,
+                cpu,
+                no_group,
+                PERF_FLAG_FD_CLOEXEC,
+            )
+        };
+        let descriptor = i32::try_from(answer).ok().filter(|descriptor| *descriptor >= 0);
+        let descriptor = descriptor.ok_or_else(io::Error::last_os_error)?;
+        // SAFETY: the kernel has just made it for us, and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Reads the count. What was missed while the CPU's few counters served others is extrapolated.
+    /// # Errors
+    /// When the kernel refuses.
+    pub(crate) fn read(&self) -> io::Result<f64> {
+        let mut bytes = [0_u8; 24];
+        let n_bytes = rustix::io::read(&self.0, bytes.as_mut_slice())?;
+        if n_bytes < bytes.len() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        let number = |at: usize| {
+            let chunk = bytes.get(at..).and_then(|rest| rest.first_chunk());
+            chunk.map_or(0.0, |bytes| u64::from_ne_bytes(*bytes) as f64)
+        };
+        let (count, enabled, running) = (number(0), number(8), number(16));
+        Ok(if running > 0.0 && running < enabled { count * (enabled / running) } else { count })
+    }
+}
