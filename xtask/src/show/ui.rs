@@ -42,6 +42,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
                 "the host page is accessible in dark",
                 "containers show what they use of what they may, by pod, and one in detail",
                 "where no container runs, the page says what was looked for",
+                "keys that come faster than the page draws are all there",
                 "a query is formatted, doubted with a mend, explained",
                 "a metric is found by its help text",
                 "a firing alert is found, with its graph",
