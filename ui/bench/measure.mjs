@@ -1,11 +1,14 @@
 // Measures the UI of a running binary in the system's Chromium and prints a FIGURE line each; `npm run measure`.
+// `-- --record docs/benchmarks.md` also writes them into that page's section.
 //
-// WATCHFIRE_BIN names the binary (default: the release build), WF_REFRESHES how many refreshes of the host page stand
-// for the hour (default 720, one every five seconds). Large answers are made here, so that figures are about the browser.
+// WATCHFIRE_BIN names the binary (default: the release build), WF_URL a server that runs already; WF_REFRESHES how many
+// refreshes of the host page stand for the hour (default 720, one every five seconds). The page's clock is driven, so
+// that an hour takes minutes: the refreshes are as many, and every one waits for its answers. Large answers are made
+// here, so that figures are about the browser.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "@playwright/test";
@@ -13,7 +16,13 @@ import { chromium } from "@playwright/test";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const binary = process.env.WATCHFIRE_BIN ?? resolve(here, "../../target/release/watchfire");
 const refreshes = Number(process.env.WF_REFRESHES ?? 720);
-const figure = (name, value) => console.log(`FIGURE: ui: ${name}: ${value}`);
+const figures = [];
+const figure = (name, value) => {
+  figures.push([name, value]);
+  console.log(`FIGURE: ui: ${name}: ${value}`);
+};
+// A page that hangs must not hold whoever measures.
+const MINUTES_MAX = 20;
 const json = (data) => ({ status: 200, contentType: "application/json", body: JSON.stringify({ status: "success", data }) });
 
 function freePort() {
@@ -26,6 +35,7 @@ function freePort() {
 }
 
 async function start() {
+  if (process.env.WF_URL !== undefined) return { base: process.env.WF_URL.replace(/\/?$/, "/"), stop: () => undefined };
   const data = mkdtempSync(join(tmpdir(), "watchfire-measure-"));
   const [port, exporter] = [await freePort(), await freePort()];
   const child = spawn(binary, ["up", "--listen", `127.0.0.1:${port}`, "--data", data, "--exporter-listen", `127.0.0.1:${exporter}`], { stdio: "ignore" });
@@ -93,7 +103,7 @@ async function typing(page, base) {
     );
   }
   times.sort((a, b) => a - b);
-  figure("a key with 20,000 metric names, ms, median and worst", `${times[Math.floor(times.length / 2)]} ${times.at(-1)}`);
+  figure("a key with 20,000 metric names, ms, median and worst", `${times[Math.floor(times.length / 2)]}, ${times.at(-1)}`);
   await page.unroute(/label\/__name__\/values/);
 }
 
@@ -137,32 +147,77 @@ async function manyPoints(page, base) {
     await page.getByRole("tab", { name: "Graph" }).click();
     await page.locator('[data-chart="query"]').waitFor();
   });
-  figure("graph of 1,000,000 points in 1,000 series, ms, and its longest task", `${took} ${Math.round(await page.evaluate(() => window.longest))}`);
+  figure("graph of 1,000,000 points in 1,000 series, ms, and its longest task", `${took}, ${Math.round(await page.evaluate(() => window.longest))}`);
   await page.unroute(/api\/v1\/query_range/);
+}
+
+/** Drives the page's clock through refreshes; each ends with its last answer. */
+async function refresh(page, count) {
+  const answers = /api\/v1\/(?:query|query_range|targets)\b/;
+  let waiting = 0;
+  const began = (request) => (waiting += answers.test(request.url()) ? 1 : 0);
+  const ended = (request) => (waiting -= answers.test(request.url()) ? 1 : 0);
+  page.on("request", began).on("requestfinished", ended).on("requestfailed", ended);
+  for (let done = 0; done < count; done += 1) {
+    const first = page.waitForResponse(answers);
+    await page.clock.runFor(5_000);
+    await first;
+    while (waiting > 0) await new Promise((soon) => setTimeout(soon, 5));
+  }
+  page.off("request", began).off("requestfinished", ended).off("requestfailed", ended);
 }
 
 async function anHour(page, base) {
   await page.clock.install();
   await page.goto(`${base}?range=15m&refresh=5s`);
   await page.waitForFunction(() => document.querySelector('[data-chart="cpu"]') !== null);
+  const warm = Math.min(20, refreshes);
+  await refresh(page, warm);
   const before = await heapMb(page);
-  for (let done = 0; done < refreshes; done += 1) {
-    const answered = page.waitForResponse(/query_range/);
-    await page.clock.runFor(5_000);
-    await answered;
-  }
-  figure(`heap of the host page before and after ${refreshes} refreshes, MB`, `${before} ${await heapMb(page)}`);
+  await refresh(page, refreshes - warm);
+  figure(`heap of the host page after ${warm} and after ${refreshes} refreshes, MB`, `${before}, ${await heapMb(page)}`);
+}
+
+/** Puts the figures into the section `### ui` of a page, or adds it. */
+function record(path, version) {
+  const file = resolve(process.env.INIT_CWD ?? ".", path);
+  const rows = figures.map(([name, value]) => `| ${name} | ${value} |`).join("\n");
+  const section = `### ui
+
+The UI of the release build in Chromium ${version} without a graphics card, on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}); one run of
+\`npm --prefix ui run measure\`. Answers of 10,000 series, a million points and 20,000 names are made by the script, so the figures are the browser's. The hour
+is ${refreshes} refreshes five seconds apart by a driven clock, each waiting for its answers; heap after a collection.
+
+| Figure | |
+|---|---|
+${rows}
+`;
+  const page = readFileSync(file, "utf8");
+  const at = page.indexOf("\n### ui\n");
+  if (at < 0) return writeFileSync(file, `${page.trimEnd()}\n\n${section}`);
+  const next = page.slice(at + 1).search(/\n##+ /);
+  return writeFileSync(file, page.slice(0, at + 1) + section + (next < 0 ? "" : page.slice(at + 1 + next)));
 }
 
 const server = await start();
 const browser = await chromium.launch({ executablePath: process.env.WF_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+const watchdog = setTimeout(() => {
+  console.error(`not measured within ${MINUTES_MAX} minutes: some page hangs`);
+  server.stop();
+  process.exit(1);
+}, MINUTES_MAX * 60_000);
 try {
   for (const measure of [firstChart, thirtyCharts, typing, largeTable, manyPoints, anHour]) {
     const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, locale: "en-US" });
+    // A slow machine is measured too: slow is a figure, not a failure.
+    context.setDefaultTimeout(5 * 60_000);
     await measure(await context.newPage(), server.base);
     await context.close();
   }
+  const page = process.argv.indexOf("--record");
+  if (page >= 0) record(process.argv[page + 1] ?? "docs/benchmarks.md", browser.version());
 } finally {
+  clearTimeout(watchdog);
   await browser.close();
   server.stop();
 }

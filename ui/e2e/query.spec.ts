@@ -17,6 +17,18 @@ test("completion offers metrics of this server, and Enter runs", async ({ page }
   await expect(page).toHaveURL(/g0\.expr=node_load1/);
 });
 
+test("keys that come faster than the page draws are all there", async ({ page }) => {
+  const query = new QueryPage(page);
+  await query.open();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  await query.editor.click();
+  const text = "a_name_that_no_server_has";
+  await page.keyboard.type(text);
+  await expect(query.editor).toHaveText(text);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: 1 });
+});
+
 test("table and graph show the same query, and the address is a link to it", async ({ page }) => {
   const query = new QueryPage(page);
   await query.open();

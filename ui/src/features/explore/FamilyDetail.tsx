@@ -15,7 +15,7 @@ import { type GraphAnswer, graphData, graphGrid, heatData } from "../query/graph
 import { labelCounts } from "../query/planView";
 import { NEW_PANEL, writePanels } from "../query/queryUrl";
 import type { Family } from "./families";
-import { selector, type Suggestion, suggestions } from "./suggest";
+import { byValue, selector, type Suggestion, suggestions } from "./suggest";
 
 const SERIES_READ = "2000";
 const VALUES_SHOWN = 12;
@@ -56,7 +56,7 @@ function LabelList({ family, matchers, onLabel }: { readonly family: Family; rea
           <dd>
             {[...new Set(series.map((one) => one[label] ?? ""))]
               .filter((value) => value !== "")
-              .sort((a, b) => Number(a) - Number(b) || a.localeCompare(b, "en", { numeric: true }))
+              .sort(byValue)
               .slice(0, VALUES_SHOWN)
               .map((value) => (
                 <button key={value} type="button" class="chip mono" title={t("explore.narrow")} onClick={() => onLabel(label, value)}>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { buildFamilies, findFamilies, readSearch } from "./families";
-import { selector, suggestions } from "./suggest";
+import { byValue, selector, suggestions } from "./suggest";
 
 const meta = (type: string, help = "") => [{ type, help, unit: "" }];
 
@@ -37,5 +37,11 @@ describe("suggested queries", () => {
   });
   it("quote names that need it", () => {
     expect(selector("http.requests", ['a="b"'])).toBe('{"http.requests",a="b"}');
+  });
+});
+
+describe("values of a label", () => {
+  it("are ordered by size, the last bucket last, texts after numbers", () => {
+    expect(["b", "+Inf", "10", "0.5", "a", "2"].sort(byValue)).toEqual(["0.5", "2", "10", "+Inf", "a", "b"]);
   });
 });

@@ -57,3 +57,11 @@ export function suggestions(family: Family, matchers: readonly string[]): readon
       ];
   }
 }
+
+/** Orders values of a label: numbers by size, as bounds of buckets are, with `+Inf` last; texts after them. */
+export function byValue(a: string, b: string): number {
+  const number = (text: string): number => (text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text));
+  const [x, y] = [number(a), number(b)];
+  if (x === y || (Number.isNaN(x) && Number.isNaN(y))) return a.localeCompare(b, "en", { numeric: true });
+  return Number.isNaN(x) ? 1 : Number.isNaN(y) ? -1 : x < y ? -1 : 1;
+}

@@ -4,13 +4,14 @@ import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, c
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap, linter, setDiagnostics } from "@codemirror/lint";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { Annotation, Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { newCompleteStrategy, PromQLExtension } from "@prometheus-io/codemirror-promql";
 import { useEffect, useRef } from "preact/hooks";
 import { baseUrl } from "../../api/client";
 import { isDark } from "../../app/settings";
 import { withHistory } from "./completion";
+import { type Echo, newEcho } from "./echo";
 import { editorTheme, highlightStyle } from "./editorTheme";
 import { type Finding, queryApi } from "./queryApi";
 import { indexOfByte, offsetOf, type QueryPosition } from "./queryError";
@@ -68,7 +69,10 @@ const replaceInState = EditorView.domEventHandlers({
   },
 });
 
-function setup(props: { readonly current: EditorProps }, look: Compartment) {
+/** Marks a text that the page put in: it knows. */
+const fromPage = Annotation.define<boolean>();
+
+function setup(props: { readonly current: EditorProps }, look: Compartment, echo: Echo) {
   const run = (view: EditorView): boolean => {
     // Also drops completions still on their way: they would open over the result.
     closeCompletion(view);
@@ -100,7 +104,10 @@ function setup(props: { readonly current: EditorProps }, look: Compartment) {
     ),
     keymap.of([...completionKeymap, { key: "Enter", run }, ...closeBracketsKeymap, ...historyKeymap, ...lintKeymap, ...defaultKeymap]),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged) props.current.onChange(update.state.doc.toString());
+      if (!update.docChanged || update.transactions.some((one) => one.annotation(fromPage) === true)) return;
+      const text = update.state.doc.toString();
+      echo.tell(text);
+      props.current.onChange(text);
     }),
   ];
 }
@@ -111,13 +118,14 @@ export function PromqlEditor(props: EditorProps) {
   const latest = useRef(props);
   latest.current = props;
   const look = useRef(new Compartment());
+  const echo = useRef(newEcho());
   const dark = isDark();
 
   useEffect(() => {
     const element = host.current;
     if (element === null) return undefined;
     const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
-    const state = EditorState.create({ doc: latest.current.value, extensions: setup(latest, look.current) });
+    const state = EditorState.create({ doc: latest.current.value, extensions: setup(latest, look.current, echo.current) });
     const built = new EditorView({ state, root, parent: root });
     view.current = built;
     return () => {
@@ -132,9 +140,15 @@ export function PromqlEditor(props: EditorProps) {
 
   useEffect(() => {
     const current = view.current;
-    if (current !== null && current.state.doc.toString() !== props.value) {
-      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: props.value } });
+    if (current === null) return;
+    if (current.state.doc.toString() === props.value) {
+      echo.current.settle();
+      return;
     }
+    // On a busy machine keys come faster than the page draws: then its text is an older one of ours. Put in, it would
+    // take back what was typed since, and tell so, and the two would chase each other for good.
+    if (echo.current.isOwn(props.value)) return;
+    current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: props.value }, annotations: fromPage.of(true) });
   }, [props.value]);
 
   useEffect(() => {

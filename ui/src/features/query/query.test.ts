@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { newEcho } from "./echo";
 import { distinctNames, metricText } from "./metricText";
 import { offsetOf, readPosition } from "./queryError";
 import { NEW_PANEL, readPanels, writePanels } from "./queryUrl";
@@ -51,5 +52,17 @@ describe("metric names", () => {
     expect(metricText({ __name__: "up", job: "a", instance: 'x"y' })).toBe('up{instance="x\\"y", job="a"}');
     expect(metricText({})).toBe("{}");
     expect(metricText({ __name__: "http.requests", "a.b": "c" })).toBe('{"http.requests", "a.b"="c"}');
+  });
+});
+
+describe("what the editor told", () => {
+  it("is known when it comes back, late or with steps left out; what others want is not", () => {
+    const echo = newEcho();
+    for (const text of ["s", "su", "sum"]) echo.tell(text);
+    expect(["s", "sum"].map((text) => echo.isOwn(text))).toEqual([true, true]);
+    expect(echo.isOwn("s"), "told, but before what came back last").toBe(false);
+    echo.tell("x");
+    echo.settle();
+    expect(echo.isOwn("x")).toBe(false);
   });
 });
