@@ -87,7 +87,7 @@ impl FromYaml for GoDuration {
 
 impl Serialize for GoDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::template::GoDuration::from_std(self.0).text())
+        serializer.serialize_str(&wf_gotemplate::GoDuration::from_std(self.0).to_string())
     }
 }
 
