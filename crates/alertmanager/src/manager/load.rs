@@ -171,7 +171,8 @@ impl Alertmanager {
             let (mut active, mut suppressed) = (0, 0);
             for alert in state.alerts.iter().filter(|alert| !alert.is_resolved(now)) {
                 let is_silenced = !state.silences.covering(alert.fingerprint, &alert.labels, now).is_empty();
-                match is_silenced || state.inhibitor.inhibited_by(&alert.labels, now).is_some() {
+                match is_silenced || state.inhibitor.inhibited_by(&alert.labels, &state.alerts, now).is_some()
+                {
                     true => suppressed += 1,
                     false => active += 1,
                 }
