@@ -18,6 +18,7 @@ use wf_httpkit::component::Group;
 use wf_httpkit::process;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions, serve};
 
+use crate::footprint::Rest;
 use crate::logging::LogOptions;
 use crate::server::{STOP_WITHIN, announce, build_info, path_or_none, prepare, runtime, web_policy};
 
@@ -128,14 +129,15 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
     let cluster = flags.cluster.join(&registry).await?;
     let alertmanager = Alertmanager::new(options, registry, Arc::new(jiff::Timestamp::now), cluster)?;
     let ui = crate::ui::embedded_for("alertmanager").context("serve the web UI")?;
-    let stop = CancellationToken::new();
+    let (stop, rest) = (CancellationToken::new(), Rest::default());
     let mut group = Group::new(stop.clone());
     for address in &flags.listen {
         let listener = Listener::bind(address).await?;
         announce(&listener, web.as_deref());
-        let (router, http) = (alertmanager.router_with(ui.clone()), http.clone());
+        let (router, http) = (rest.watch(alertmanager.router_with(ui.clone())), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
+    group.spawn("rest", |stop| rest.run(stop));
     let reloaded = alertmanager.clone();
     group.spawn("alertmanager", |stop| alertmanager.run(stop));
     group.spawn("signals", |ended| signals(stop.clone(), ended, reloaded));
