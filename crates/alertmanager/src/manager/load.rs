@@ -32,6 +32,9 @@ pub(super) fn load(options: &Options) -> Result<Loaded, AlertmanagerError> {
             receivers.insert(receiver.name.clone(), Arc::new(integrations));
         }
     }
+    for (section, consequence) in config.idle_sections() {
+        tracing::warn!(section, consequence, "a section of the configuration is read and not acted upon");
+    }
     for node in &routes.nodes {
         if node.repeat_interval > options.retention {
             tracing::warn!(route = %node.id, "repeat_interval is longer than the data is kept: it repeats earlier");
