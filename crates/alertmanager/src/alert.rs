@@ -1,13 +1,13 @@
 //! Alerts: what was sent to us, merged with what we know, until it is over.
 //!
 //! What an alert says ([`Facts`]) is kept apart from its times: a refresh, which is what most posts are, brings new times
-//! and nothing else, and shares the rest, with all that was computed from it.
+//! and nothing else, and shares the rest, with where it was filed.
 //! Source: `spec/alertmanager-pushgateway.md` §A4.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -19,26 +19,15 @@ use crate::labels::fingerprint;
 /// Names and values in order of names. Annotations may be empty texts, which labels are not.
 pub(crate) type Pairs = Box<[(Box<str>, Box<str>)]>;
 
-/// What an alert says, and what follows from that.
+/// What an alert says, and where that put it.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) labels: Labels,
     pub(crate) annotations: Pairs,
     pub(crate) generator_url: Box<str>,
     pub(crate) fingerprint: u64,
-    /// Made when the API first shows the alert.
-    fragments: OnceLock<Fragments>,
     /// Where the dispatcher filed it; void under another routing tree.
     pub(crate) filed: Mutex<Option<Arc<Filed>>>,
-}
-
-/// An alert's JSON but for what changes with time.
-#[derive(Debug)]
-pub(crate) struct Fragments {
-    /// `{"annotations":{…}`
-    pub(crate) head: Box<str>,
-    /// `,"generatorURL":…,"labels":{…}}`
-    pub(crate) tail: Box<str>,
 }
 
 /// The groups of an alert.
@@ -52,8 +41,7 @@ pub(crate) struct Filed {
 impl Facts {
     fn new(labels: Labels, annotations: Pairs, generator_url: Box<str>) -> Self {
         let fingerprint = fingerprint(&labels);
-        let (fragments, filed) = (OnceLock::new(), Mutex::new(None));
-        Self { labels, annotations, generator_url, fingerprint, fragments, filed }
+        Self { labels, annotations, generator_url, fingerprint, filed: Mutex::new(None) }
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
@@ -62,22 +50,24 @@ impl Facts {
             && self.generator_url == other.generator_url
     }
 
-    /// Returns the JSON that does not change with time.
-    pub(crate) fn fragments(&self) -> &Fragments {
-        self.fragments.get_or_init(|| {
-            let mut head = "{\"annotations\":".to_owned();
-            let annotations = self.annotations.iter();
-            crate::json::write_pairs(&mut head, annotations.map(|(name, value)| (&**name, &**value)));
-            let mut tail = String::new();
-            if !self.generator_url.is_empty() {
-                tail.push_str(",\"generatorURL\":");
-                crate::json::write_string(&mut tail, &self.generator_url);
-            }
-            tail.push_str(",\"labels\":");
-            crate::json::write_pairs(&mut tail, self.labels.iter());
-            tail.push('}');
-            Fragments { head: head.into(), tail: tail.into() }
-        })
+    /// Writes the JSON that begins an alert: `{"annotations":{…}`.
+    ///
+    /// It is not kept: that was a third of an alert's memory, and a list of 10,000 takes milliseconds either way.
+    pub(crate) fn write_head(&self, out: &mut String) {
+        out.push_str("{\"annotations\":");
+        let annotations = self.annotations.iter();
+        crate::json::write_pairs(out, annotations.map(|(name, value)| (&**name, &**value)));
+    }
+
+    /// Writes the JSON that ends an alert: `,"generatorURL":…,"labels":{…}}`.
+    pub(crate) fn write_tail(&self, out: &mut String) {
+        if !self.generator_url.is_empty() {
+            out.push_str(",\"generatorURL\":");
+            crate::json::write_string(out, &self.generator_url);
+        }
+        out.push_str(",\"labels\":");
+        crate::json::write_pairs(out, self.labels.iter());
+        out.push('}');
     }
 }
 
@@ -198,8 +188,10 @@ impl Alert {
 /// What became of an alert that was put.
 #[derive(Clone, Debug)]
 pub(crate) enum Put {
-    /// As it is known now.
-    Stored(Arc<Alert>),
+    /// It is here for the first time.
+    New(Arc<Alert>),
+    /// It was here; this is how it is known now.
+    Known(Arc<Alert>),
     /// There are too many of its name.
     Limited,
 }
@@ -207,7 +199,7 @@ pub(crate) enum Put {
 /// All alerts that are known, by fingerprint.
 #[derive(Debug, Default)]
 pub(crate) struct AlertStore {
-    alerts: HashMap<u64, Arc<Alert>>,
+    alerts: HashMap<u64, Arc<Alert>, foldhash::fast::RandomState>,
     /// Fingerprints by name; empty without a limit.
     by_name: HashMap<String, Vec<u64>>,
     /// Most alerts of one name; 0 for any number.
@@ -231,6 +223,7 @@ impl AlertStore {
     /// Merges `alert` with what is known.
     pub(crate) fn put(&mut self, mut alert: Alert, now: Timestamp) -> Put {
         let old = self.alerts.get(&alert.fingerprint).cloned();
+        let is_new = old.is_none();
         let alert = match old {
             Some(old) => {
                 if alert.facts.says_the_same(&old.facts) {
@@ -247,7 +240,7 @@ impl AlertStore {
         };
         let alert = Arc::new(alert);
         self.alerts.insert(alert.fingerprint, Arc::clone(&alert));
-        Put::Stored(alert)
+        if is_new { Put::New(alert) } else { Put::Known(alert) }
     }
 
     /// Takes a place among the alerts of the same name; an expired one gives way.
@@ -315,7 +308,7 @@ mod tests {
 
     fn stored(put: Put) -> Arc<Alert> {
         match put {
-            Put::Stored(alert) => alert,
+            Put::New(alert) | Put::Known(alert) => alert,
             Put::Limited => panic!("limited"),
         }
     }
@@ -343,8 +336,10 @@ mod tests {
         let posted = PostedAlert { labels, annotations, ..PostedAlert::default() };
         let alert = posted.complete(at(0), std::time::Duration::ZERO, |_| true).unwrap();
         assert_eq!(alert.labels.to_string(), "{a=\"1\", b=\"2\"}");
-        assert_eq!(&*alert.fragments().head, "{\"annotations\":{\"x\":\"\"}");
-        assert_eq!(&*alert.fragments().tail, ",\"labels\":{\"a\":\"1\",\"b\":\"2\"}}");
+        let mut json = String::new();
+        alert.write_head(&mut json);
+        alert.write_tail(&mut json);
+        assert_eq!(json, "{\"annotations\":{\"x\":\"\"},\"labels\":{\"a\":\"1\",\"b\":\"2\"}}");
     }
 
     #[test]
@@ -382,11 +377,8 @@ mod tests {
         let mut store = AlertStore::new(1);
         store.put(alert(&[("alertname", "x"), ("i", "1")], 0, 100), at(0));
         assert!(matches!(store.put(alert(&[("alertname", "x"), ("i", "2")], 0, 100), at(50)), Put::Limited));
-        assert!(matches!(store.put(alert(&[("alertname", "y")], 0, 100), at(50)), Put::Stored(_)));
-        assert!(matches!(
-            store.put(alert(&[("alertname", "x"), ("i", "2")], 0, 200), at(150)),
-            Put::Stored(_)
-        ));
+        assert!(matches!(store.put(alert(&[("alertname", "y")], 0, 100), at(50)), Put::New(_)));
+        assert!(matches!(store.put(alert(&[("alertname", "x"), ("i", "2")], 0, 200), at(150)), Put::New(_)));
         store.collect_garbage(at(300));
         assert_eq!(store.iter().count(), 0);
     }

@@ -1,12 +1,13 @@
 //! alertmanager.yml: what was typed, checked, with defaults and what the global section says filled in.
 //!
 //! # Reading order: `section` (how sections are declared), this file (the file's shape), `receivers`, `validate`
-//! (fallbacks and checks), `print`.
+//! (fallbacks and checks), `telemetry`, `print`.
 //! Source: `spec/alertmanager-pushgateway.md` §A1.
 
 pub(crate) mod print;
 pub(crate) mod receivers;
 pub(crate) mod section;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -30,6 +31,7 @@ use receivers::{
     Pushover, Rocketchat, Slack, Sns, Telegram, Victorops, Webex, Webhook, Wechat,
 };
 use section::{Blank, HttpConfig, Millis, Regex, SecretUrl, TlsConfig, UrlText, section};
+use telemetry::{EventRecorder, Tracing};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +61,7 @@ impl ConfigError {
 
 section! {
     /// Everything in the file.
-    pub(crate) struct File("config.plain", not_yet: ["tracing", "event_recorder"]) {
+    pub(crate) struct File("config.plain") {
         pub(crate) global: Global = Global::default(),
         pub(crate) route: Option<Route> = None,
         pub(crate) inhibit_rules: Vec<InhibitRule> = Vec::new(),
@@ -67,6 +69,8 @@ section! {
         pub(crate) templates: Vec<String> = Vec::new(),
         pub(crate) mute_time_intervals: Vec<NamedIntervals> = Vec::new(),
         pub(crate) time_intervals: Vec<NamedIntervals> = Vec::new(),
+        pub(crate) tracing: Option<Tracing> = None,
+        pub(crate) event_recorder: Option<EventRecorder> = None,
     }
 }
 
@@ -288,6 +292,16 @@ impl AlertmanagerConfig {
         let mut file = serde_json::to_value(&self.file).unwrap_or_default();
         print::leave_out_newer_defaults(&mut file);
         print::to_yaml(&file)
+    }
+
+    /// Returns the sections that are read and not acted upon, each with what therefore does not happen.
+    pub fn idle_sections(&self) -> Vec<(&'static str, &'static str)> {
+        let (tracing, events) = (self.file.tracing.is_some(), self.file.event_recorder.is_some());
+        let idle = [
+            (tracing, ("tracing", "no traces are sent")),
+            (events, ("event_recorder", "no events are recorded")),
+        ];
+        idle.into_iter().filter(|(is_there, _)| *is_there).map(|(_, idle)| idle).collect()
     }
 
     /// Returns what `check-config` tells, having read the templates as well.

@@ -22,6 +22,9 @@ use crate::labels::{alert_order, fingerprint};
 use crate::route::{Route, Routes};
 use crate::template::data::NotedAlert;
 
+/// Several lookups an alert, of numbers, for which the standard library's hasher is slow.
+type Hasher = foldhash::fast::RandomState;
+
 /// Which group: its route and the fingerprint of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct GroupId {
@@ -34,7 +37,7 @@ pub(crate) struct GroupId {
 pub(crate) struct Group {
     pub(crate) labels: Labels,
     pub(crate) key: String,
-    pub(crate) alerts: HashMap<u64, Arc<Alert>>,
+    pub(crate) alerts: HashMap<u64, Arc<Alert>, Hasher>,
     next_flush: Timestamp,
     /// Tells this group from an earlier one with the same labels.
     generation: u64,
@@ -61,7 +64,7 @@ pub(crate) struct Flush {
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) routes: Arc<Routes>,
-    groups: HashMap<GroupId, Group>,
+    groups: HashMap<GroupId, Group, Hasher>,
     /// Groups by the time of their next flush.
     due: BTreeSet<(Timestamp, GroupId)>,
     generations: u64,
@@ -76,7 +79,7 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(10);
 
 impl Dispatcher {
     pub(crate) fn new(routes: Arc<Routes>, starts_at: Timestamp) -> Self {
-        Self { routes, groups: HashMap::new(), due: BTreeSet::new(), generations: 0, starts_at, era: 0 }
+        Self { routes, groups: HashMap::default(), due: BTreeSet::new(), generations: 0, starts_at, era: 0 }
     }
 
     pub(crate) fn n_groups(&self) -> usize {
@@ -133,7 +136,7 @@ impl Dispatcher {
             let group = Group {
                 key: node.group_key(&labels),
                 labels,
-                alerts: HashMap::from([(alert.fingerprint, Arc::clone(alert))]),
+                alerts: HashMap::from_iter([(alert.fingerprint, Arc::clone(alert))]),
                 next_flush,
                 generation: self.generations,
                 is_flushing: false,

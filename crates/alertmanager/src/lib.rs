@@ -16,7 +16,7 @@
 //! `labels`, `alert`, `matchers`, `config`, `route`, `dispatch`, `inhibit`, `silence`, `interval`, `nflog`, `pipeline`
 //! (pure); `template`, `notify` (what is sent); `manager` (the running whole), `cluster`, `history`, `api`,
 //! `web`; `tools` (what `amtool` does by itself).
-//! # Not here: tracing, the event recorder.
+//! # Not here: sending traces, recording events (both sections are read and checked).
 //! Source: `spec/alertmanager-pushgateway.md` part A.
 
 mod alert;

@@ -304,8 +304,9 @@ impl Alertmanager {
     fn collect_garbage(&self) {
         let now = self.now();
         let mut state = self.shared.state.lock();
-        state.alerts.collect_garbage(now);
-        state.inhibitor.collect_garbage(now);
+        let State { alerts, inhibitor, .. } = &mut *state;
+        alerts.collect_garbage(now);
+        inhibitor.collect_garbage(alerts);
     }
 
     /// Takes alerts; the valid ones of a batch are kept. Returns why the others are not.
@@ -337,10 +338,11 @@ impl Alertmanager {
         let due_before = state.dispatcher.next_due();
         for alert in alerts {
             match state.alerts.put(alert, now) {
-                Put::Stored(alert) => {
+                Put::New(alert) => {
                     state.inhibitor.observe(&alert);
                     state.dispatcher.insert(&alert, now);
                 }
+                Put::Known(alert) => state.dispatcher.insert(&alert, now),
                 Put::Limited => self.shared.metrics.limited.inc(),
             }
         }

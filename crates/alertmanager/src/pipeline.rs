@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::alert::AlertStore;
 use crate::config::AlertmanagerConfig;
 use crate::dispatch::Flush;
 use crate::history::AlertOutcome;
@@ -95,14 +96,14 @@ pub(crate) fn muted_by(
 pub(crate) fn filter(
     flush: &Flush,
     route: &Route,
-    inhibitor: &Inhibitor,
+    (inhibitor, alerts): (&Inhibitor, &AlertStore),
     intervals: &Intervals,
     silences: &mut Silences,
     now: Timestamp,
 ) -> Filtered {
     let mut filtered = Filtered { alerts: flush.alerts.clone(), suppressed: Vec::new() };
     filtered.drop(|noted| {
-        let (rule, source) = inhibitor.inhibited_by(&noted.alert.labels, now)?;
+        let (rule, source) = inhibitor.inhibited_by(&noted.alert.labels, alerts, now)?;
         Some(AlertOutcome::Inhibited { rule, source })
     });
     if let (intervals, Some(why)) = muted_by(route, intervals, flush.tick) {

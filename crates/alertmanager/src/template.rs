@@ -1,11 +1,10 @@
 //! Templates of notifications: what they are given, what they can call, and those that are there without being asked for.
 //!
-//! # Reading order: this file, `data` (alerts and label sets as templates see them), `functions`, `time`, `numbers`.
+//! # Reading order: this file, `data` (alerts and label sets as templates see them), `functions`, `time`.
 //! Source: `spec/alertmanager-pushgateway.md` §A10.
 
 pub(crate) mod data;
 mod functions;
-mod numbers;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -18,7 +17,6 @@ use wf_gotemplate::{Limits, TemplateSet, Value};
 
 pub(crate) use data::{Data, Note};
 pub(crate) use functions::NoteFunctions;
-pub(crate) use time::GoDuration;
 
 /// The templates that receivers use unless told otherwise, and their HTML.
 const DEFAULTS: [(&str, &str); 2] = [

@@ -106,7 +106,7 @@ async fn limit_time(State(limit): State<TimeLimit>, request: Request, next: Next
         Ok(response) => response,
         Err(_) => {
             limit.exceeded.inc();
-            let shown = crate::template::GoDuration::from_std(limit.limit).text();
+            let shown = wf_gotemplate::GoDuration::from_std(limit.limit).to_string();
             let message = format!("Exceeded configured timeout of {shown}.\n");
             (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
         }

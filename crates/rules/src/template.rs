@@ -1,7 +1,6 @@
 //! Templates of labels and annotations, as rules know them.
 
 mod functions;
-mod numbers;
 mod text;
 mod time;
 
@@ -12,7 +11,6 @@ use wf_model::{FloatHistogram, Labels};
 
 pub use functions::{QueryFn, RuleFunctions};
 pub(crate) use text::url_query;
-pub(crate) use time::GoDuration;
 
 /// What every text begins with: variables that people write instead of fields.
 const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\

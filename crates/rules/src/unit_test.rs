@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wf_gotemplate::GoDuration;
 use wf_httpkit::Registry;
 use wf_model::{Labels, TimeRange};
 use wf_promql::engine::{Engine, EngineOptions, QueryOptions};
@@ -31,7 +32,6 @@ use crate::group::{GroupSpec, Past, RuleGroup};
 use crate::metrics::RuleMetrics;
 use crate::sandbox::Sandbox;
 use crate::shared::SharedMemory;
-use crate::template::GoDuration;
 
 /// How tests are run.
 #[derive(Clone, Debug, Default)]

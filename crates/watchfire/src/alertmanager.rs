@@ -18,8 +18,10 @@ use wf_httpkit::component::Group;
 use wf_httpkit::process;
 use wf_httpkit::server::{GuardOptions, HttpMetrics, Listener, ServerOptions, serve};
 
+use crate::footprint::Rest;
 use crate::logging::LogOptions;
 use crate::server::{STOP_WITHIN, announce, build_info, path_or_none, prepare, runtime, web_policy};
+use crate::sockets;
 
 /// Options of the Alertmanager, under the original's names.
 #[derive(Debug, Args)]
@@ -84,8 +86,8 @@ pub(crate) struct AlertmanagerOptions {
     /// File with TLS, users and headers of the listeners; read again when it changes
     #[arg(long = "web.config.file", default_value = "", value_parser = path_or_none)]
     web_config: PathBuf,
-    /// Sockets of systemd; not supported yet
-    #[arg(long = "web.systemd-socket", hide = true)]
+    /// Listen on the sockets that systemd passes, and nowhere else
+    #[arg(long = "web.systemd-socket")]
     systemd_socket: bool,
     #[command(flatten)]
     cluster: cluster::ClusterFlags,
@@ -128,14 +130,20 @@ async fn serve_forever(flags: &AlertmanagerOptions) -> Result<()> {
     let cluster = flags.cluster.join(&registry).await?;
     let alertmanager = Alertmanager::new(options, registry, Arc::new(jiff::Timestamp::now), cluster)?;
     let ui = crate::ui::embedded_for("alertmanager").context("serve the web UI")?;
-    let stop = CancellationToken::new();
+    let (stop, rest) = (CancellationToken::new(), Rest::default());
     let mut group = Group::new(stop.clone());
-    for address in &flags.listen {
-        let listener = Listener::bind(address).await?;
+    let mut listeners = if flags.systemd_socket { sockets::inherited()? } else { Vec::new() };
+    if !flags.systemd_socket {
+        for address in &flags.listen {
+            listeners.push(Listener::bind(address).await?);
+        }
+    }
+    for listener in listeners {
         announce(&listener, web.as_deref());
-        let (router, http) = (alertmanager.router_with(ui.clone()), http.clone());
+        let (router, http) = (rest.watch(alertmanager.router_with(ui.clone())), http.clone());
         group.spawn("http", |stop| serve(listener, router, stop, http));
     }
+    group.spawn("rest", |stop| rest.run(stop));
     let reloaded = alertmanager.clone();
     group.spawn("alertmanager", |stop| alertmanager.run(stop));
     group.spawn("signals", |ended| signals(stop.clone(), ended, reloaded));
@@ -174,10 +182,6 @@ async fn signals(
 }
 
 fn options(flags: &AlertmanagerOptions) -> Result<Options> {
-    let refused = [(flags.systemd_socket, "--web.systemd-socket")];
-    if let Some((_, flag)) = refused.into_iter().find(|(is_given, _)| *is_given) {
-        bail!("flag {flag} has no effect yet: remove it");
-    }
     let external_url = match flags.external_url.as_str() {
         "" => default_url(flags.listen.first().map_or("", String::as_str)),
         url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),

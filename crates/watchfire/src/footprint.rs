@@ -1,4 +1,4 @@
-//! How little memory an idle exporter keeps.
+//! How little memory an idle exporter or Alertmanager keeps.
 //!
 //! A scrape is work of milliseconds every quarter of a minute. In between, the process holds what its start and the last
 //! scrape touched: free memory that the allocator keeps at hand, and program code that the kernel mapped around each

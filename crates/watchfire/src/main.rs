@@ -17,6 +17,7 @@ mod logging;
 mod memory;
 mod not_yet;
 mod server;
+mod sockets;
 mod tool;
 mod top;
 mod ui;

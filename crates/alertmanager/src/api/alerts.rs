@@ -1,6 +1,6 @@
 //! `/alerts` and `/alerts/groups`.
 //!
-//! Lists are written from what each alert keeps of itself as JSON; that of alerts is written while it is sent.
+//! The list of alerts is written while it is sent.
 //! # Reading order: this file, `posted` (what comes in), `shown` (what goes out).
 
 mod posted;
@@ -18,7 +18,7 @@ use wf_model::Matcher;
 
 use super::query::{Parameters, ReceiverFilter};
 use super::{Answer, Manager, Refusal, read_body};
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertStore};
 use crate::config::AlertmanagerConfig;
 use crate::inhibit::Inhibitor;
 use crate::labels::{alert_order, order};
@@ -68,10 +68,15 @@ struct Status {
 }
 
 impl Status {
-    fn of(alert: &Alert, silences: &mut Silences, inhibitor: &Inhibitor, now: Timestamp) -> Self {
+    fn of(
+        alert: &Alert,
+        silences: &mut Silences,
+        (inhibitor, alerts): (&Inhibitor, &AlertStore),
+        now: Timestamp,
+    ) -> Self {
         Self {
             silenced_by: silences.covering(alert.fingerprint, &alert.labels, now),
-            inhibited_by: inhibitor.inhibited_by(&alert.labels, now),
+            inhibited_by: inhibitor.inhibited_by(&alert.labels, alerts, now),
         }
     }
 }
@@ -99,7 +104,7 @@ pub(super) async fn list(State(alertmanager): Manager, RawQuery(query): RawQuery
                 if !is_asked {
                     continue;
                 }
-                let status = Status::of(alert, silences, inhibitor, now);
+                let status = Status::of(alert, silences, (inhibitor, alerts), now);
                 if wanted.keeps_status(&status) {
                     rows.push(Row { alert: Arc::clone(alert), filed, status });
                 }
@@ -127,7 +132,7 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
         let shows_muted = parameters.flag("muted");
         let zone = jiff::tz::TimeZone::system();
         let mut shown = alertmanager.with_state(|state| {
-            let manager::State { inhibitor, dispatcher, silences, .. } = state;
+            let manager::State { alerts: known, inhibitor, dispatcher, silences, .. } = state;
             let mut shown = Vec::new();
             for (id, group) in dispatcher.groups() {
                 let Some(route) = dispatcher.route(*id) else { continue };
@@ -141,7 +146,7 @@ pub(super) async fn groups(State(alertmanager): Manager, RawQuery(query): RawQue
                 alerts.sort_by(|a, b| alert_order(&a.labels, &b.labels));
                 let mut rows = String::new();
                 for alert in alerts {
-                    let status = Status::of(alert, silences, inhibitor, now);
+                    let status = Status::of(alert, silences, (inhibitor, known), now);
                     if wanted.keeps_status(&status) {
                         if !rows.is_empty() {
                             rows.push(',');

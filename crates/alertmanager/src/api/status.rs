@@ -1,6 +1,7 @@
 //! `/status`, `/receivers` and the description of the API.
 
 use axum::extract::{RawQuery, State};
+use axum::response::IntoResponse;
 use serde_json::Value as Json;
 
 use super::query::Parameters;
@@ -55,27 +56,43 @@ pub(super) async fn receivers(State(alertmanager): Manager, RawQuery(query): Raw
     })
 }
 
-/// Paths and methods, for clients that ask what there is.
+/// Paths, parameters and bodies, for clients that are made from it.
+const SWAGGER: &str = include_str!("swagger.json");
+
 pub(super) async fn swagger() -> Answer {
-    let calls = |methods: &[&str]| {
-        let call = |method: &&str| {
-            ((*method).to_owned(), serde_json::json!({"responses": {"200": {"description": "OK"}}}))
-        };
-        Json::Object(methods.iter().map(call).collect())
-    };
-    Ok(json_body(&serde_json::json!({
-        "swagger": "2.0",
-        "info": {"title": "Alertmanager API", "description": "API of the Alertmanager", "version": "0.0.1"},
-        "basePath": "/api/v2/",
-        "consumes": ["application/json"],
-        "produces": ["application/json"],
-        "paths": {
-            "/alerts": calls(&["get", "post"]),
-            "/alerts/groups": calls(&["get"]),
-            "/receivers": calls(&["get"]),
-            "/silence/{silenceID}": calls(&["get", "delete"]),
-            "/silences": calls(&["get", "post"]),
-            "/status": calls(&["get"]),
-        },
-    })))
+    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], SWAGGER).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Collects what `$ref` points to.
+    fn references(value: &Json, found: &mut Vec<String>) {
+        match value {
+            Json::Object(entries) => {
+                found.extend(entries.get("$ref").and_then(Json::as_str).map(str::to_owned));
+                entries.values().for_each(|value| references(value, found));
+            }
+            Json::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_description_defines_all_that_it_names() {
+        let document: Json = serde_json::from_str(SWAGGER).unwrap();
+        let mut names = Vec::new();
+        references(&document, &mut names);
+        assert!(names.len() > 20);
+        for name in names {
+            let name = name.strip_prefix("#/definitions/").unwrap();
+            assert!(document["definitions"][name].is_object(), "{name}");
+        }
+        for path in
+            ["/alerts", "/alerts/groups", "/receivers", "/silence/{silenceID}", "/silences", "/status"]
+        {
+            assert!(document["paths"][path]["get"]["operationId"].is_string(), "{path}");
+        }
+    }
 }

@@ -65,7 +65,7 @@ fn standing(
             let alert = alerts.get(fingerprint).filter(|alert| !alert.is_resolved(now));
             let silenced_by = silences.covering(fingerprint, labels, now);
             let inhibited_by = inhibitor
-                .inhibited_by(labels, now)
+                .inhibited_by(labels, alerts, now)
                 .map(|(rule, source)| json!({"rule": rule, "fingerprint": format!("{source:016x}")}));
             let time = |at: Timestamp| Json::from(Instant::utc(at).millis());
             let routes = dispatcher.routes.matching(labels).into_iter().filter_map(|idx| {

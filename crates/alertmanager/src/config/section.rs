@@ -25,6 +25,7 @@ blank_when!(
     bool => |_| false,
     u64 => |_| false,
     i64 => |_| false,
+    f64 => |_| false,
     Millis => |_| false,
     GoDuration => |_| false,
     UrlText => |url| url.0.is_empty(),
@@ -87,7 +88,7 @@ impl FromYaml for GoDuration {
 
 impl Serialize for GoDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::template::GoDuration::from_std(self.0).text())
+        serializer.serialize_str(&wf_gotemplate::GoDuration::from_std(self.0).to_string())
     }
 }
 
@@ -240,7 +241,7 @@ fn plain(node: &Node, key: &str, reader: &mut Reader) -> Json {
 macro_rules! section {
     (
         $(#[$meta:meta])*
-        pub(crate) struct $name:ident($type_name:literal $(, not_yet: [$($not_yet:literal),*])?) {
+        pub(crate) struct $name:ident($type_name:literal) {
             $($(#[$field_meta:meta])* pub(crate) $field:ident $($key:literal)?: $type:ty = $default:expr,)*
         }
     ) => {
@@ -267,7 +268,7 @@ macro_rules! section {
             ) -> Option<Self> {
                 let mut this = Self::default();
                 wf_config::yaml::reader::read_fields(
-                    node, reader, $type_name, &[$($($not_yet),*)?],
+                    node, reader, $type_name, &[],
                     |name, node, reader| {
                         $(
                             if name == crate::config::section::key!($field $($key)?) {

@@ -76,7 +76,13 @@ fn what_is_missing_or_unknown_is_told() {
     check_refused("route: {receiver: b}\nreceivers: [{name: a}]\n", "undefined receiver \"b\" used in route");
     check_refused(&format!("{BASE}- name: a\n"), "notification config name \"a\" is not unique");
     check_refused(&format!("{BASE}  nope: 1\n"), "field nope not found in type");
-    check_refused(&format!("{BASE}tracing: {{endpoint: x}}\n"), "field tracing is not supported yet");
+    check_refused(&format!("{BASE}tracing: {{insecure: true}}\n"), "tracing endpoint must be set");
+    check_refused(&format!("{BASE}tracing: {{endpoint: x, client_type: udp}}\n"), "expected grpc or http");
+    check_refused(&format!("{BASE}event_recorder: {{file_outputs: [{{}}]}}\n"), "without a path");
+    check_refused(
+        &format!("{BASE}event_recorder: {{kafka_outputs: [{{brokers: [b], topic: t, acks: some}}]}}\n"),
+        "expected none, leader or all",
+    );
     check_refused(
         "route: {receiver: a, continue: true}\nreceivers: [{name: a}]\n",
         "root route cannot have continue set",
@@ -106,6 +112,21 @@ fn what_is_missing_or_unknown_is_told() {
         "is not unique",
     );
     check_refused(&format!("{BASE}inhibit_rules: [{{source_matchers: ['a']}}]\n"), "bad matcher format");
+}
+
+#[test]
+fn what_is_not_acted_upon_is_read_printed_without_secrets_and_told() {
+    let config = load(&format!(
+        "{BASE}tracing: {{endpoint: 'otel:4317', sampling_fraction: 0.5, headers: {{key: mysecret}}}}\n\
+         event_recorder:\n  stdout_outputs: [{{}}]\n  webhook_outputs: [{{url: 'http://h/mysecret', batch: true}}]\n"
+    ))
+    .unwrap();
+    let names: Vec<_> = config.idle_sections().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["tracing", "event_recorder"]);
+    let printed = config.to_yaml();
+    assert!(printed.contains("otel:4317") && !printed.contains("mysecret"), "{printed}");
+    assert!(load(&printed).is_ok(), "{printed}");
+    assert!(load(BASE).unwrap().idle_sections().is_empty());
 }
 
 #[test]

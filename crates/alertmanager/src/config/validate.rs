@@ -10,6 +10,7 @@ use std::path::Path;
 use wf_httpkit::Secret;
 
 use super::section::{HttpConfig, Regex};
+use super::telemetry::{EventRecorder, Tracing};
 use super::{File, Global, InhibitRule, Receiver, Route};
 use crate::matchers::Mode;
 
@@ -38,7 +39,9 @@ pub(super) fn resolve(file: &mut File, directory: &Path, mode: Mode) -> Checked 
     check_root(root)?;
     let intervals = interval_names(&file.mute_time_intervals, &file.time_intervals)?;
     check_route(root, &names, &intervals, mode)?;
-    file.inhibit_rules.iter().try_for_each(|rule| check_inhibit_rule(rule, mode))
+    file.inhibit_rules.iter().try_for_each(|rule| check_inhibit_rule(rule, mode))?;
+    file.tracing.as_ref().map_or(Ok(()), Tracing::check)?;
+    file.event_recorder.as_ref().map_or(Ok(()), EventRecorder::check)
 }
 
 /// At most one of a value and the file that holds it.

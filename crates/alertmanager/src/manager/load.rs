@@ -32,6 +32,9 @@ pub(super) fn load(options: &Options) -> Result<Loaded, AlertmanagerError> {
             receivers.insert(receiver.name.clone(), Arc::new(integrations));
         }
     }
+    for (section, consequence) in config.idle_sections() {
+        tracing::warn!(section, consequence, "a section of the configuration is read and not acted upon");
+    }
     for node in &routes.nodes {
         if node.repeat_interval > options.retention {
             tracing::warn!(route = %node.id, "repeat_interval is longer than the data is kept: it repeats earlier");
@@ -171,7 +174,8 @@ impl Alertmanager {
             let (mut active, mut suppressed) = (0, 0);
             for alert in state.alerts.iter().filter(|alert| !alert.is_resolved(now)) {
                 let is_silenced = !state.silences.covering(alert.fingerprint, &alert.labels, now).is_empty();
-                match is_silenced || state.inhibitor.inhibited_by(&alert.labels, now).is_some() {
+                match is_silenced || state.inhibitor.inhibited_by(&alert.labels, &state.alerts, now).is_some()
+                {
                     true => suppressed += 1,
                     false => active += 1,
                 }

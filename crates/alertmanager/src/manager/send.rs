@@ -55,9 +55,10 @@ impl Alertmanager {
         let deadline = Instant::now() + flush.timeout + wait;
         let now = self.now();
         let Some((mut note, mut record, counts)) = self.with_state(|state| {
-            let State { dispatcher, inhibitor, silences, .. } = state;
+            let State { alerts, dispatcher, inhibitor, silences, .. } = state;
             let route = dispatcher.route(flush.group)?;
-            let filtered = pipeline::filter(&flush, route, inhibitor, &loaded.intervals, silences, now);
+            let filtered =
+                pipeline::filter(&flush, route, (inhibitor, alerts), &loaded.intervals, silences, now);
             let counts = filtered.counts();
             let record = record(&flush, route, &filtered, now);
             let note = Note {

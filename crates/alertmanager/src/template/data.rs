@@ -367,7 +367,7 @@ pub(crate) fn to_json(value: &Value) -> Json {
         if let Some(time) = any.downcast_ref::<GoTime>() {
             return time.0.map_or_else(|| "0001-01-01T00:00:00Z".into(), |at| at.nanos().into());
         }
-        if let Some(duration) = any.downcast_ref::<super::GoDuration>() {
+        if let Some(duration) = any.downcast_ref::<wf_gotemplate::GoDuration>() {
             return duration.0.into();
         }
     }

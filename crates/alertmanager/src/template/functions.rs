@@ -9,10 +9,11 @@ use base64::engine::general_purpose::URL_SAFE;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wf_gotemplate::html::{Safe, SafeKind};
-use wf_gotemplate::{Functions, Map, Value};
+use wf_gotemplate::numbers::{humanize_duration, number};
+use wf_gotemplate::{Functions, GoDuration, Map, Value};
 use wf_model::regex::SearchRegex;
 
-use super::time::{GoDuration, GoTime, time_of};
+use super::time::{GoTime, time_of};
 use super::{Escaping, Templates, data};
 use crate::instant::Instant;
 
@@ -146,7 +147,7 @@ impl Functions for NoteFunctions<'_> {
             }
             ("dict", _) => return Err("dict needs keys and values in pairs".to_owned()),
             ("toJson", [value]) => Value::text(crate::json::to_text(&data::to_json(value))),
-            ("humanizeDuration", [value]) => Value::text(super::numbers::humanize_duration(value)?),
+            ("humanizeDuration", [value]) => Value::text(humanize_duration(number(value)?)),
             (name, args) => {
                 return Err(format!("wrong number or type of args for {name}: got {}", args.len()));
             }

@@ -1,4 +1,4 @@
-//! Times and durations as Go's templates have them, layouts included.
+//! Times as Go's templates have them, layouts included.
 
 use std::any::Any;
 use std::fmt;
@@ -6,82 +6,17 @@ use std::fmt;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
-use wf_gotemplate::{Object, Value};
+use wf_gotemplate::{GoDuration, Object, Value};
 
 use crate::instant::Instant;
-
-/// A length of time, ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GoDuration(pub(crate) i64);
 
 /// A time; none is Go's zero time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GoTime(pub(crate) Option<Instant>);
 
-impl GoDuration {
-    pub(crate) fn from_std(duration: std::time::Duration) -> Self {
-        Self(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
-    }
-
-    fn between(late: Timestamp, early: Timestamp) -> Self {
-        let nanos = late.as_nanosecond() - early.as_nanosecond();
-        Self(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
-    }
-
-    /// `1h2m3.5s`, `1.5ms`, `0s`.
-    pub(crate) fn text(self) -> String {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let nanos = self.0.unsigned_abs();
-        let decimal = |nanos: u64, unit: u64| {
-            let width = unit.ilog10() as usize;
-            let text = format!("{}.{:0width$}", nanos / unit, nanos % unit);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        };
-        match nanos {
-            0 => "0s".to_owned(),
-            1..1_000 => format!("{sign}{nanos}ns"),
-            1_000..1_000_000 => format!("{sign}{}µs", decimal(nanos, 1_000)),
-            1_000_000..1_000_000_000 => format!("{sign}{}ms", decimal(nanos, 1_000_000)),
-            _ => {
-                let (hours, minutes) = (nanos / 3_600_000_000_000, nanos / 60_000_000_000 % 60);
-                let seconds = decimal(nanos % 60_000_000_000, 1_000_000_000);
-                match (hours, minutes) {
-                    (0, 0) => format!("{sign}{seconds}s"),
-                    (0, _) => format!("{sign}{minutes}m{seconds}s"),
-                    _ => format!("{sign}{hours}h{minutes}m{seconds}s"),
-                }
-            }
-        }
-    }
-}
-
-impl Object for GoDuration {
-    fn type_name(&self) -> &str {
-        "time.Duration"
-    }
-
-    fn method(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
-        #[expect(clippy::cast_precision_loss, reason = "as in the original")]
-        let nanos = self.0 as f64;
-        Some(Ok(match (name, args) {
-            ("Seconds", []) => Value::Float(nanos / 1e9),
-            ("Minutes", []) => Value::Float(nanos / 6e10),
-            ("Hours", []) => Value::Float(nanos / 3.6e12),
-            ("Milliseconds", []) => Value::Int(self.0 / 1_000_000),
-            ("Microseconds", []) => Value::Int(self.0 / 1_000),
-            ("Nanoseconds", []) => Value::Int(self.0),
-            ("String", []) => Value::text(self.text()),
-            _ => return None,
-        }))
-    }
-
-    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
+fn between(late: Timestamp, early: Timestamp) -> GoDuration {
+    let nanos = late.as_nanosecond() - early.as_nanosecond();
+    GoDuration(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
 }
 
 impl GoTime {
@@ -303,9 +238,7 @@ impl Object for GoTime {
         Some(match (name, args) {
             ("Format", [layout]) => Ok(Value::text(self.format(&layout.to_string()))),
             ("String", []) => Ok(Value::text(Value::object(*self).to_string())),
-            ("Sub", [other]) => {
-                time_of(other).map(|other| Value::object(GoDuration::between(at, other.instant().at)))
-            }
+            ("Sub", [other]) => time_of(other).map(|other| Value::object(between(at, other.instant().at))),
             ("Add", [duration]) => duration_of(duration).map(moved),
             ("Before", [other]) => time_of(other).map(|other| Value::Bool(at < other.instant().at)),
             ("After", [other]) => time_of(other).map(|other| Value::Bool(at > other.instant().at)),

@@ -70,6 +70,15 @@ impl Listener {
         Self::bind_with_flag(address, "--web.listen-address").await
     }
 
+    /// Takes a socket that listens already, such as one of systemd's. To be called within a runtime.
+    /// # Errors
+    /// When it is no listening socket.
+    pub fn from_std(tcp: std::net::TcpListener) -> io::Result<Self> {
+        tcp.set_nonblocking(true)?;
+        let address = tcp.local_addr()?;
+        Ok(Self { tcp: TcpListener::from_std(tcp)?, address })
+    }
+
     /// Returns the address with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
         self.address

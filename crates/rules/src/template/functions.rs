@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wf_gotemplate::{Functions, Map, Value};
+use wf_gotemplate::numbers::{four_digits, humanize, humanize_1024, humanize_duration, number};
+use wf_gotemplate::{Functions, GoDuration, Map, Value};
 use wf_model::Labels;
 use wf_model::regex::SearchRegex;
 
-use super::numbers::{four_digits, humanize, humanize_1024, humanize_duration, number};
 use super::text::{strip_domain, strip_port, title, url_query};
-use super::time::{GoDuration, GoTime};
+use super::time::GoTime;
 
 /// Label of a sample that holds a text instead of a number.
 const TEXT_LABEL: &str = "__value__";

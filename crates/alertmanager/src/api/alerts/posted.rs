@@ -173,8 +173,10 @@ mod tests {
                 let now = jiff::Timestamp::UNIX_EPOCH;
                 let done = |alert: PostedAlert<'_>| {
                     let alert = alert.complete(now, std::time::Duration::ZERO, |_| true).unwrap();
-                    let tail = alert.fragments().tail.clone();
-                    (alert.fragments().head.clone(), tail, alert.starts_at, alert.ends_at)
+                    let mut json = String::new();
+                    alert.write_head(&mut json);
+                    alert.write_tail(&mut json);
+                    (json, alert.starts_at, alert.ends_at)
                 };
                 assert_eq!(done(plain), done(slow), "{body}");
             }

@@ -27,8 +27,7 @@ impl ShownAlert<'_> {
     /// Writes it; receivers are JSON already.
     pub(super) fn write<'r>(&self, out: &mut String, receivers: impl Iterator<Item = &'r str>) {
         let alert = self.alert;
-        let fragments = alert.fragments();
-        out.push_str(&fragments.head);
+        alert.write_head(out);
         out.push_str(",\"endsAt\":\"");
         alert.ends_at.write_millis(out);
         out.push_str("\",\"fingerprint\":\"");
@@ -48,7 +47,7 @@ impl ShownAlert<'_> {
         let offset = self.zone.to_offset(alert.updated_at);
         Instant { at: alert.updated_at, offset }.write_millis(out);
         out.push('"');
-        out.push_str(&fragments.tail);
+        alert.write_tail(out);
     }
 
     fn write_status(&self, out: &mut String) {

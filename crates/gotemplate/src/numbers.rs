@@ -1,34 +1,44 @@
-//! Numbers for people: `humanize` and its kin.
+//! Numbers for people: `humanize` and its kin, the same in alerts and in notifications.
+//!
+//! Source: `spec/prometheus-query.md` §5.5.
 
-use wf_gotemplate::{Value, printf};
+use crate::duration::GoDuration;
+use crate::format::printf;
+use crate::value::Value;
 
-/// Returns the number in a value: floats, integers, durations, and texts that read as one.
+/// Returns the number in a value: floats, integers, durations (in seconds), and texts that read as one.
 /// # Errors
 /// When it is none.
-pub(super) fn number(value: &Value) -> Result<f64, String> {
+pub fn number(value: &Value) -> Result<f64, String> {
     #[expect(clippy::cast_precision_loss, reason = "as the original converts")]
     Ok(match value {
         Value::Float(value) => *value,
         Value::Int(value) => *value as f64,
         Value::Uint(value) => *value as f64,
-        Value::Text(text) => wf_model::float::parse_go(text.as_bytes()).map_err(|_| {
-            format!("strconv.ParseFloat: parsing {}: invalid syntax", wf_model::quote::GoQuoted(text))
-        })?,
-        Value::Object(object) => match object.as_any().downcast_ref::<super::time::GoDuration>() {
-            Some(duration) => duration.0 as f64 / 1e9,
-            None => return Err(format!("can't convert {} to float", object.type_name())),
+        value => match (duration_in(value), value.as_text()) {
+            (Some(duration), _) => duration.0 as f64 / 1e9,
+            (None, Some(text)) => wf_model::float::parse_go(text.as_bytes()).map_err(|_| {
+                format!("strconv.ParseFloat: parsing {}: invalid syntax", wf_model::quote::GoQuoted(text))
+            })?,
+            (None, None) => return Err(format!("can't convert {} to float", value.type_name())),
         },
-        other => return Err(format!("can't convert {} to float", other.type_name())),
     })
 }
 
+fn duration_in(value: &Value) -> Option<GoDuration> {
+    match value {
+        Value::Object(object) => object.as_any().downcast_ref().copied(),
+        _ => None,
+    }
+}
+
 /// `%.4g`: four significant digits.
-pub(super) fn four_digits(value: f64) -> String {
+pub fn four_digits(value: f64) -> String {
     printf("%.4g", &[Value::Float(value)])
 }
 
 /// `1.235M`, `120m`: powers of 1000.
-pub(super) fn humanize(value: f64) -> String {
+pub fn humanize(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return four_digits(value);
     }
@@ -52,7 +62,7 @@ pub(super) fn humanize(value: f64) -> String {
 }
 
 /// `1.5Mi`: powers of 1024.
-pub(super) fn humanize_1024(value: f64) -> String {
+pub fn humanize_1024(value: f64) -> String {
     if value.abs() <= 1.0 || !value.is_finite() {
         return four_digits(value);
     }
@@ -67,7 +77,7 @@ pub(super) fn humanize_1024(value: f64) -> String {
 }
 
 /// `1h 0m 5s`, `1.234s`, `120ms`.
-pub(super) fn humanize_duration(value: f64) -> String {
+pub fn humanize_duration(value: f64) -> String {
     if !value.is_finite() {
         return four_digits(value);
     }
@@ -109,6 +119,24 @@ fn from_seconds(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read_from_all_that_looks_like_one() {
+        for value in [
+            Value::Float(90.0),
+            Value::Int(90),
+            Value::Uint(90),
+            Value::text("9e1"),
+            Value::object(GoDuration(90_000_000_000)),
+        ] {
+            assert_eq!(number(&value).unwrap(), 90.0, "{value:?}");
+        }
+        assert_eq!(
+            number(&Value::text("x")).unwrap_err(),
+            "strconv.ParseFloat: parsing \"x\": invalid syntax"
+        );
+        assert_eq!(number(&Value::Bool(true)).unwrap_err(), "can't convert bool to float");
+    }
 
     #[test]
     fn numbers_are_shortened_as_in_the_original() {
