@@ -114,22 +114,35 @@ pub(crate) struct SecretUrl(pub(crate) Secret<String>);
 impl FromYaml for SecretUrl {
     fn from_yaml(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = String::from_yaml(node, reader)?;
-        if text != wf_httpkit::secret::REDACTED && check_url(&text).is_err() {
-            // The message must not hold the secret.
-            reader.report(node.position, "not a URL of the form http(s)://host/path");
+        if text != wf_httpkit::secret::REDACTED
+            && let Err(why) = check_url(&text)
+        {
+            // The message must not hold the secret: what seems to be a scheme may be part of it.
+            let is_safe = !text.contains(':') || why == MISSING_HOST;
+            reader.report(
+                node.position,
+                if is_safe { &why } else { "not a URL of the form http(s)://host/path" },
+            );
             return None;
         }
         Some(Self(Secret::new(text)))
     }
 }
 
-fn check_url(text: &str) -> Result<(), String> {
-    let url = url::Url::parse(text).map_err(|error| format!("parse url: {error}"))?;
+const MISSING_HOST: &str = "missing host for URL";
+
+/// Finds what is wrong with the URL of a server, in the original's words.
+pub(crate) fn check_url(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => "unsupported scheme \"\" for URL".to_owned(),
+        url::ParseError::EmptyHost => MISSING_HOST.to_owned(),
+        error => format!("parse url: {error}"),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("unsupported scheme {:?} for URL", url.scheme()));
     }
     if url.host_str().unwrap_or("").is_empty() {
-        return Err("missing host for URL".to_owned());
+        return Err(MISSING_HOST.to_owned());
     }
     Ok(())
 }

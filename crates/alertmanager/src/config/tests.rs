@@ -72,7 +72,7 @@ fn what_is_newer_is_printed_only_when_it_says_something() {
 #[test]
 fn what_is_missing_or_unknown_is_told() {
     check_refused("", "no route provided in config");
-    check_refused("receivers: []\n", "no route provided in config");
+    check_refused("receivers: []\n", "no routes provided");
     check_refused("route: {receiver: b}\nreceivers: [{name: a}]\n", "undefined receiver \"b\" used in route");
     check_refused(&format!("{BASE}- name: a\n"), "notification config name \"a\" is not unique");
     check_refused(&format!("{BASE}  nope: 1\n"), "field nope not found in type");
@@ -85,7 +85,7 @@ fn what_is_missing_or_unknown_is_told() {
     );
     check_refused(
         "route: {receiver: a, continue: true}\nreceivers: [{name: a}]\n",
-        "root route cannot have continue set",
+        "cannot have continue in root route",
     );
     check_refused(
         "route: {receiver: a, group_by: [a, '...']}\nreceivers: [{name: a}]\n",

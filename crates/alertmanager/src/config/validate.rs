@@ -35,7 +35,7 @@ pub(super) fn resolve(file: &mut File, directory: &Path, mode: Mode) -> Checked 
         label_receiver(receiver, mode)?;
         kinds::resolve(receiver, &file.global, directory)?;
     }
-    let Some(root) = &mut file.route else { return Err("no route provided in config".to_owned()) };
+    let Some(root) = &mut file.route else { return Err("no routes provided".to_owned()) };
     check_root(root)?;
     let intervals = interval_names(&file.mute_time_intervals, &file.time_intervals)?;
     check_route(root, &names, &intervals, mode)?;
@@ -120,7 +120,7 @@ fn check_root(root: &Route) -> Checked {
         (matches > 0, "root route must not have any matchers"),
         (!root.mute_time_intervals.is_empty(), "root route must not have any mute time intervals"),
         (!root.active_time_intervals.is_empty(), "root route must not have any active time intervals"),
-        (root.continues, "root route cannot have continue set"),
+        (root.continues, "cannot have continue in root route"),
     ];
     match refused.into_iter().find(|(is_wrong, _)| *is_wrong) {
         Some((_, message)) => Err(message.to_owned()),
@@ -178,9 +178,8 @@ fn check_group_by(names: &[String], mode: Mode) -> Checked {
     for name in names {
         if name == "..." {
             if names.len() > 1 {
-                return Err(
-                    "cannot have wildcard group_by (`...`) and other labels at the same time".to_owned()
-                );
+                return Err("cannot have wildcard group_by (`...`) and other other labels at the same time"
+                    .to_owned());
             }
         } else if !mode.is_label_name(name) {
             return Err(format!("invalid label name {name:?} in group_by list"));

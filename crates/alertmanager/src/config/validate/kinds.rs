@@ -78,9 +78,7 @@ fn webhook(config: &mut Webhook, _: &Global) -> Checked {
     let url = config.url.reveal();
     // A template is checked when it is expanded; its syntax is checked here.
     if !url.is_empty() && !url.contains("{{") && url != wf_httpkit::secret::REDACTED {
-        let parsed = url::Url::parse(url).map_err(|error| format!("webhook url: {error}"))?;
-        refuse(!matches!(parsed.scheme(), "http" | "https"), "unsupported scheme for URL of webhook")?;
-        return refuse(parsed.host_str().is_none(), "missing host for URL of webhook");
+        return crate::config::section::check_url(url);
     }
     crate::template::check_syntax(url)
 }
@@ -216,16 +214,17 @@ fn opsgenie(config: &mut Opsgenie, global: &Global) -> Checked {
     for responder in &config.responders {
         let is_named =
             [&responder.id, &responder.name, &responder.username].iter().any(|text| !text.is_empty());
-        refuse(
-            !is_named,
-            "opsGenieConfig responder has to have at least one of id, username or name specified",
-        )?;
-        crate::template::check_syntax(&responder.kind)?;
+        let shown =
+            format!("{{{} {} {} {}}}", responder.id, responder.name, responder.username, responder.kind);
+        let wrong = |what: &str| format!("opsGenieConfig responder {shown} {what}");
+        refuse(!is_named, &wrong("has to have at least one of id, username or name specified"))?;
+        crate::template::check_syntax(&responder.kind)
+            .map_err(|error| wrong(&format!("type is not a valid template: {error}")))?;
         let kind = responder.kind.to_lowercase();
         let is_known = matches!(kind.as_str(), "team" | "teams" | "user" | "escalation" | "schedule");
         refuse(
             !is_known && !kind.contains("{{"),
-            "opsGenieConfig responder type does not match valid options",
+            &wrong("type does not match valid options ^(team|teams|user|escalation|schedule)$"),
         )?;
     }
     inherit_url(&mut config.api_url, &global.opsgenie_api_url);
@@ -305,9 +304,10 @@ fn wechat(config: &mut Wechat, global: &Global) -> Checked {
     inherit_url(&mut config.api_url, &global.wechat_api_url);
     add_slash(&mut config.api_url.0);
     inherit_text(&mut config.message_type, "text");
+    let message_type = &config.message_type;
     refuse(
-        !matches!(config.message_type.as_str(), "text" | "markdown"),
-        "weChat message type does not match valid options text, markdown",
+        !matches!(message_type.as_str(), "text" | "markdown"),
+        &format!("weChat message type {message_type:?} does not match valid options ^(text|markdown)$"),
     )
 }
 
