@@ -256,7 +256,7 @@ mod tests {
         let mut out = Vec::new();
         match collector.collect(&mut ctx, &mut out) {
             Ok(()) => {
-                assert!(out.iter().any(|family| family.name == "node_perf_page_faults_total"), "{out:?}")
+                assert!(out.iter().any(|family| family.name == "node_perf_page_faults_total"), "{out:?}");
             }
             // Many a machine allows it to the privileged only.
             Err(error) => println!("SKIPPED: perf: {error}"),
