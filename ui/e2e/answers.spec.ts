@@ -45,6 +45,27 @@ test("twelve thousand series are a table that scrolls, and warnings are shown", 
   await expect(query.rows.first()).toContainText("11999");
 });
 
+test("three thousand targets of one pool scroll, and a refresh leaves them where they are", async ({ page }) => {
+  const target = (index: number) => ({
+    scrapePool: "many", scrapeUrl: `http://host-${index}:9100/metrics`, labels: { instance: `host-${index}:9100`, job: "many" }, discoveredLabels: {}, lastError: index === 7 ? "connection refused" : "",
+    lastScrape: new Date().toISOString(), lastScrapeDuration: 0.01, health: index === 7 ? "down" : "up", scrapeInterval: "15s", scrapeTimeout: "10s",
+  });
+  await page.route(/\/api\/v1\/targets/, (route) => route.fulfill(json({ activeTargets: Array.from({ length: 3_000 }, (_, index) => target(index)), droppedTargetCounts: {} })));
+  await page.goto("targets?refresh=1s");
+  const pool = page.locator('[data-pool="many"]');
+  await expect(pool).toContainText("2999 / 3000");
+  await expect(pool.locator("tbody tr:not(.spacer)").first()).toContainText("connection refused");
+  expect(await pool.locator("tbody tr").count()).toBeLessThan(100);
+  await pool.locator(".is-virtual").evaluate((box) => box.scrollTo({ top: 34 * 1_500 }));
+  await expect(pool).toContainText("host-1500:9100");
+  await page.waitForResponse(/\/api\/v1\/targets/);
+  await page.waitForResponse(/\/api\/v1\/targets/);
+  await expect(pool).toContainText("host-1500:9100");
+  await expectAccessible(page);
+  await page.getByRole("searchbox").fill("host-2999");
+  await expect(pool.locator("tbody tr")).toHaveCount(1);
+});
+
 test("what could not be refreshed stays, marked as old", async ({ page, complaints }) => {
   complaints.allow(/503/);
   const host = new HostPage(page);

@@ -89,7 +89,7 @@ export function TargetsPage() {
         <div class="target-pools">
           <Filters targets={loaded.active} filter={filter} onChange={setFilter} />
           {pools.map((pool) => (
-            <TargetTable key={pool.name} pool={pool} nowMs={nowMs} open={!closed.has(pool.name)} onToggle={(open) => toggle(pool.name, open)} />
+            <TargetTable key={pool.name} pool={pool} subject={`${filter.text} ${filter.health}`} nowMs={nowMs} open={!closed.has(pool.name)} onToggle={(open) => toggle(pool.name, open)} />
           ))}
           {pools.length === 0 && (
             <div class="no-match">
