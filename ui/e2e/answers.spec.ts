@@ -90,3 +90,20 @@ test("an answer that cannot be read is a message, not a blank page", async ({ pa
   await expect(page.getByRole("alert")).toContainText("The answer could not be read");
   await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
 });
+
+test("what the server wants people to know appears by itself, and goes", async ({ page }) => {
+  const say = (active: boolean): string => `data: ${JSON.stringify({ text: "Configuration reload has failed.", date: "2026-11-21T10:00:00.000Z", active })}\n\n`;
+  let answers = 0;
+  await page.route("**/api/v1/notifications/live", (route) => {
+    answers += 1;
+    // The browser calls again when the answer ends; then the trouble is over.
+    return route.fulfill({ status: 200, contentType: "text/event-stream", body: `retry: 3000\n\n${answers === 1 ? say(true) : ""}` });
+  });
+  await page.goto("targets");
+  const icon = page.locator("[data-notifications]");
+  await expect(icon).toHaveAttribute("data-notifications", "1");
+  await icon.click();
+  await expect(page.getByText("The configuration could not be reloaded")).toBeVisible();
+  await expectAccessible(page);
+  await expect(icon).toHaveAttribute("data-notifications", "0");
+});
