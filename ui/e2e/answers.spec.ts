@@ -45,6 +45,27 @@ test("twelve thousand series are a table that scrolls, and warnings are shown", 
   await expect(query.rows.first()).toContainText("11999");
 });
 
+test("three thousand targets of one pool scroll, and a refresh leaves them where they are", async ({ page }) => {
+  const target = (index: number) => ({
+    scrapePool: "many", scrapeUrl: `http://host-${index}:9100/metrics`, labels: { instance: `host-${index}:9100`, job: "many" }, discoveredLabels: {}, lastError: index === 7 ? "connection refused" : "",
+    lastScrape: new Date().toISOString(), lastScrapeDuration: 0.01, health: index === 7 ? "down" : "up", scrapeInterval: "15s", scrapeTimeout: "10s",
+  });
+  await page.route(/\/api\/v1\/targets/, (route) => route.fulfill(json({ activeTargets: Array.from({ length: 3_000 }, (_, index) => target(index)), droppedTargetCounts: {} })));
+  await page.goto("targets?refresh=1s");
+  const pool = page.locator('[data-pool="many"]');
+  await expect(pool).toContainText("2999 / 3000");
+  await expect(pool.locator("tbody tr:not(.spacer)").first()).toContainText("connection refused");
+  expect(await pool.locator("tbody tr").count()).toBeLessThan(100);
+  await pool.locator(".is-virtual").evaluate((box) => box.scrollTo({ top: 34 * 1_500 }));
+  await expect(pool).toContainText("host-1500:9100");
+  await page.waitForResponse(/\/api\/v1\/targets/);
+  await page.waitForResponse(/\/api\/v1\/targets/);
+  await expect(pool).toContainText("host-1500:9100");
+  await expectAccessible(page);
+  await page.getByRole("searchbox").fill("host-2999");
+  await expect(pool.locator("tbody tr")).toHaveCount(1);
+});
+
 test("what could not be refreshed stays, marked as old", async ({ page, complaints }) => {
   complaints.allow(/503/);
   const host = new HostPage(page);
@@ -68,4 +89,21 @@ test("an answer that cannot be read is a message, not a blank page", async ({ pa
   await query.open("query?g0.expr=odd&g0.tab=table");
   await expect(page.getByRole("alert")).toContainText("The answer could not be read");
   await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
+});
+
+test("what the server wants people to know appears by itself, and goes", async ({ page }) => {
+  const say = (active: boolean): string => `data: ${JSON.stringify({ text: "Configuration reload has failed.", date: "2026-11-21T10:00:00.000Z", active })}\n\n`;
+  let answers = 0;
+  await page.route("**/api/v1/notifications/live", (route) => {
+    answers += 1;
+    // The browser calls again when the answer ends; then the trouble is over.
+    return route.fulfill({ status: 200, contentType: "text/event-stream", body: `retry: 3000\n\n${answers === 1 ? say(true) : ""}` });
+  });
+  await page.goto("targets");
+  const icon = page.locator("[data-notifications]");
+  await expect(icon).toHaveAttribute("data-notifications", "1");
+  await icon.click();
+  await expect(page.getByText("The configuration could not be reloaded")).toBeVisible();
+  await expectAccessible(page);
+  await expect(icon).toHaveAttribute("data-notifications", "0");
 });

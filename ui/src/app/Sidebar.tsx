@@ -6,6 +6,7 @@ import { Icon, type IconName } from "../components/Icon";
 import { Select } from "../components/Select";
 import { t, type PlainKey } from "../i18n";
 import { component } from "./component";
+import { Notifications } from "./Notifications";
 import { href, page, type PageName } from "./router";
 import { locale, theme } from "./settings";
 import { versionOf } from "./version";
@@ -86,6 +87,7 @@ export function Sidebar() {
         )}
       </nav>
       <div class="sidebar-foot">
+        {component === "server" && <Notifications />}
         <Select
           label={t("app.theme")}
           icon={THEME_ICONS[theme.value]}

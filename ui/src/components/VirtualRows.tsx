@@ -24,19 +24,22 @@ interface Props<T> {
   readonly tableClass: string;
   readonly name: string;
   readonly columns: number;
+  /** Widths of the columns, as `<col>`s. */
+  readonly cols?: ComponentChildren;
   readonly head: ComponentChildren;
   readonly rows: readonly T[];
   readonly row: (item: T, index: number) => ComponentChildren;
+  /** The table goes back to its top when this changes: other rows begin there. Rows that are refreshed do not. */
+  readonly subject?: unknown;
 }
 
 /** `row` gives the cells of one row. */
-export function VirtualTable<T>({ label, tableClass, name, columns, head, rows, row }: Props<T>) {
+export function VirtualTable<T>({ label, tableClass, name, columns, cols, head, rows, row, subject = rows }: Props<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [scrollTop, setScrollTop] = useState(0);
   const isVirtual = rows.length > VIRTUAL_FROM;
   const { first, end } = isVirtual ? rowsInSight(rows.length, scrollTop, HEIGHT_PX) : { first: 0, end: rows.length };
-  // Other rows begin at their top.
-  useEffect(() => box.current?.scrollTo({ top: 0 }), [rows]);
+  useEffect(() => box.current?.scrollTo({ top: 0 }), [subject]);
   const spacer = (count: number) =>
     count > 0 && (
       <tr class="spacer" aria-hidden="true">
@@ -55,6 +58,7 @@ export function VirtualTable<T>({ label, tableClass, name, columns, head, rows, 
       }}
     >
       <table class={`table ${tableClass}`} data-table={name} {...(isVirtual ? { "aria-rowcount": rows.length + 1 } : {})}>
+        {cols !== undefined && <colgroup>{cols}</colgroup>}
         <thead>{head}</thead>
         <tbody>
           {spacer(first)}

@@ -4,12 +4,12 @@ import { lastGood, useLoad } from "../../api/useLoad";
 import { href, search, updateParams } from "../../app/router";
 import { locale } from "../../app/settings";
 import { useClock } from "../../app/useClock";
+import { FilterBar } from "../../components/FilterBar";
 import { Icon } from "../../components/Icon";
 import { PageHead } from "../../components/PageHead";
-import { SearchBox } from "../../components/SearchBox";
 import { ErrorNote, NoData, Skeleton } from "../../components/States";
 import { t } from "../../i18n";
-import { formatNumber, formatSpan } from "../../lib/format";
+import { formatSpan } from "../../lib/format";
 import { formatInstant } from "../../lib/time";
 import { amApi, type Silence, type SilenceState } from "./amApi";
 import { fromWire, matcherText } from "./matchers";
@@ -114,16 +114,15 @@ export function SilencesPage() {
       {state.kind === "failed" && loaded === undefined && <ErrorNote error={state.error} />}
       {loaded !== undefined && (
         <div class="target-pools">
-          <div class="filters" role="search">
-            <SearchBox label={t("silence.search")} value={text} onInput={(q) => set("q", q)} />
-            <div class="segmented" role="group" aria-label={t("alert.state")}>
-              {STATES.map((name) => (
-                <button key={name} type="button" aria-pressed={tab === name} onClick={() => set("state", name === "active" ? "" : name)}>
-                  {t(`silence.state.${name}`)} <span class="num muted">{formatNumber(fitting.filter((one) => one.state === name).length, locale.value, 0)}</span>
-                </button>
-              ))}
-            </div>
-          </div>
+          <FilterBar
+            label={t("silence.search")}
+            text={text}
+            onText={(q) => set("q", q)}
+            kindLabel={t("alert.state")}
+            kinds={STATES.map((name) => ({ value: name, label: t(`silence.state.${name}`), count: fitting.filter((one) => one.state === name).length }))}
+            kind={tab}
+            onKind={(name) => set("state", name === null || name === "active" ? "" : name)}
+          />
           {shown.length === 0 && <NoData height={160} text={t("silence.none")} />}
           <ul class="silences">
             {shown.map((silence) => (

@@ -5,9 +5,9 @@ import { lastGood, useLoad } from "../../api/useLoad";
 import { search, updateParams } from "../../app/router";
 import { locale } from "../../app/settings";
 import { useClock } from "../../app/useClock";
+import { FilterBar } from "../../components/FilterBar";
 import { PageHead } from "../../components/PageHead";
 import { readRefresh, RefreshControl, writeRefresh } from "../../components/RefreshControl";
-import { SearchBox } from "../../components/SearchBox";
 import { Empty, ErrorNote, NoData, Skeleton, Stale } from "../../components/States";
 import { t } from "../../i18n";
 import { formatNumber } from "../../lib/format";
@@ -38,16 +38,15 @@ export function AlertsPage() {
       {loaded !== undefined && all.length === 0 && <Empty title={t("alert.empty.title")} text={t("alert.empty.text")} />}
       {all.length > 0 && (
         <div class="rule-groups">
-          <div class="filters" role="search">
-            <SearchBox label={t("rule.search")} value={filter.text} onInput={(text) => setFilter({ text })} />
-            <div class="segmented" role="group" aria-label={t("alert.state")}>
-              {[null, ...ALERT_STATES].map((wanted) => (
-                <button key={wanted} type="button" aria-pressed={filter.state === wanted} onClick={() => setFilter({ state: wanted })}>
-                  {t(`alert.state.${wanted ?? "all"}`)} <span class="num muted">{wanted === null ? formatNumber(all.length, locale.value, 0) : count(wanted)}</span>
-                </button>
-              ))}
-            </div>
-          </div>
+          <FilterBar
+            label={t("rule.search")}
+            text={filter.text}
+            onText={(text) => setFilter({ text })}
+            kindLabel={t("alert.state")}
+            kinds={[null, ...ALERT_STATES].map((state) => ({ value: state, label: t(`alert.state.${state ?? "all"}`), count: all.filter((rule) => state === null || rule.state === state).length }))}
+            kind={filter.state}
+            onKind={(state) => setFilter({ state })}
+          />
           {groups.map((group) => (
             <section key={`${group.file} ${group.name}`} class="card rule-group" data-group={group.name}>
               <header>

@@ -4,11 +4,11 @@ import { lastGood, useLoad } from "../../api/useLoad";
 import { search, updateParams } from "../../app/router";
 import { locale } from "../../app/settings";
 import { useClock } from "../../app/useClock";
+import { FilterBar } from "../../components/FilterBar";
 import { Icon } from "../../components/Icon";
 import { LabelChips } from "../../components/LabelChips";
 import { PageHead } from "../../components/PageHead";
 import { readRefresh, RefreshControl, writeRefresh } from "../../components/RefreshControl";
-import { SearchBox } from "../../components/SearchBox";
 import { Empty, ErrorNote, NoData, Skeleton } from "../../components/States";
 import { plural, t } from "../../i18n";
 import { formatNumber, formatSpan, formatUnit } from "../../lib/format";
@@ -111,16 +111,15 @@ export function RulesPage() {
       {loaded !== undefined && all.length === 0 && <Empty title={t("rule.empty.title")} text={t("rule.empty.text")} />}
       {all.length > 0 && (
         <div class="rule-groups">
-          <div class="filters" role="search">
-            <SearchBox label={t("rule.search")} value={filter.text} onInput={(text) => setFilter({ text })} />
-            <div class="segmented" role="group" aria-label={t("targets.health")}>
-              {[null, ...HEALTHS].map((wanted) => (
-                <button key={wanted} type="button" aria-pressed={filter.health === wanted} onClick={() => setFilter({ health: wanted })}>
-                  {t(`rule.health.${wanted ?? "all"}`)} <span class="num muted">{formatNumber(all.filter((rule) => wanted === null || rule.health === wanted).length, locale.value, 0)}</span>
-                </button>
-              ))}
-            </div>
-          </div>
+          <FilterBar
+            label={t("rule.search")}
+            text={filter.text}
+            onText={(text) => setFilter({ text })}
+            kindLabel={t("targets.health")}
+            kinds={[null, ...HEALTHS].map((health) => ({ value: health, label: t(`rule.health.${health ?? "all"}`), count: all.filter((rule) => health === null || rule.health === health).length }))}
+            kind={filter.health}
+            onKind={(health) => setFilter({ health })}
+          />
           {groups.map((group) => (
             <Group key={`${group.file} ${group.name}`} group={group} nowMs={nowMs} />
           ))}

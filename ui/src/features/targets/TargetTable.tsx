@@ -1,11 +1,11 @@
 // The targets of one pool.
-import { useState } from "preact/hooks";
 import type { Health, Target } from "../../api/types";
 import { locale } from "../../app/settings";
 import { Icon } from "../../components/Icon";
+import { VirtualTable } from "../../components/VirtualRows";
 import { t } from "../../i18n";
 import { parseDuration } from "../../lib/duration";
-import { formatNumber, formatSpan, formatUnit } from "../../lib/format";
+import { formatSpan, formatUnit } from "../../lib/format";
 import { type Pool, scrapeAge } from "./targetView";
 
 const STATUS = { up: "ok", down: "bad", unknown: "none" } as const;
@@ -21,13 +21,13 @@ export function HealthBadge({ health }: { readonly health: Health }) {
   );
 }
 
-function TargetRow({ target, nowMs }: { readonly target: Target; readonly nowMs: number }) {
+function TargetCells({ target, nowMs }: { readonly target: Target; readonly nowMs: number }) {
   const language = locale.value;
   const age = scrapeAge(target, nowMs);
   const interval = parseDuration(target.scrapeInterval);
   const labels = Object.entries(target.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return (
-    <tr>
+    <>
       <td class="target-endpoint">
         {LINKABLE.test(target.scrapeUrl) ? (
           <a class="mono" href={target.scrapeUrl} rel="noreferrer noopener" target="_blank">
@@ -60,24 +60,20 @@ function TargetRow({ target, nowMs }: { readonly target: Target; readonly nowMs:
         {interval !== null && interval > 0 && <small>{t("targets.interval", { span: formatSpan(interval / 1000, language) })}</small>}
       </td>
       <td class="num">{age === null ? "–" : formatUnit(target.lastScrapeDuration, "seconds", language)}</td>
-    </tr>
+    </>
   );
 }
 
 interface Props {
   readonly pool: Pool;
+  /** What was searched for: other targets begin at the top. */
+  readonly subject: string;
   readonly nowMs: number;
   readonly open: boolean;
   readonly onToggle: (open: boolean) => void;
 }
 
-// A pool of thousands is searched, not read; drawing all of it on every refresh would only stall the page.
-const ROWS_AT_FIRST = 200;
-
-export function TargetTable({ pool, nowMs, open, onToggle }: Props) {
-  const [all, setAll] = useState(false);
-  const shown = all ? pool.targets : pool.targets.slice(0, ROWS_AT_FIRST);
-  const language = locale.value;
+export function TargetTable({ pool, subject, nowMs, open, onToggle }: Props) {
   const sick = pool.up < pool.total;
   return (
     <details class="card pool" open={open} data-pool={pool.name} onToggle={(event) => onToggle(event.currentTarget.open)}>
@@ -88,43 +84,37 @@ export function TargetTable({ pool, nowMs, open, onToggle }: Props) {
           {pool.up} / {pool.total} {t("targets.health.up")}
         </span>
       </summary>
-      <div class="table-scroll" tabIndex={0} role="region" aria-label={pool.name}>
-        <table class="table target-table">
-          <colgroup>
+      <VirtualTable
+        label={pool.name}
+        tableClass="target-table"
+        name={`targets-${pool.name}`}
+        columns={5}
+        cols={
+          <>
             <col class="col-endpoint" />
             <col class="col-health" />
             <col />
             <col class="col-scrape" />
             <col class="col-duration" />
-          </colgroup>
-          <thead>
-            <tr>
-              <th scope="col">{t("targets.endpoint")}</th>
-              <th scope="col">{t("targets.health")}</th>
-              <th scope="col">{t("targets.labels")}</th>
-              <th scope="col" class="num">
-                {t("targets.lastScrape")}
-              </th>
-              <th scope="col" class="num">
-                {t("targets.duration")}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((target) => (
-              <TargetRow key={`${target.scrapeUrl} ${JSON.stringify(target.labels)}`} target={target} nowMs={nowMs} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {shown.length < pool.targets.length && (
-        <p class="notice">
-          {t("query.truncated", { shown: formatNumber(shown.length, language, 0), total: formatNumber(pool.targets.length, language, 0) })}{" "}
-          <button type="button" class="link-button" onClick={() => setAll(true)}>
-            {t("query.showMore", { count: formatNumber(pool.targets.length, language, 0) })}
-          </button>
-        </p>
-      )}
+          </>
+        }
+        head={
+          <tr>
+            <th scope="col">{t("targets.endpoint")}</th>
+            <th scope="col">{t("targets.health")}</th>
+            <th scope="col">{t("targets.labels")}</th>
+            <th scope="col" class="num">
+              {t("targets.lastScrape")}
+            </th>
+            <th scope="col" class="num">
+              {t("targets.duration")}
+            </th>
+          </tr>
+        }
+        rows={pool.targets}
+        row={(target) => <TargetCells target={target} nowMs={nowMs} />}
+        subject={subject}
+      />
     </details>
   );
 }

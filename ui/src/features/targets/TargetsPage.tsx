@@ -6,7 +6,7 @@ import { lastGood, useLoad } from "../../api/useLoad";
 import { search, updateParams } from "../../app/router";
 import { locale } from "../../app/settings";
 import { useClock } from "../../app/useClock";
-import { Icon } from "../../components/Icon";
+import { FilterBar } from "../../components/FilterBar";
 import { readRefresh, RefreshControl, writeRefresh } from "../../components/RefreshControl";
 import { Select } from "../../components/Select";
 import { Empty, ErrorNote, Skeleton } from "../../components/States";
@@ -21,25 +21,15 @@ function Filters({ targets, filter, onChange }: { readonly targets: readonly Tar
   const pools = [...new Set(targets.map((target) => target.scrapePool))].sort();
   const count = (health: Health | null): number => targets.filter((target) => health === null || target.health === health).length;
   return (
-    <div class="filters" role="search">
-      <div class="search-box">
-        <Icon name="search" />
-        <input
-          class="input"
-          type="search"
-          aria-label={t("targets.search")}
-          placeholder={t("targets.search")}
-          value={filter.text}
-          onInput={(event) => onChange({ ...filter, text: event.currentTarget.value })}
-        />
-      </div>
-      <div class="segmented" role="group" aria-label={t("targets.health")}>
-        {HEALTHS.map((health) => (
-          <button key={health} type="button" aria-pressed={filter.health === health} onClick={() => onChange({ ...filter, health })}>
-            {t(`targets.health.${health ?? "all"}`)} <span class="num muted">{formatNumber(count(health), locale.value, 0)}</span>
-          </button>
-        ))}
-      </div>
+    <FilterBar
+      label={t("targets.search")}
+      text={filter.text}
+      onText={(text) => onChange({ ...filter, text })}
+      kindLabel={t("targets.health")}
+      kinds={HEALTHS.map((health) => ({ value: health, label: t(`targets.health.${health ?? "all"}`), count: count(health) }))}
+      kind={filter.health}
+      onKind={(health) => onChange({ ...filter, health })}
+    >
       {pools.length > 1 && (
         <Select
           label={t("targets.pool")}
@@ -48,7 +38,7 @@ function Filters({ targets, filter, onChange }: { readonly targets: readonly Tar
           onChange={(pool) => onChange({ ...filter, pool: pool === "" ? null : pool })}
         />
       )}
-    </div>
+    </FilterBar>
   );
 }
 
@@ -99,7 +89,7 @@ export function TargetsPage() {
         <div class="target-pools">
           <Filters targets={loaded.active} filter={filter} onChange={setFilter} />
           {pools.map((pool) => (
-            <TargetTable key={pool.name} pool={pool} nowMs={nowMs} open={!closed.has(pool.name)} onToggle={(open) => toggle(pool.name, open)} />
+            <TargetTable key={pool.name} pool={pool} subject={`${filter.text} ${filter.health}`} nowMs={nowMs} open={!closed.has(pool.name)} onToggle={(open) => toggle(pool.name, open)} />
           ))}
           {pools.length === 0 && (
             <div class="no-match">

@@ -74,4 +74,11 @@ export const status = {
   "discovery.discovered": "Discovered",
   "discovery.target": "Target",
   "discovery.steps": "Relabeling steps",
+  "notify.title": "Notifications",
+  "notify.none": "The server has nothing to tell",
+  "notify.count.one": "{count} notification of the server",
+  "notify.count.other": "{count} notifications of the server",
+  "notify.reload": "The configuration could not be reloaded: the one before it stays in force. The log says why.",
+  "notify.starting": "The server is starting and replays its log.",
+  "notify.stopping": "The server is shutting down.",
 } as const;

@@ -76,4 +76,11 @@ export const status: { readonly [K in keyof typeof english]: string } = {
   "discovery.discovered": "발견한 레이블",
   "discovery.target": "타깃 레이블",
   "discovery.steps": "재레이블링 단계",
+  "notify.title": "서버 소식",
+  "notify.none": "서버가 전할 소식이 없습니다",
+  "notify.count.one": "서버 소식 {count}건",
+  "notify.count.other": "서버 소식 {count}건",
+  "notify.reload": "설정을 다시 읽지 못해 이전 설정을 그대로 씁니다. 이유는 로그에 있습니다.",
+  "notify.starting": "서버가 시작하면서 로그를 재생하고 있습니다.",
+  "notify.stopping": "서버가 종료하는 중입니다.",
 };
