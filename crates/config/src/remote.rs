@@ -143,30 +143,9 @@ pub static READ: Schema = Schema {
     client: ClientBlock::Inline,
 };
 
-/// Headers that the protocol sets itself.
-const RESERVED: [&str; 17] = [
-    "authorization",
-    "host",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "user-agent",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "www-authenticate",
-    "accept-encoding",
-    "x-prometheus-remote-write-version",
-    "x-prometheus-remote-read-version",
-    "x-amz-date",
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-];
-
 /// Refuses headers that the protocol sets itself.
 pub(crate) fn check_headers<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), String> {
-    match names.find(|name| RESERVED.contains(&name.to_ascii_lowercase().as_str())) {
+    match names.find(|name| wf_httpkit::client::is_reserved_header(name)) {
         Some(name) if name.eq_ignore_ascii_case("authorization") => Err(
             "authorization header must be changed via the basic_auth, authorization, oauth2, sigv4, azuread \
                  or google_iam parameter"

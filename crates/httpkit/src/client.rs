@@ -42,6 +42,7 @@ use pool::Pool;
 use proxy::{Proxies, ProxyKind};
 
 pub use body::DeadlineBody;
+pub use check::is_reserved_header;
 pub use error::ClientError;
 pub use line::{Line, LineBody};
 pub use names::NameCache;

@@ -238,7 +238,7 @@ pub struct FileSystemConfig {
 }
 
 /// Which network devices are shown, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NetDevConfig {
     /// `--collector.netdev.device-include`.
     pub include: String,
@@ -391,14 +391,7 @@ impl Default for Config {
             },
             netclass_ignored: "^$".to_owned(),
             netclass_ignores_invalid_speed: false,
-            netdev: NetDevConfig {
-                include: String::new(),
-                exclude: String::new(),
-                is_netlink: true,
-                is_detailed: false,
-                has_alias: false,
-                has_addresses: false,
-            },
+            netdev: NetDevConfig { is_netlink: true, ..NetDevConfig::default() },
             netstat_fields: NETSTAT_FIELDS.to_owned(),
             stat_softirq: false,
             vmstat_fields: VMSTAT_FIELDS.to_owned(),

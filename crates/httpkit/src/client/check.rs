@@ -7,8 +7,8 @@ use super::options::{Authorization, BasicAuth, ClientOptions, OAuth2, OptionsErr
 
 type Checked = Result<(), OptionsError>;
 
-/// Headers that the client sets itself.
-const RESERVED: [&str; 14] = [
+/// Headers that the client, or a protocol on top of it, sets itself; in lower case.
+const RESERVED: [&str; 18] = [
     "authorization",
     "host",
     "content-encoding",
@@ -23,7 +23,16 @@ const RESERVED: [&str; 14] = [
     "accept-encoding",
     "x-prometheus-remote-write-version",
     "x-prometheus-remote-read-version",
+    "x-prometheus-scrape-timeout-seconds",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
 ];
+
+/// Returns whether a configuration may not set this header.
+pub fn is_reserved_header(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+}
 
 fn require(is_met: bool, message: &str) -> Checked {
     if is_met { Ok(()) } else { Err(OptionsError::Contradiction(message.to_owned())) }
@@ -63,7 +72,7 @@ impl ClientOptions {
         self.oauth2.as_ref().map_or(Ok(()), OAuth2::validate)?;
         self.tls_config.validate()?;
         self.proxy().validate()?;
-        let reserved = self.http_headers.keys().find(|name| is_reserved(name));
+        let reserved = self.http_headers.keys().find(|name| is_reserved_header(name));
         reserved.map_or(Ok(()), |name| require(false, &format!("setting header {name:?} is not allowed")))
     }
 
@@ -75,10 +84,6 @@ impl ClientOptions {
             has_header: !self.proxy_connect_header.is_empty(),
         }
     }
-}
-
-fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
 }
 
 /// What a block says about proxies.
