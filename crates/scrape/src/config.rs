@@ -168,12 +168,14 @@ pub struct StartTimes {
     pub inject_zero: bool,
     /// Whether the start timestamp is stored with each sample (`st-storage`).
     pub store: bool,
+    /// Whether a start is made up for counters whose target tells none (`st-synthesis`).
+    pub synthesise: bool,
 }
 
 impl StartTimes {
     /// Returns whether start timestamps are of any use.
     pub(crate) fn are_read(self) -> bool {
-        self.inject_zero || self.store
+        self.inject_zero || self.store || self.synthesise
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! # Reading order
 //! This file (text pages), `protobuf`, `histograms` (what becomes of them), `collate` (classic histograms of text pages
-//! that become native ones), `starts` (when counters began), `declared` (types and units as labels), `exemplars`.
+//! that become native ones), `starts` (when counters began), `synthesis` (when they may have),
+//! `declared` (types and units as labels), `exemplars`.
 
 mod collate;
 pub(crate) mod declared;
@@ -13,6 +14,7 @@ mod exemplars;
 mod histograms;
 mod protobuf;
 mod starts;
+mod synthesis;
 
 use wf_exposition::{Entry, Format, Parser, Sample, SeriesText};
 use wf_model::{Labels, MetricType};
@@ -30,6 +32,7 @@ use declared::Declared;
 use exemplars::ExemplarMemory;
 use histograms::Reducer;
 use starts::{PageStarts, StartMemory};
+use synthesis::SynthesisMemory;
 
 /// Samples may lie this far in the future.
 const FUTURE_MAX_MS: i64 = 10 * 60 * 1000;
@@ -91,6 +94,7 @@ pub(crate) struct PageMemory {
     pub(crate) metadata: MetadataCache,
     exemplars: ExemplarMemory,
     starts: StartMemory,
+    synthesis: SynthesisMemory,
 }
 
 impl PageMemory {
@@ -100,6 +104,7 @@ impl PageMemory {
         self.metadata.begin();
         self.exemplars.begin();
         self.starts.begin();
+        self.synthesis.begin();
     }
 
     /// Ends a scrape that succeeded.
@@ -108,6 +113,7 @@ impl PageMemory {
         self.metadata.settle();
         self.exemplars.settle();
         self.starts.settle();
+        self.synthesis.settle();
     }
 }
 
@@ -150,6 +156,8 @@ pub(crate) struct Ingest<'a> {
     family: Option<u32>,
     /// What was declared last, if types and units become labels.
     declared: Declared,
+    /// Name of that family, if starts are made up.
+    synthesis_family: String,
     reducer: Reducer,
 }
 
@@ -177,6 +185,7 @@ impl<'a> Ingest<'a> {
             is_protobuf: false,
             family: None,
             declared: Declared::default(),
+            synthesis_family: String::new(),
             reducer,
         }
     }
@@ -205,7 +214,8 @@ impl<'a> Ingest<'a> {
         let mut collator = self.settings.histograms.converts_classic.then(Collator::default);
         let adds_declared = self.settings.type_and_unit_labels;
         // All look at more than a line, and at labels: the short way does not do.
-        let has_short_way = collator.is_none() && starts.is_empty() && !adds_declared;
+        let synthesises = self.settings.start_times.synthesise;
+        let has_short_way = collator.is_none() && starts.is_empty() && !adds_declared && !synthesises;
         loop {
             if has_short_way
                 && let Some(id) = self.memory.slots.predict(parser.rest(), parser.kind())
@@ -240,6 +250,9 @@ impl<'a> Ingest<'a> {
                     if let Some(collator) = &mut collator {
                         self.finish_collated(collator)?;
                         collator.begin_family(&name, kind);
+                    }
+                    if synthesises {
+                        self.synthesis_family = name.to_string();
                     }
                     self.declare(line, &name, Declaration::Type(kind));
                 }
@@ -376,11 +389,18 @@ impl<'a> Ingest<'a> {
         }
     }
 
-    /// As [`Ingest::record`], with the time at which the counter began.
+    /// As [`Ingest::record`], with the time at which the counter began, told or made up.
     fn record_started(&mut self, id: u32, sample: &Sample<'_>, start: usize, start_time_ms: Option<i64>) {
-        let Some(start_time_ms) = start_time_ms else { return self.record(id, sample, start) };
+        if start_time_ms.is_none() && !self.synthesises(&sample.series) {
+            return self.record(id, sample, start);
+        }
         let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms) else { return };
-        self.push_started(series, Origin::new(id, start), (start_time_ms, time_ms), sample.value);
+        let origin = Origin::new(id, start);
+        match start_time_ms {
+            Some(started) => self.push_started(series, origin, (started, time_ms), sample.value),
+            None if self.push_synthesised(series, origin, time_ms, sample.value) => {}
+            None => return,
+        }
         if self.settings.keeps_exemplars
             && let Some(exemplar) = &sample.exemplar
         {

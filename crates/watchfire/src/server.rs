@@ -311,6 +311,7 @@ fn config(options: &ServerOptions) -> Config {
             start_times: wf_server::StartTimes {
                 inject_zero: options.has_feature("created-timestamp-zero-ingestion"),
                 store: options.has_feature("st-storage"),
+                synthesise: options.has_feature("st-synthesis"),
             },
             keeps_metadata: options.has_feature("metadata-wal-records"),
             type_and_unit_labels: options.has_feature("type-and-unit-labels"),
@@ -479,6 +480,7 @@ fn features(names: &[String]) -> Features {
             "promql-per-step-stats" => features.per_step_stats = true,
             "exemplar-storage"
             | "st-storage"
+            | "st-synthesis"
             | "auto-reload-config"
             | "concurrent-rule-eval"
             | "created-timestamp-zero-ingestion"

@@ -206,6 +206,11 @@ impl Ingest<'_> {
         let origin = Origin::new(id, start);
         match start_time_ms {
             Some(started) => self.push_started(series, origin, (*started, time_ms), part.value),
+            None if self.synthesises_part(part.suffix, family.kind) => {
+                if !self.push_synthesised(series, origin, time_ms, part.value) {
+                    return Ok(());
+                }
+            }
             None => {
                 self.scratch.batch.push(series, time_ms, part.value);
                 self.scratch.origins.push(origin);

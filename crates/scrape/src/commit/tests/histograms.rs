@@ -211,7 +211,7 @@ fn created_lines_are_series_unless_start_timestamps_are_wanted() {
     let mut site = Site::new(JobSettings::default());
     site.store(Ok(Page { body: CREATED.as_bytes(), format: PageFormat::OPEN_METRICS }));
     site.check("c_created", &["1000=0.5"]);
-    let start_times = StartTimes { inject_zero: true, store: false };
+    let start_times = StartTimes { inject_zero: true, ..StartTimes::default() };
     let mut site = Site::new(JobSettings { start_times, ..JobSettings::default() });
     for _ in 0..2 {
         let outcome = site.store(Ok(Page { body: CREATED.as_bytes(), format: PageFormat::OPEN_METRICS }));
@@ -226,7 +226,7 @@ fn created_lines_are_series_unless_start_timestamps_are_wanted() {
 
 #[test]
 fn start_timestamps_are_stored_with_samples_when_wanted() {
-    let start_times = StartTimes { inject_zero: false, store: true };
+    let start_times = StartTimes { store: true, ..StartTimes::default() };
     let histograms = HistogramSettings { takes_native: true, ..HistogramSettings::default() };
     let mut site = Site::new(JobSettings { start_times, histograms, ..JobSettings::default() });
     site.store(Ok(Page { body: CREATED.as_bytes(), format: PageFormat::OPEN_METRICS }));
@@ -241,6 +241,41 @@ fn start_timestamps_are_stored_with_samples_when_wanted() {
     store_protobuf(&mut site, &page_of(&[family]));
     let (_, time, start, _) = site.sink.take_histograms().remove(0);
     assert_eq!((time, start), (2000, 1500));
+}
+
+#[test]
+fn starts_are_made_up_for_counters_that_tell_none() {
+    let start_times = StartTimes { store: true, synthesise: true, ..StartTimes::default() };
+    let mut site = Site::new(JobSettings { start_times, ..JobSettings::default() });
+    let page = |n: u32| {
+        let summary = format!("# TYPE s summary\ns{{quantile=\"0.5\"}} {n}\ns_count {n}\n");
+        format!("# TYPE c counter\nc {n}\n{summary}# TYPE g gauge\ng {n}\nuntyped {n}\n")
+    };
+    for n in [10, 14, 3] {
+        let outcome = site.store(Ok(Page { body: page(n).as_bytes(), format: PageFormat::TEXT }));
+        assert!(outcome.error.is_none());
+        assert_eq!(outcome.counts.n_kept, 5);
+    }
+    site.check("c", &["2000=4", "3000=3"]);
+    site.check("s_count", &["2000=4", "3000=3"]);
+    site.check("g", &["1000=10", "2000=14", "3000=3"]);
+    site.check("untyped", &["1000=10", "2000=14", "3000=3"]);
+    let starts = site.sink.take_starts();
+    let of_counter = starts.iter().filter(|(labels, ..)| labels.contains("\"c\""));
+    assert_eq!(of_counter.map(|(_, _, start)| *start).collect::<Vec<_>>(), [1000, 2999]);
+    // What the target tells goes before.
+    let mut site = Site::new(JobSettings { start_times, ..JobSettings::default() });
+    site.store(Ok(Page { body: CREATED.as_bytes(), format: PageFormat::OPEN_METRICS }));
+    site.check("c_total", &["1000=5"]);
+    let mut site = Site::new(JobSettings { start_times, ..JobSettings::default() });
+    let counter = |value| {
+        let metric = Message::new().message(3, &Message::new().double(1, value));
+        Message::new().bytes(1, "c_total").varint(3, 0).message(4, &metric)
+    };
+    for value in [10.0, 12.0] {
+        store_protobuf(&mut site, &page_of(&[counter(value)]));
+    }
+    site.check("c_total", &["2000=2"]);
 }
 
 #[test]
