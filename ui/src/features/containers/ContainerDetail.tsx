@@ -29,7 +29,7 @@ function ContainerFacts({ container, nowMs }: { readonly container: Container; r
   const language = locale.value;
   const { startedS } = container;
   const bytes = (value: number | null): string => formatUnit(value, "bytes", language);
-  const limited = (used: string, limit: string | null): string => (limit === null ? `${used} (${t("container.unlimited")})` : `${used} ${t("container.of", { limit })}`);
+  const limited = (used: string, limit: string | null): string => (limit === null ? `${used} (${t("container.unlimited")})` : t("container.usedOf", { used, limit }));
   const named = [
     [t("container.by.pod"), container.pod],
     [t("container.by.namespace"), container.namespace],
@@ -62,7 +62,8 @@ export function ContainerDetail({ group, container, back, grid, window, subject,
       </p>
       <section class="card">{container === undefined ? <NoData height={60} text={t("container.gone")} /> : <ContainerFacts container={container} nowMs={nowMs} />}</section>
       <div class="chart-grid">
-        {DETAIL_PANELS.map((panel) => {
+        {/* Without a limit nothing is held back: that chart could only be empty. */}
+        {DETAIL_PANELS.filter((panel) => panel.id !== "c-throttled" || container === undefined || container.cpuLimit !== null).map((panel) => {
           const note = panel.note === undefined ? {} : { note: t(panel.note) };
           return <ChartCard key={panel.id} id={panel.id} title={t(panel.title)} {...note} look={panel.look} queries={() => panel.queries(group, network, window)} grid={grid} subject={`${subject} ${network.id}`} tick={nowMs} syncKey="container" onZoom={onZoom} />;
         })}

@@ -70,7 +70,7 @@ export function ContainerList({ containers, machines, state, onState, link, rang
         <Select label={t("am.groupBy")} icon="rules" options={GROUPINGS.map((by) => ({ value: by, label: t(`container.by.${by}`) }))} value={state.by} onChange={(by) => onState({ by: GROUPINGS.find((known) => known === by) ?? "none" })} />
         {/* A phone's table has no head to sort by. */}
         <span class="sort-choice">
-          <Select label={t("container.sort")} icon="chevron" options={COLUMNS.map((column) => ({ value: column.sort, label: t(column.title) }))} value={state.sort} onChange={(sort) => onState({ sort: COLUMNS.find((column) => column.sort === sort)?.sort ?? "cpu", reversed: false })} />
+          <Select label={t("container.sort")} options={COLUMNS.map((column) => ({ value: column.sort, label: t(column.title) }))} value={state.sort} onChange={(sort) => onState({ sort: COLUMNS.find((column) => column.sort === sort)?.sort ?? "cpu", reversed: false })} />
         </span>
         <span class="muted num">{plural("container.count.one", "container.count.other", shown.length, formatNumber(shown.length, language, 0))}</span>
       </div>
@@ -78,7 +78,7 @@ export function ContainerList({ containers, machines, state, onState, link, rang
         <NoData height={160} text={t("container.noMatch")} />
       ) : (
         <>
-          <div class="chart-grid">
+          <div class="container-charts">
             <TopChart what="cpu" {...chart} />
             <TopChart what="memory" {...chart} />
           </div>

@@ -11,6 +11,7 @@ export const containers = {
   "container.read": "read",
   "container.written": "written",
   "container.of": "of {limit}",
+  "container.usedOf": "{used} of {limit}",
   "container.ofCpus": "of {count} CPUs",
   "container.cpus": "{count} CPUs",
   "container.unlimited": "no limit",

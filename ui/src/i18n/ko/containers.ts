@@ -13,6 +13,7 @@ export const containers: { readonly [K in keyof typeof english]: string } = {
   "container.read": "읽기",
   "container.written": "쓰기",
   "container.of": "전체 {limit}",
+  "container.usedOf": "{limit} 중 {used}",
   "container.ofCpus": "전체 CPU {count}개",
   "container.cpus": "CPU {count}개",
   "container.unlimited": "제한 없음",
