@@ -1,6 +1,7 @@
 //! `watchfire tool`: checks, tests and questions, with `promtool`'s commands.
 
 pub(crate) mod alerts;
+mod analyze;
 mod api;
 pub(crate) mod check;
 mod check_config;

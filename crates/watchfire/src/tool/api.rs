@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 use wf_httpkit::{ClientOptions, HttpClient};
 
-/// How long a request may take: as long as a server lets queries run, and a little more.
+/// How long a request may take unless it is said: as long as a server lets queries run, and a little more.
 const TIMEOUT: Duration = Duration::from_secs(150);
 /// An answer longer than this is refused.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
@@ -22,6 +22,7 @@ pub(super) struct Api {
     client: HttpClient,
     runtime: Runtime,
     headers: HeaderMap,
+    timeout: Duration,
 }
 
 /// Reads the file that `--http.config.file` names.
@@ -54,7 +55,12 @@ impl Api {
         crate::server::prepare();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = HttpClient::new(&client_options(http_config)?)?;
-        Ok(Self { base, client, runtime, headers: own })
+        Ok(Self { base, client, runtime, headers: own, timeout: TIMEOUT })
+    }
+
+    /// Lets a request take at most `timeout`.
+    pub(super) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Returns the URL of `path` below the server's own.
@@ -68,7 +74,7 @@ impl Api {
     pub(super) fn send(&self, method: Method, url: &Url, extra: &HeaderMap, body: Vec<u8>) -> Result<Answer> {
         let mut headers = self.headers.clone();
         headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let deadline = Instant::now() + TIMEOUT;
+        let deadline = Instant::now() + self.timeout;
         self.runtime.block_on(async {
             let response = self.client.request(method, url, &headers, body.into(), deadline).await?;
             let status = response.status();

@@ -10,6 +10,7 @@ use http::Method;
 use serde_json::Value;
 use wf_model::quote::GoQuoted;
 
+use super::analyze::{self, AnalyzeOptions};
 use super::api::Api;
 use crate::{complain, say};
 
@@ -80,6 +81,8 @@ pub(crate) enum QueryCommand {
         #[arg(long = "match")]
         selectors: Vec<String>,
     },
+    /// Tell how many buckets of histograms are in use
+    Analyze(AnalyzeOptions),
 }
 
 /// How to ask and to print.
@@ -114,8 +117,8 @@ enum Format {
 pub(crate) fn main(command: &QueryCommand) -> ExitCode {
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<NotBefore>() => {
-            complain_plainly(&error.to_string());
+        Err(error) if error.is::<NotBefore>() || matches!(command, QueryCommand::Analyze(_)) => {
+            complain_plainly(&format!("{error:#}"));
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -126,7 +129,7 @@ pub(crate) fn main(command: &QueryCommand) -> ExitCode {
     }
 }
 
-/// The only error that is not one of a query.
+/// An error that is not one of a query.
 #[derive(Debug)]
 struct NotBefore;
 
@@ -193,6 +196,7 @@ fn run(command: &QueryCommand) -> Result<()> {
             print_list(&data, to.format, |entry| entry.as_str().unwrap_or_default().to_owned());
             Ok(())
         }
+        QueryCommand::Analyze(options) => analyze::run(options),
     }
 }
 
@@ -259,7 +263,7 @@ fn show_sample(pair: &Value) -> String {
 }
 
 /// A label set, its name in front if that is wanted.
-fn show_metric(metric: &Value, name_first: bool) -> String {
+pub(super) fn show_metric(metric: &Value, name_first: bool) -> String {
     let Some(labels) = metric.as_object() else { return "{}".to_owned() };
     let is_name = |name: &str| name_first && name == wf_model::METRIC_NAME;
     let mut shown: Vec<String> = labels
