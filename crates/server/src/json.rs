@@ -12,17 +12,22 @@ pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Writes JSON text. Commas between members are placed by [`JsonWriter::item`].
 pub(crate) struct JsonWriter {
-    text: String,
+    text: Vec<u8>,
 }
 
 impl JsonWriter {
     /// Collects everything; take it with [`JsonWriter::finish`].
     pub(crate) fn collecting() -> Self {
-        Self { text: String::new() }
+        Self { text: Vec::new() }
     }
 
     /// Ends the text and returns it.
     pub(crate) fn finish(self) -> String {
+        String::from_utf8(self.text).expect("only text is written")
+    }
+
+    /// Ends the text and returns its bytes.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.text
     }
 
@@ -34,7 +39,7 @@ impl JsonWriter {
     /// Writes text that is JSON already.
     #[inline]
     pub(crate) fn raw(&mut self, json: &str) -> &mut Self {
-        self.text.push_str(json);
+        self.text.extend_from_slice(json.as_bytes());
         self
     }
 
@@ -42,7 +47,7 @@ impl JsonWriter {
     #[inline]
     pub(crate) fn item(&mut self, is_first: bool) -> &mut Self {
         if !is_first {
-            self.text.push(',');
+            self.text.push(b',');
         }
         self
     }
@@ -54,38 +59,36 @@ impl JsonWriter {
 
     /// Writes a string with its escapes.
     pub(crate) fn string(&mut self, text: &str) -> &mut Self {
-        self.text.push('"');
+        self.text.push(b'"');
         let mut clean_from = 0;
         for (at, byte) in text.bytes().enumerate() {
             if byte >= 0x20 && byte != b'"' && byte != b'\\' {
                 continue;
             }
-            self.text.push_str(text.get(clean_from..at).unwrap_or(""));
+            self.raw(text.get(clean_from..at).unwrap_or(""));
             clean_from = at + 1;
             match byte {
-                b'"' => self.text.push_str("\\\""),
-                b'\\' => self.text.push_str("\\\\"),
-                b'\n' => self.text.push_str("\\n"),
-                b'\r' => self.text.push_str("\\r"),
-                b'\t' => self.text.push_str("\\t"),
+                b'"' => self.raw("\\\""),
+                b'\\' => self.raw("\\\\"),
+                b'\n' => self.raw("\\n"),
+                b'\r' => self.raw("\\r"),
+                b'\t' => self.raw("\\t"),
                 control => self.display(format_args!("\\u{control:04x}")),
-            }
+            };
         }
-        self.text.push_str(text.get(clean_from..).unwrap_or(""));
-        self.text.push('"');
+        self.raw(text.get(clean_from..).unwrap_or(""));
+        self.text.push(b'"');
         self
     }
 
     /// Writes a whole number.
     pub(crate) fn integer(&mut self, number: impl Into<i128>) -> &mut Self {
-        self.display(format_args!("{}", number.into()));
-        self
+        self.display(format_args!("{}", number.into()))
     }
 
     /// Writes a duration as seconds.
     pub(crate) fn seconds(&mut self, duration: std::time::Duration) -> &mut Self {
-        self.display(format_args!("{}", duration.as_secs_f64()));
-        self
+        self.display(format_args!("{}", duration.as_secs_f64()))
     }
 
     /// Writes `true` or `false`.
@@ -96,16 +99,16 @@ impl JsonWriter {
     /// Writes a timestamp in seconds: no fraction when whole, else exactly three decimals.
     #[inline]
     pub(crate) fn timestamp(&mut self, time_ms: i64) -> &mut Self {
-        float::write_seconds(&mut self.text, time_ms).expect("writing to a string cannot fail");
+        float::write_seconds(self, time_ms).expect("writing to memory cannot fail");
         self
     }
 
     /// Writes a sample value, a quoted number.
     #[inline]
     pub(crate) fn value(&mut self, value: f64) -> &mut Self {
-        self.text.push('"');
-        float::write_json(&mut self.text, value).expect("writing to a string cannot fail");
-        self.text.push('"');
+        self.text.push(b'"');
+        self.number(value);
+        self.text.push(b'"');
         self
     }
 
@@ -144,8 +147,119 @@ impl JsonWriter {
         })
     }
 
-    fn display(&mut self, arguments: std::fmt::Arguments<'_>) {
-        self.text.write_fmt(arguments).expect("writing to a string cannot fail");
+    /// Writes a sample's number; whole ones, which most are, take a short way.
+    #[inline]
+    fn number(&mut self, value: f64) {
+        match whole(value) {
+            Some((is_negative, number)) => {
+                if is_negative {
+                    self.text.push(b'-');
+                }
+                self.digits(number);
+            }
+            None => float::write_json(self, value).expect("writing to memory cannot fail"),
+        }
+    }
+
+    /// Writes the decimal digits of a whole number, two at a time.
+    #[inline]
+    fn digits(&mut self, number: u64) {
+        let (mut digits, mut rest, mut n_digits) = ([0; 20], number, 0);
+        for slot in digits.as_chunks_mut::<2>().0.iter_mut().rev() {
+            *slot = PAIRS.get((rest % 100) as usize).copied().unwrap_or_default();
+            n_digits += 2;
+            if rest < 100 {
+                n_digits -= usize::from(rest < 10);
+                break;
+            }
+            rest /= 100;
+        }
+        self.text.extend_from_slice(digits.get(20 - n_digits..).unwrap_or_default());
+    }
+
+    fn display(&mut self, arguments: std::fmt::Arguments<'_>) -> &mut Self {
+        self.write_fmt(arguments).expect("writing to memory cannot fail");
+        self
+    }
+}
+
+/// `00` to `99`: half as many divisions as digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0_u8;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};
+
+/// Returns sign and size of a whole number that is exact and not minus zero.
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the way back")]
+fn whole(value: f64) -> Option<(bool, u64)> {
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    let size = value.abs();
+    let number = size as u64;
+    let is_whole = size < WHOLE_MAX && number as f64 == size && (number > 0 || value.is_sign_positive());
+    is_whole.then_some((value < 0.0, number))
+}
+
+impl std::fmt::Write for JsonWriter {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.raw(text);
+        Ok(())
+    }
+}
+
+/// Times of samples as they stand before their values. Series of one range have the same: each is written once and copied.
+#[derive(Default)]
+pub(crate) struct TimeTexts {
+    times_ms: Vec<i64>,
+    /// `[time,"` of each, one after the other, and where each ends.
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    /// The first that is not before the last one asked for.
+    next: usize,
+}
+
+/// More times than a range has steps are not kept.
+const N_TIMES_MAX: usize = 11_001;
+
+impl TimeTexts {
+    /// Begins with another series.
+    pub(crate) fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    /// Writes `[time,"value"]`; times ascend until the next [`rewind`](Self::rewind).
+    #[inline]
+    pub(crate) fn sample(&mut self, json: &mut JsonWriter, time_ms: i64, value: f64) {
+        while self.times_ms.get(self.next).is_some_and(|known| *known < time_ms) {
+            self.next += 1;
+        }
+        if self.next == self.times_ms.len() && self.next < N_TIMES_MAX {
+            self.learn(time_ms);
+        }
+        if self.times_ms.get(self.next) != Some(&time_ms) {
+            json.sample(time_ms, value);
+            return;
+        }
+        let start = self.next.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(self.next).copied().unwrap_or(start);
+        json.text.extend_from_slice(self.text.get(start..end).unwrap_or_default());
+        json.number(value);
+        json.text.extend_from_slice(b"\"]");
+        self.next += 1;
+    }
+
+    #[cold]
+    fn learn(&mut self, time_ms: i64) {
+        let mut json = JsonWriter { text: std::mem::take(&mut self.text) };
+        json.raw("[").timestamp(time_ms).raw(",\"");
+        self.text = json.text;
+        self.times_ms.push(time_ms);
+        self.ends.push(self.text.len());
     }
 }
 
@@ -197,6 +311,51 @@ mod tests {
         check(0.000_001, "0.000001");
         check(1e21, "1e+21");
         check(123_456_789.123, "123456789.123");
+    }
+
+    #[test]
+    fn whole_numbers_are_those_of_the_long_way() {
+        let whole = [
+            0.0,
+            1.0,
+            9.0,
+            10.0,
+            99.0,
+            100.0,
+            101.0,
+            12_345.0,
+            9_007_199_254_740_991.0,
+            9_007_199_254_740_992.0,
+        ];
+        let other =
+            [0.5, 1e18, 1e21, 1e-7, 123_456.789, f64::NAN, f64::INFINITY, f64::MAX, f64::MIN_POSITIVE];
+        for value in whole.into_iter().chain(other).flat_map(|value| [value, -value]) {
+            let got = written(|json| {
+                json.value(value);
+            });
+            assert_eq!(got, format!("\"{}\"", float::format_json(value)));
+        }
+    }
+
+    #[test]
+    fn remembered_times_are_written_as_others() {
+        let mut times = TimeTexts::default();
+        for series in [
+            &[1_000, 1_500, 2_000][..],
+            &[500, 1_500, 2_000, 3_000],
+            &[],
+            &[-5, 2_000],
+            &[1_000, 3_000, 9_000],
+        ] {
+            times.rewind();
+            for time_ms in series {
+                let got = written(|json| times.sample(json, *time_ms, 0.5));
+                let want = written(|json| {
+                    json.sample(*time_ms, 0.5);
+                });
+                assert_eq!(got, want);
+            }
+        }
     }
 
     #[test]

@@ -136,7 +136,7 @@ async fn answer(
             });
             json.raw("}\n");
         }
-        Some(json.finish().into_bytes())
+        Some(json.into_bytes())
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson; charset=utf-8")], body).into_response())
 }
