@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Answers one connection: gets the number of the request and the stream after the request was read.
-pub type Handler = dyn Fn(u64, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
+/// Answers one connection: gets the number of the request, its head, and the stream behind that.
+type Handler = dyn Fn(u64, &str, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
 
 /// A listening target; stops listening when dropped.
 #[derive(Debug)]
@@ -36,11 +36,26 @@ impl Target {
         })
     }
 
+    /// Serves whatever the handler writes for a path, which comes with its parameters.
+    /// # Errors
+    /// When no port is free.
+    pub fn asked(
+        handler: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::listen(move |_, request, stream| handler(request.split(' ').nth(1).unwrap_or(""), stream))
+    }
+
     /// Serves whatever the handler writes.
     /// # Errors
     /// When no port is free.
     pub fn raw(
         handler: impl Fn(u64, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::listen(move |number, _, stream| handler(number, stream))
+    }
+
+    fn listen(
+        handler: impl Fn(u64, &str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("bind a target")?;
         let address = listener.local_addr()?;
@@ -75,16 +90,16 @@ fn accept(listener: &TcpListener, handler: &Arc<Handler>, stopped: &AtomicBool) 
         let number = count.fetch_add(1, Ordering::SeqCst);
         std::thread::spawn(move || {
             // The scraper may hang up first: that is its right.
-            let _ = read_request(&mut stream).and_then(|()| handler(number, &mut stream));
+            let _ = read_request(&mut stream).and_then(|head| handler(number, &head, &mut stream));
         });
     }
 }
 
-fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+fn read_request(stream: &mut TcpStream) -> std::io::Result<String> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.ends_with(b"\r\n\r\n") && seen.len() < 65_536 && stream.read(&mut byte)? == 1 {
         seen.push(byte[0]);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&seen).into_owned())
 }

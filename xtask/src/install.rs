@@ -30,14 +30,17 @@ impl Places {
     }
 }
 
-/// Builds what is shipped and installs it.
+/// Builds what is shipped and installs it; or, if `BINARY` names a program that is built already, that.
 /// # Errors
 /// When building fails or a file cannot be written.
 pub fn install() -> Result<()> {
     let chosen = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = |name: &str, default: &str| chosen(name).unwrap_or_else(|| default.into()).into();
     let places = Places { destination: folder("DESTDIR", "/"), prefix: folder("PREFIX", "/usr/local") };
-    let binary = build::binary(Profile::Dist)?;
+    let binary = match chosen("BINARY") {
+        Some(binary) => PathBuf::from(binary),
+        None => build::binary(Profile::Dist)?,
+    };
     put_all(&binary, &root().join("deploy/systemd"), &places)?;
     say(&format!(
         "installed below {}. Next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now watchfire",

@@ -5,7 +5,7 @@
 //! protection against hostile web pages, request metrics, isolation of panics and graceful shutdown.
 //!
 //! # Reading order
-//! `metrics`, `process` (numbers about ourselves), `secret`, `client`, `server`, `assets` (the embedded web UI),
+//! `metrics`, `process` (numbers about ourselves), `profiles`, `secret`, `client`, `server`, `assets` (the embedded web UI),
 //! `component` (how long-running parts look and stop).
 //! # Not here
 //! OAuth2 and proxies of clients.
@@ -16,6 +16,7 @@ pub mod client;
 pub mod component;
 pub mod metrics;
 pub mod process;
+pub mod profiles;
 pub mod secret;
 pub mod server;
 

@@ -40,6 +40,7 @@ mod quantile;
 pub mod range_cache;
 mod range_functions;
 mod remarks;
+pub mod rows;
 mod scalar;
 mod selector;
 mod subquery;
@@ -55,7 +56,9 @@ pub use options::{CancelFlag, Clock, EngineOptions, Features, QueryOptions, Thre
 pub use plan::{
     Actual, Estimate, LabelsNeeded, NodeId, Operator, OptimizerRules, Plan, PlanNode, PlanScan, Rule, Steps,
 };
+
 pub use result::{InstantSample, QueryResult, QueryValue, RangeSeries, SampleValue};
+pub use rows::Rows;
 pub use stats::{QueryStats, SampleStats, StepCount, Timings, Work};
 
 use std::sync::Arc;
@@ -152,7 +155,7 @@ impl Engine {
         time_ms: i64,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute((&self.options, &self.permits), source, query, When::Instant(time_ms), options)
+        execute((&self.options, &self.permits), source, query, When::Instant(time_ms), options, None)
     }
 
     /// Evaluates a prepared query over a range of time.
@@ -165,11 +168,27 @@ impl Engine {
         span: RangeSpan,
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryError> {
-        execute((&self.options, &self.permits), source, query, When::Range(span), options)
+        self.range_with(source, query, span, options, None)
+    }
+
+    /// As [`range_prepared`](Self::range_prepared), but the series of a long result that is computed series by series go to
+    /// `rows` one by one: the result has none then.
+    /// # Errors
+    /// See [`QueryError`]; when rows have been taken, only those of storage, time, cancellation, and `rows` itself.
+    pub fn range_rows(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        span: RangeSpan,
+        options: &QueryOptions,
+        rows: Rows<'_>,
+    ) -> Result<QueryResult, QueryError> {
+        self.range_with(source, query, span, options, Some(rows))
     }
 
     /// Evaluates a prepared query over a range of time, with what a cache knows of it. The cache comes with the time up
-    /// to which storage is settled: no step after it is kept. Without a cache this is [`range_prepared`](Self::range_prepared).
+    /// to which storage is settled: no step after it is kept. Without a cache this is [`range_prepared`](Self::range_prepared),
+    /// or with rows [`range_rows`](Self::range_rows). A result that the cache would keep is computed as a whole.
     /// # Errors
     /// See [`QueryError`].
     pub fn range_cached(
@@ -179,28 +198,53 @@ impl Engine {
         span: RangeSpan,
         options: &QueryOptions,
         cache: Option<(&RangeCache, i64)>,
+        rows: Option<Rows<'_>>,
     ) -> Result<QueryResult, QueryError> {
         let lookback_ms = options.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms);
         let keyed = cache.and_then(|cache| Some((cache, range_cache::key(query, span, lookback_ms)?)));
         let Some(((cache, settled_ms), (key, reach_ms))) = keyed.filter(|_| !options.trace) else {
-            return self.range_prepared(source, query, span, options);
+            return self.range_with(source, query, span, options, rows);
         };
         let mut found = cache.find(&key, span);
         let rest = RangeSpan {
             start_ms: found.until_ms.map_or(span.start_ms, |until_ms| until_ms.saturating_add(span.step_ms)),
             ..span
         };
-        let mut result = self.range_prepared(source, query, rest, options)?;
+        let mut is_taken = false;
+        let mut take;
+        let rows = match rows.filter(|_| found.until_ms.is_none()) {
+            Some(Rows { take: outer, n_samples_min }) => {
+                take = |row| {
+                    is_taken = true;
+                    outer(row)
+                };
+                let n_samples_min = n_samples_min.max(cache.entry_samples_max());
+                Some(Rows { take: &mut take, n_samples_min })
+            }
+            None => None,
+        };
+        let mut result = self.range_with(source, query, rest, options, rows)?;
         if let QueryValue::Matrix(computed) = &mut result.value {
             let known = std::mem::take(&mut found.series);
             if found.until_ms.is_some() {
                 *computed = range_cache::join(known, std::mem::take(computed));
             }
-            if result.annotations.is_empty() {
+            if result.annotations.is_empty() && !is_taken {
                 cache.keep(key, span, settled_ms, &found, computed, reach_ms);
             }
         }
         Ok(result)
+    }
+
+    fn range_with(
+        &self,
+        source: &dyn SeriesSource,
+        query: &PreparedQuery,
+        span: RangeSpan,
+        options: &QueryOptions,
+        rows: Option<Rows<'_>>,
+    ) -> Result<QueryResult, QueryError> {
+        execute((&self.options, &self.permits), source, query, When::Range(span), options, rows)
     }
 
     /// Makes the plan of a query with its expected costs: series are selected and counted, nothing is decoded. A query

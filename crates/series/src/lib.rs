@@ -19,7 +19,9 @@ pub mod read;
 pub mod write;
 
 pub use exemplar::{Exemplar, ExemplarQuery, ExemplarSource, SeriesExemplars};
-pub use read::{LabelColumn, LabelQuery, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource};
+pub use read::{
+    LabelColumn, LabelQuery, LabelValues, SampleColumns, SelectError, SelectRequest, Selection, SeriesSource,
+};
 pub use write::{
     Acknowledge, AppendError, AppendOutcome, ExemplarRejection, HistogramRejection, HistogramSample,
     HistogramValue, Rejection, SampleSink, SeriesRef, WriteBatch,

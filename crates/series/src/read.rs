@@ -133,6 +133,9 @@ pub trait Selection: Send + Sync {
     }
 }
 
+/// The values of a label, ascending; after an error there are no more.
+pub type LabelValues = Box<dyn Iterator<Item = Result<String, SelectError>> + Send>;
+
 /// Where queries read: the time series database, several of them merged, or a remote one.
 pub trait SeriesSource: Send + Sync {
     /// Selects series. The selection is a snapshot of the storage at this moment.
@@ -149,4 +152,11 @@ pub trait SeriesSource: Send + Sync {
     /// # Errors
     /// See [`SelectError`].
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError>;
+
+    /// As [`SeriesSource::label_values`], for a reader who takes them one by one: storage that can does not hold them.
+    /// # Errors
+    /// See [`SelectError`].
+    fn each_label_value(&self, name: &str, query: &LabelQuery<'_>) -> Result<LabelValues, SelectError> {
+        Ok(Box::new(self.label_values(name, query)?.into_iter().map(Ok)))
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod encode;
 pub(crate) mod error;
 mod exemplars;
 pub(crate) mod explain;
+mod features;
 mod format;
 pub(crate) mod lint;
 mod notifications;
@@ -58,7 +59,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
-        .route("/features", get(status::features))
+        .route("/features", get(features::features))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))

@@ -6,19 +6,20 @@
 
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use wf_model::{FloatHistogram, Labels, Matcher, TimeRange, is_stale_nan};
-use wf_series::{SampleColumns, SelectRequest, SeriesSource};
+use wf_model::{FloatHistogram, Labels, METRIC_NAME, Matcher, TimeRange, is_stale_nan};
+use wf_series::{LabelColumn, SampleColumns, SelectRequest, Selection, SeriesSource};
 
 use crate::api_v1::error::ApiError;
 use crate::api_v1::params::Params;
 use crate::api_v1::parse::selector;
+use crate::api_v1::select::satisfies;
 use crate::pulled;
 use crate::query_pool::block;
 use crate::state::ServerState;
@@ -32,28 +33,36 @@ struct Newest {
     histogram: Option<Arc<FloatHistogram>>,
 }
 
-/// Series sorted by name, each once however many selectors match it.
-type Found = Vec<(Labels, Newest)>;
-
 pub(crate) async fn federate(
     State(state): State<Arc<ServerState>>,
     headers: HeaderMap,
     params: Params,
 ) -> Response {
     let form = Form::choose(headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or(""));
+    let metrics = state.metrics().clone();
     let page = block(move || {
         let selectors = params.all("match[]").map(selector).collect::<Result<Vec<_>, _>>()?;
         let now_ms = state.now_ms();
         let lookback_ms = state.engine().options().lookback_delta_ms;
         let range = TimeRange { start_ms: now_ms.saturating_sub(lookback_ms), end_ms: now_ms };
-        let found = newest_samples(state.source()?, &selectors, range)?;
+        let found = Found::new(state.source()?, selectors, range)?;
         let external = state.loaded_config().config.global.external_labels.clone();
-        Ok(write::page(form, found, attached(&external)))
+        let mut page = write::Page::new(form, found, attached(&external));
+        // What fails at once is an error, not an answer that breaks off.
+        let first = page.next()?;
+        Ok((page, first))
     });
     match page.await {
-        Ok(page) => ([(CONTENT_TYPE, form.content_type())], pulled::body(page)).into_response(),
+        Ok((page, first)) => {
+            let body = pulled::blocking((first, page), |(first, page)| match std::mem::take(first) {
+                first if first.is_empty() => page.next(),
+                first => Ok(first),
+            });
+            ([(CONTENT_TYPE, form.content_type())], body).into_response()
+        }
         // Whoever scrapes reads the status and, if a person looks, the text.
         Err(error) => {
+            metrics.on_federation_error();
             let status = error.kind.status();
             let status = if status == StatusCode::UNPROCESSABLE_ENTITY {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -73,27 +82,57 @@ fn attached(external: &Labels) -> Arc<[(String, String)]> {
     attached.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn newest_samples(
-    source: &dyn SeriesSource,
-    selectors: &[Vec<Matcher>],
+/// Series sorted by name, each once however many selectors match it, read one by one.
+struct Found {
+    sets: Vec<(Vec<Matcher>, Arc<dyn Selection>)>,
     range: TimeRange,
-) -> Result<Found, ApiError> {
-    let (mut found, mut samples) = (Found::new(), SampleColumns::default());
-    for matchers in selectors {
-        let selection = source.select(&SelectRequest { matchers, range })?;
-        for idx in 0..selection.len() {
-            selection.read_newest(idx, range, &mut samples)?;
-            let Some(newest) = newest_of(&samples) else { continue };
+    /// Rank of the name, then set and series in it.
+    order: std::vec::IntoIter<(u32, u32, u32)>,
+    samples: SampleColumns,
+}
+
+impl Found {
+    fn new(
+        source: &dyn SeriesSource,
+        selectors: Vec<Vec<Matcher>>,
+        range: TimeRange,
+    ) -> Result<Self, ApiError> {
+        let mut sets = Vec::with_capacity(selectors.len());
+        for matchers in selectors {
+            let selection = source.select(&SelectRequest { matchers: &matchers, range })?;
+            sets.push((matchers, selection));
+        }
+        let columns: Vec<LabelColumn> =
+            sets.iter().map(|(_, selection)| selection.label_column(METRIC_NAME)).collect();
+        let names: BTreeSet<&str> =
+            columns.iter().flat_map(|column| &column.values).map(|name| &**name).collect();
+        let rank_of: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
+        let mut order = Vec::with_capacity(columns.iter().map(|column| column.codes.len()).sum());
+        for (set, column) in (0..).zip(&columns) {
+            let ranks: Vec<u32> = column.values.iter().map(|name| rank_of[&**name]).collect();
+            let series = (0..).zip(&column.codes);
+            order.extend(series.map(|(idx, code)| (ranks[*code as usize], set, idx)));
+        }
+        order.sort_unstable();
+        Ok(Self { sets, range, order: order.into_iter(), samples: SampleColumns::default() })
+    }
+
+    /// Returns the next series that has a sample and is not stale.
+    fn next(&mut self) -> Result<Option<(Labels, Newest)>, ApiError> {
+        for (_, set, idx) in self.order.by_ref() {
+            let (set, idx) = (set as usize, idx as usize);
+            let selection = &self.sets[set].1;
+            selection.read_newest(idx, self.range, &mut self.samples)?;
+            let Some(newest) = newest_of(&self.samples) else { continue };
             let labels = selection.labels(idx);
+            let is_known = self.sets.iter().take(set).any(|(matchers, _)| satisfies(&labels, matchers));
             // Nothing without a name can be written.
-            if !labels.metric_name().is_empty() {
-                found.push((labels, newest));
+            if !is_known && !labels.metric_name().is_empty() {
+                return Ok(Some((labels, newest)));
             }
         }
+        Ok(None)
     }
-    found.sort_by(|(a, _), (b, _)| a.metric_name().cmp(b.metric_name()).then_with(|| a.cmp(b)));
-    found.dedup_by(|(a, _), (b, _)| a == b);
-    Ok(found)
 }
 
 /// Returns the last sample unless the series is stale.

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     log_failures: Counter,
     reload_successful: Gauge,
     reload_success_time: Gauge,
+    federation_errors: Counter,
     ready: Gauge,
 }
 
@@ -83,11 +84,17 @@ impl Metrics {
                 "prometheus_config_last_reload_success_timestamp_seconds",
                 "Timestamp of the last successful configuration reload.",
             ),
+            federation_errors: federation_errors(registry),
             ready: registry.gauge(
                 "prometheus_ready",
                 "Whether Prometheus startup was fully completed and the server is ready for normal operation.",
             ),
         }
+    }
+
+    /// Counts a page for another server that could not be made.
+    pub(crate) fn on_federation_error(&self) {
+        self.federation_errors.inc();
     }
 
     /// Counts a query as waiting or running until the guard is dropped.
@@ -133,6 +140,18 @@ impl Metrics {
     pub(crate) fn set_ready(&self, is_ready: bool) {
         self.ready.set_bool(is_ready);
     }
+}
+
+fn federation_errors(registry: &Registry) -> Counter {
+    // Series and samples are all there is to federate: nothing is left out with a warning.
+    registry.counter(
+        "prometheus_web_federation_warnings_total",
+        "Total number of warnings that occurred while sending federation responses.",
+    );
+    registry.counter(
+        "prometheus_web_federation_errors_total",
+        "Total number of errors that occurred while sending federation responses.",
+    )
 }
 
 /// Exposes the database's numbers, read when somebody asks.
@@ -188,13 +207,12 @@ fn push_tsdb(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
     for (name, help, value) in counters {
         push(name, help, MetricType::Counter, &[], value as f64);
     }
-    push(
-        "head_samples_appended_total",
-        "Total number of appended samples.",
-        MetricType::Counter,
-        &float,
-        stats.samples_appended as f64,
-    );
+    for (labels, value) in
+        [(float, stats.samples_appended), ([("type", "histogram")], stats.histograms_appended)]
+    {
+        let help = "Total number of appended samples.";
+        push("head_samples_appended_total", help, MetricType::Counter, &labels, value as f64);
+    }
     push(
         "out_of_order_samples_total",
         "Total number of out of order samples refused.",
@@ -229,6 +247,9 @@ fn push_late(
     for (name, help, value) in by_type {
         push(name, help, MetricType::Counter, &float, value as f64);
     }
+    let (name, help, _) = by_type[0];
+    let late_histograms = stats.late_histograms_appended as f64;
+    push(name, help, MetricType::Counter, &[("type", "histogram")], late_histograms);
     let counters: [(&str, &'static str, u64); 2] = [
         ("corruptions_total", "Total number of out of order log corruptions.", stats.wbl_corruptions),
         (
@@ -256,7 +277,13 @@ fn push_tsdb_gauges(
     let min_ms = stats.min_time_ms.unwrap_or(i64::MAX);
     let lowest_ms = stats.compaction.min_time_ms.unwrap_or(i64::MAX).min(min_ms);
     let max_ms = stats.max_time_ms.unwrap_or(i64::MIN);
-    let gauges: [(&str, &'static str, f64); 16] = [
+    let gauges: [(&str, &'static str, f64); 18] = [
+        ("isolation_low_watermark", "The newest batch that is visible.", stats.visible_batch as f64),
+        (
+            "isolation_high_watermark",
+            "The newest batch.",
+            (stats.visible_batch + stats.batches_in_flight) as f64,
+        ),
         ("head_series", "Total number of series in the head.", stats.n_series as f64),
         ("head_stale_series", "Total number of stale series in the head.", stats.n_stale_series as f64),
         ("head_chunks", "Total number of chunks in the head.", stats.n_chunks as f64),

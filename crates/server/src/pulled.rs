@@ -2,6 +2,8 @@
 //! is never there as a whole.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,12 +13,44 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use hyper::body::Frame;
 
+use crate::api_v1::error::ApiError;
 use crate::json::{CHUNK_BYTES, JsonWriter};
+use crate::query_pool::block;
 
 /// Makes a body of the chunks that `next` returns, until there are none. Each is asked for when there is room for it, on
 /// a thread of the network: it should be written within half a millisecond.
 pub(crate) fn body(next: impl FnMut() -> Option<Vec<u8>> + Send + Unpin + 'static) -> Body {
     Body::new(Pulled { next })
+}
+
+/// Makes a body of the chunks that `next` returns, until one is empty. Each is made when there is room for it, on a thread
+/// that may block. An error ends the connection: the client knows that something is missing.
+pub(crate) fn blocking<S: Send + 'static>(
+    state: S,
+    next: impl Fn(&mut S) -> Result<Vec<u8>, ApiError> + Clone + Send + Unpin + 'static,
+) -> Body {
+    unfold(state, move |mut state| {
+        let next = next.clone();
+        async move {
+            let work = move || {
+                let chunk = next(&mut state)?;
+                Ok((chunk, state))
+            };
+            block(work).await
+        }
+    })
+}
+
+/// Makes a body of the chunks that `next` returns with the state for its next call, until one is empty. An error ends the
+/// connection.
+pub(crate) fn unfold<S, F, Fut>(state: S, mut next: F) -> Body
+where
+    F: FnMut(S) -> Fut + Send + Unpin + 'static,
+    Fut: Future<Output = Result<(Vec<u8>, S), ApiError>> + Send + 'static,
+    S: 'static,
+{
+    let step = Some(Box::pin(next(state)));
+    Body::new(Unfolded { next, step, _state: PhantomData })
 }
 
 /// Answers with JSON; `write` adds a piece and returns whether more follows.
@@ -79,6 +113,48 @@ impl<F: FnMut() -> Option<Vec<u8>> + Unpin> HttpBody for Pulled<F> {
     }
 }
 
+struct Unfolded<S, F, Fut> {
+    next: F,
+    _state: PhantomData<fn(S)>,
+    /// `None` at the end.
+    step: Option<Pin<Box<Fut>>>,
+}
+
+impl<S, F, Fut> HttpBody for Unfolded<S, F, Fut>
+where
+    F: FnMut(S) -> Fut + Unpin,
+    Fut: Future<Output = Result<(Vec<u8>, S), ApiError>>,
+{
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(step) = &mut self.step else { return Poll::Ready(None) };
+        let Poll::Ready(outcome) = step.as_mut().poll(cx) else { return Poll::Pending };
+        self.step = None;
+        Poll::Ready(match outcome {
+            Ok((chunk, _)) if chunk.is_empty() => None,
+            Ok((chunk, state)) => {
+                let step = (self.next)(state);
+                self.step = Some(Box::pin(step));
+                Some(Ok(Frame::data(chunk.into())))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.message, "an answer that had begun was broken off");
+                Some(Err(Broken(error.message)))
+            }
+        })
+    }
+}
+
+/// Why an answer that had begun was not ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was broken off: {0}")]
+struct Broken(String);
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
@@ -122,5 +198,17 @@ mod tests {
         }
         assert_eq!(sizes.iter().sum::<usize>(), 1_000_000);
         assert!(sizes.iter().all(|size| *size < CHUNK_BYTES + 1_000), "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_of_a_blocking_thread_ends_with_an_empty_chunk_or_breaks_off() {
+        let next = |left: &mut usize| {
+            *left = left.checked_sub(1).ok_or_else(|| ApiError::bad_data("there is no more"))?;
+            Ok(vec![b'x'; if *left == 10 { 0 } else { 5 }])
+        };
+        let whole = blocking(14, next).collect().await.unwrap().to_bytes();
+        assert_eq!(whole.len(), 15);
+        let error = blocking(3, next).collect().await.unwrap_err();
+        assert!(format!("{error:?}").contains("there is no more"), "{error:?}");
     }
 }

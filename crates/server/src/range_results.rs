@@ -15,7 +15,7 @@ use wf_exposition::MetricFamily;
 use wf_httpkit::Registry;
 use wf_model::{Labels, MetricType, TimeRange};
 use wf_promql::engine::range_cache::RangeCache;
-use wf_promql::engine::{Engine, PreparedQuery, QueryError, QueryOptions, QueryResult, RangeSpan};
+use wf_promql::engine::{Engine, PreparedQuery, QueryError, QueryOptions, QueryResult, RangeSpan, Rows};
 use wf_series::{Acknowledge, AppendError, AppendOutcome, SampleSink, SeriesRef, SeriesSource, WriteBatch};
 use wf_tsdb::{Tsdb, TsdbStats};
 
@@ -79,7 +79,12 @@ impl RangeQueries {
         self.results.load().cache.clear();
     }
 
-    /// Evaluates a query with what is known of it.
+    /// Returns the bytes of all kept results.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.results.load().cache.stats().bytes as u64
+    }
+
+    /// Evaluates a query with what is known of it; a long result that will not be kept goes to `rows`.
     pub(crate) fn range(
         &self,
         source: &dyn SeriesSource,
@@ -87,13 +92,14 @@ impl RangeQueries {
         span: RangeSpan,
         options: &QueryOptions,
         now_ms: i64,
+        rows: Option<Rows<'_>>,
     ) -> Result<QueryResult, QueryError> {
         let results = self.results.load_full();
         let query: PreparedQuery = results.engine.prepare(query)?;
         let settled_ms = now_ms.saturating_sub(results.unsettled_ms);
         // Before anything is read: from now on samples before this time count as late.
         self.kept_until_ms.fetch_max(settled_ms, Ordering::SeqCst);
-        results.engine.range_cached(source, &query, span, options, Some((&results.cache, settled_ms)))
+        results.engine.range_cached(source, &query, span, options, Some((&results.cache, settled_ms)), rows)
     }
 
     /// Forgets what looked at the late samples of a batch that was appended.
@@ -219,7 +225,7 @@ mod tests {
 
     fn count(sink: &WatchedSink) -> String {
         let options = QueryOptions::default();
-        let result = sink.queries.range(sink.tsdb.as_ref(), "count(m)", SPAN, &options, NOW_MS);
+        let result = sink.queries.range(sink.tsdb.as_ref(), "count(m)", SPAN, &options, NOW_MS, None);
         format!("{:?}", result.unwrap().value)
     }
 

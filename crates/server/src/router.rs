@@ -11,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use wf_httpkit::Registry;
 use wf_httpkit::assets::{AssetOptions, Assets, AssetsError};
+use wf_httpkit::profiles::MemoryParts;
 
 use crate::cors::{self, AllowedOrigins};
 use crate::json::JsonWriter;
@@ -58,7 +59,7 @@ pub(crate) fn build(
         .route("/graph", get(graph))
         .route("/federate", get(crate::federate::federate).route_layer(ready.clone()))
         // Programs ask these: the page that the UI gives for every other path would pass for an answer.
-        .route("/debug/pprof/{*path}", any(no_profiles))
+        .merge(wf_httpkit::profiles::router(memory_parts(state)))
         .route("/debug/{*path}", any(not_here))
         .route("/consoles/{*path}", get(consoles::console).route_layer(ready))
         .route("/user/{*path}", get(consoles::user_asset))
@@ -122,11 +123,21 @@ async fn not_here() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
-/// The original's profiles are those of Go's runtime.
-async fn no_profiles() -> (StatusCode, &'static str) {
-    let message =
-        "this server makes no profiles: record them from outside, such as with `perf record -g -p PID`\n";
-    (StatusCode::NOT_IMPLEMENTED, message)
+/// Returns what tells who holds how much memory.
+fn memory_parts(state: &Arc<ServerState>) -> MemoryParts {
+    let state = Arc::downgrade(state);
+    Arc::new(move || {
+        let mut parts = Vec::new();
+        let Some(state) = state.upgrade() else { return parts };
+        if let Ok(tsdb) = state.tsdb() {
+            let stats = tsdb.stats();
+            let symbols = stats.symbols_bytes.min(stats.memory_bytes);
+            parts.push((vec!["storage", "head", "symbols"], symbols));
+            parts.push((vec!["storage", "head", "series, chunks, index"], stats.memory_bytes - symbols));
+        }
+        parts.push((vec!["queries", "kept results"], state.range_queries().kept_bytes()));
+        parts
+    })
 }
 
 /// The address of the expression browser before version 3.

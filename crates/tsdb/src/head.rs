@@ -33,6 +33,7 @@ mod shard;
 mod snapshot;
 pub(crate) mod stale;
 mod status;
+mod values;
 mod visibility;
 
 use std::error::Error;

@@ -58,6 +58,8 @@ pub struct TsdbStats {
     pub n_deleted_intervals: u64,
     /// Batches appended but not yet visible: `head_active_appenders`.
     pub batches_in_flight: u64,
+    /// The newest batch that is visible: `isolation_low_watermark`; those in flight are above it.
+    pub visible_batch: u64,
     /// Distinct label names and values: `symbol_table_items`.
     pub n_symbols: u64,
     /// Bytes of the symbol table: `symbol_table_size_bytes`.
@@ -84,6 +86,12 @@ pub struct TsdbStats {
     pub wal_writes: u64,
     /// Records of the log: `wal_record_part_writes_total`.
     pub wal_records: u64,
+    /// Bytes written to the log: `wal_record_parts_bytes_written_total`.
+    pub wal_bytes_written: u64,
+    /// Bytes that compression saved: `wal_record_bytes_saved_total`.
+    pub wal_bytes_saved: u64,
+    /// Time spent in truncations of the log, seconds: `wal_truncate_duration_seconds`.
+    pub wal_truncate_seconds: f64,
     /// Writes of the log that failed; they are repeated: `wal_writes_failed_total`.
     pub wal_write_errors: u64,
     /// The log of out-of-order samples: `out_of_order_wbl_*`, as `wal_*`.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use wf_model::{Labels, Matcher, Metadata, TimeRange};
 use wf_series::{
-    Acknowledge, AppendError, AppendOutcome, ExemplarQuery, ExemplarSource, LabelQuery, SampleSink,
-    SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
+    Acknowledge, AppendError, AppendOutcome, ExemplarQuery, ExemplarSource, LabelQuery, LabelValues,
+    SampleSink, SelectError, SelectRequest, Selection, SeriesExemplars, SeriesRef, SeriesSource, WriteBatch,
 };
 
 use crate::block::{Block, BlockMeta, BlockSource};
@@ -18,7 +18,7 @@ use crate::compact::life::Life;
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
-use crate::merge::{Part, merge, merge_names};
+use crate::merge::{Part, merge, merge_names, merge_values};
 use crate::wal::WalIoError;
 use crate::{
     Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError,
@@ -280,11 +280,15 @@ impl SeriesSource for Tsdb {
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        let mut values = self.head.label_values(name, query);
+        self.each_label_value(name, query)?.collect()
+    }
+
+    fn each_label_value(&self, name: &str, query: &LabelQuery<'_>) -> Result<LabelValues, SelectError> {
+        let mut sources: Vec<LabelValues> = vec![Box::new(self.head.label_values(name, query))];
         for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
-            values = merge_names(values, BlockSource(Arc::clone(block)).label_values(name, query)?);
+            sources.push(Box::new(BlockSource(Arc::clone(block)).values(name, query)?));
         }
-        Ok(values)
+        Ok(merge_values(sources))
     }
 }
 

@@ -146,6 +146,10 @@ pub struct WalStats {
     pub bytes: u64,
     /// Records written.
     pub records_written: u64,
+    /// Bytes written, with the headers of their records.
+    pub bytes_written: u64,
+    /// Bytes that compression of records saved.
+    pub bytes_saved: u64,
     /// Calls of write(2) that succeeded.
     pub writes: u64,
     /// Calls of write(2), or of opening a segment, that failed.

@@ -26,11 +26,14 @@ const RANGE_SHARE: u64 = 10;
 /// Steps of the range query, one a second.
 const N_STEPS: u64 = 1_000;
 
-/// Bytes of memory that a byte more of an answer may cost. No text is held. Values are, and for federation label sets with a
-/// sample each; series are sorted, so all their label sets are held, which are as long as their text; a range query holds its
-/// result, 16 bytes a sample, of which the text has about 25.
-const MEMORY_PER_BYTE: f64 = 1.5;
-const MEMORY_PER_BYTE_OF_RANGE: f64 = 1.0;
+/// Bytes of memory that a byte more of an answer may cost. Of values, of series, and for federation, nothing is held but
+/// numbers, some 20 bytes of a series' 250; of a range query, nothing but what its threads compute ahead, which does not grow. An
+/// answer of a few megabytes is not much beside what an allocator keeps at hand: that is the room left here.
+const MEMORY_PER_BYTE: f64 = 0.5;
+const MEMORY_PER_BYTE_OF_RANGE: f64 = 0.25;
+
+/// Answers that differ by less are compared as if by so much: an allocator's own pages would be all there is to see.
+const NOISE_BYTES: usize = 1 << 20;
 
 /// A request: rows in the table, what is asked.
 struct Asked {
@@ -172,7 +175,7 @@ fn measure(server: &mut Server, asked: &Asked, effort: Effort, report: &mut Repo
     report.add(asked.first_byte, Unit::Seconds, subject, median(&first_bytes_s).unwrap_or(f64::NAN));
     report.add(asked.cpu, Unit::Seconds, subject, whole.cpu_s);
     report.add(asked.memory, Unit::Bytes, subject, whole.extra_peak_bytes);
-    let n_more = whole.body.len().saturating_sub(part.body.len()).max(1) as f64;
+    let n_more = whole.body.len().saturating_sub(part.body.len()).max(NOISE_BYTES) as f64;
     let more = (whole.extra_peak_bytes - part.extra_peak_bytes).max(0.0) / n_more;
     report.add(asked.memory_per_byte, Unit::Bytes, subject, more);
     Ok(())

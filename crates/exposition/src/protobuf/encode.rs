@@ -58,6 +58,14 @@ impl Message {
         self.bytes(number, packed)
     }
 
+    /// Adds a packed list of integers.
+    #[must_use]
+    pub fn packed_varints(self, number: u32, values: &[u64]) -> Self {
+        let mut packed = Vec::new();
+        values.iter().for_each(|value| push_varint(&mut packed, *value));
+        self.bytes(number, packed)
+    }
+
     /// Adds a packed list of doubles.
     #[must_use]
     pub fn packed_doubles(self, number: u32, values: &[f64]) -> Self {
@@ -69,6 +77,11 @@ impl Message {
     #[must_use]
     pub fn label(self, name: &str, value: &str) -> Self {
         self.message(1, &Self::new().bytes(1, name).bytes(2, value))
+    }
+
+    /// Returns what is written, without a length before it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Appends the message behind its length to a page.

@@ -19,6 +19,7 @@ use super::plan::trace::Trace;
 use super::plan::{Plan, Rule};
 use super::prepare::{QuerySpan, resolve};
 use super::result::{InstantSample, QueryResult, QueryValue, RangeSeries};
+use super::rows::{Rows, hand_over};
 use super::scalar::Scalar;
 use super::selector::Detail;
 use super::stats::{Counter, QueryStats, Timings};
@@ -53,13 +54,14 @@ impl When {
     }
 }
 
-/// Evaluates a query.
+/// Evaluates a query. A long result goes to `rows` if there are any: what is returned then has no series.
 pub(crate) fn execute(
     (engine, permits): (&EngineOptions, &Arc<Permits>),
     source: &dyn SeriesSource,
     query: &PreparedQuery,
     when: When,
     options: &QueryOptions,
+    rows: Option<Rows<'_>>,
 ) -> Result<QueryResult, QueryError> {
     let now = || options.clock.as_ref().map_or(Duration::ZERO, |clock| clock());
     let started = now();
@@ -75,7 +77,7 @@ pub(crate) fn execute(
     let expr = env.plan.expr();
     let outcome = match when {
         When::Instant(time_ms) => instant_value(expr, time_ms, &mut cx),
-        When::Range(_) => matrix(expr, grid, &mut cx).map(QueryValue::Matrix),
+        When::Range(_) => matrix(expr, grid, &mut cx, rows).map(QueryValue::Matrix),
     };
     if cx.has_unmatched_duplicates && env.plan.plan.times_applied(Rule::MatcherPropagation) > 0 {
         // Narrowing may have emptied the side whose samples make these duplicates an error: ask the query as it was written.
@@ -85,7 +87,8 @@ pub(crate) fn execute(
             EngineOptions { rules, ..engine.clone() },
             QueryOptions { timeout: Some(left), ..options.clone() },
         );
-        return execute((&engine, permits), source, query, when, &options);
+        // Joins are never handed over: no row has been taken.
+        return execute((&engine, permits), source, query, when, &options, None);
     }
     let mut value = outcome?;
     let evaluated = now();
@@ -210,13 +213,23 @@ fn instant_value(expr: &Expr, time_ms: i64, cx: &mut Cx<'_>) -> Result<QueryValu
     })
 }
 
-fn matrix(expr: &Expr, grid: Grid, cx: &mut Cx<'_>) -> Result<Vec<RangeSeries>, QueryError> {
+fn matrix(
+    expr: &Expr,
+    grid: Grid,
+    cx: &mut Cx<'_>,
+    rows: Option<Rows<'_>>,
+) -> Result<Vec<RangeSeries>, QueryError> {
     if grid.n_steps == 0 {
         return Ok(Vec::new());
     }
     match build(expr, Site { grid, detail: Detail::Full }, cx)? {
         Value::Scalar(scalar) => Ok(vec![scalar_series(&scalar, grid)]),
         Value::Vector(op) => {
+            if let Some(mut rows) = rows
+                && hand_over(expr, &*op, grid, cx, &mut rows)?
+            {
+                return Ok(Vec::new());
+            }
             let finished = finish(&*op, cx)?;
             Ok(finished
                 .series
@@ -253,7 +266,7 @@ fn scalar_series(scalar: &Scalar, grid: Grid) -> RangeSeries {
     }
 }
 
-fn range_series(labels: Labels, column: &Column, grid: Grid) -> RangeSeries {
+pub(super) fn range_series(labels: Labels, column: &Column, grid: Grid) -> RangeSeries {
     let mut series = RangeSeries { labels, ..RangeSeries::default() };
     let n_floats = column.floats.count();
     series.times_ms.reserve_exact(n_floats);

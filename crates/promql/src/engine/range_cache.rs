@@ -25,6 +25,11 @@ use super::{PreparedQuery, RangeSpan};
 use crate::ast::{AggregateOp, DurationSpec, Expr, ExprKind, VectorSelector};
 use crate::functions::FunctionId;
 
+/// An entry may take this part of all bytes.
+const ENTRY_SHARE: usize = 4;
+/// Time and value.
+const SAMPLE_BYTES: usize = 16;
+
 /// What makes two range queries ask for the same steps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -88,6 +93,11 @@ impl RangeCache {
     /// Builds a cache of at most `bytes_max` bytes; an entry may take a quarter of that.
     pub fn new(bytes_max: usize) -> Self {
         Self { inner: Mutex::default(), bytes_max }
+    }
+
+    /// Returns a number of samples that no entry can hold.
+    pub(crate) fn entry_samples_max(&self) -> u64 {
+        (self.bytes_max / ENTRY_SHARE / SAMPLE_BYTES) as u64
     }
 
     /// Forgets results that looked at samples inside `range`: they were deleted, or came late.
@@ -154,7 +164,7 @@ impl RangeCache {
         let bytes = key.query.len() + series.iter().map(bytes_of).sum::<usize>();
         let mut inner = self.inner();
         let is_known = |entry: &Entry| entry.start_ms <= span.start_ms && end_ms <= entry.end_ms;
-        let is_too_large = bytes > self.bytes_max / 4;
+        let is_too_large = bytes > self.bytes_max / ENTRY_SHARE;
         if inner.generation != found.generation
             || is_too_large
             || inner.entries.get(&key).is_some_and(is_known)
@@ -204,7 +214,7 @@ fn cut(series: &RangeSeries, start_ms: i64, end_ms: i64) -> RangeSeries {
 
 fn bytes_of(series: &RangeSeries) -> usize {
     let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
-    labels + 16 * series.times_ms.len() + 512 * series.histograms.len() + 96
+    labels + SAMPLE_BYTES * series.times_ms.len() + 512 * series.histograms.len() + 96
 }
 
 /// Joins the steps that were known and those that were computed, ordered by labels.

@@ -131,6 +131,7 @@ fn answers_do_not_depend_on_what_is_cached() {
                 span,
                 &QueryOptions::default(),
                 Some((&cache, 1_800_000)),
+                None,
             );
             let values = |result: &Result<QueryResult, QueryError>| match result {
                 Ok(result) => format!("{:?}", result.value),

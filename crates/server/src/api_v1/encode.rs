@@ -9,7 +9,7 @@ use wf_promql::engine::{
     InstantSample, QueryResult, QueryStats, QueryValue, RangeSeries, SampleValue, StepCount,
 };
 
-use crate::json::JsonWriter;
+use crate::json::{JsonWriter, TimeTexts};
 
 /// Most warnings and infos of an answer, each.
 const N_ANNOTATIONS_MAX: usize = 10;
@@ -41,10 +41,8 @@ pub(crate) fn write_query_answer(json: &mut JsonWriter, result: &QueryResult, ar
             json.list(samples, write_instant);
         }
         QueryValue::Matrix(series) => {
-            json.list(series, |json, series| {
-                let mut place = Place::default();
-                while write_some_of_series(json, series, &mut place, usize::MAX) {}
-            });
+            let mut times = TimeTexts::default();
+            json.list(series, |json, series| write_series(json, series, &mut times));
         }
     }
     write_tail(json, result, around);
@@ -53,6 +51,18 @@ pub(crate) fn write_query_answer(json: &mut JsonWriter, result: &QueryResult, ar
 fn write_head(json: &mut JsonWriter, value: &QueryValue) {
     json.raw(r#"{"status":"success","data":{"resultType":"#);
     json.string(result_type(value)).raw(r#","result":"#);
+}
+
+/// Writes the begin of an answer of series.
+pub(crate) fn begin_matrix(json: &mut JsonWriter) {
+    write_head(json, &QueryValue::Matrix(Vec::new()));
+    json.raw("[");
+}
+
+/// Writes a series of a matrix.
+pub(crate) fn write_series(json: &mut JsonWriter, series: &RangeSeries, times: &mut TimeTexts) {
+    let mut place = Place::default();
+    while write_some_of_series(json, series, times, &mut place, usize::MAX) {}
 }
 
 fn write_tail(json: &mut JsonWriter, result: &QueryResult, around: &Around) {
@@ -74,14 +84,30 @@ pub(crate) struct Pieces {
     result: QueryResult,
     around: Around,
     has_begun: bool,
+    /// Whether no sample or series stands before those of the result.
+    is_first: bool,
     /// Samples or series written.
     n_written: usize,
     place: Place,
+    times: TimeTexts,
 }
 
 impl Pieces {
     pub(crate) fn new(result: QueryResult, around: Around) -> Self {
-        Self { result, around, has_begun: false, n_written: 0, place: Place::default() }
+        Self {
+            result,
+            around,
+            has_begun: false,
+            is_first: true,
+            n_written: 0,
+            place: Place::default(),
+            times: TimeTexts::default(),
+        }
+    }
+
+    /// What comes behind series that are [begun](begin_matrix) and written already.
+    pub(crate) fn behind(result: QueryResult) -> Self {
+        Self { has_begun: true, is_first: false, ..Self::new(result, Around::default()) }
     }
 
     /// Writes the next piece, some ten kilobytes; returns whether more follows.
@@ -94,7 +120,7 @@ impl Pieces {
         let is_over = match &mut self.result.value {
             QueryValue::Vector(samples) => {
                 for sample in samples.iter().skip(self.n_written).take(N_INSTANTS_A_PIECE) {
-                    write_instant(json.item(self.n_written == 0), sample);
+                    write_instant(json.item(self.is_first && self.n_written == 0), sample);
                     self.n_written += 1;
                 }
                 self.n_written == samples.len()
@@ -102,9 +128,9 @@ impl Pieces {
             QueryValue::Matrix(series) => {
                 if let Some(one) = series.get_mut(self.n_written) {
                     if self.place == Place::default() {
-                        json.item(self.n_written == 0);
+                        json.item(self.is_first && self.n_written == 0);
                     }
-                    if !write_some_of_series(json, one, &mut self.place, N_SAMPLES_A_PIECE) {
+                    if !write_some_of_series(json, one, &mut self.times, &mut self.place, N_SAMPLES_A_PIECE) {
                         *one = RangeSeries::default();
                         self.n_written += 1;
                         self.place = Place::default();
@@ -188,11 +214,13 @@ struct Place {
 fn write_some_of_series(
     json: &mut JsonWriter,
     series: &RangeSeries,
+    times: &mut TimeTexts,
     place: &mut Place,
     n_max: usize,
 ) -> bool {
     if !place.has_begun {
         place.has_begun = true;
+        times.rewind();
         json.raw(r#"{"metric":"#).labels(&series.labels);
     }
     let (n_floats, n_histograms) = (series.times_ms.len(), series.histograms.len());
@@ -202,7 +230,7 @@ fn write_some_of_series(
         }
         let floats = series.times_ms.iter().zip(&series.values).skip(place.n_floats).take(n_max);
         for (idx, (time_ms, value)) in floats.enumerate() {
-            json.item(place.n_floats + idx == 0).sample(*time_ms, *value);
+            times.sample(json.item(place.n_floats + idx == 0), *time_ms, *value);
         }
         place.n_floats = place.n_floats.saturating_add(n_max).min(n_floats);
         if place.n_floats < n_floats {

@@ -1,12 +1,14 @@
 //! `/query` and `/query_range`: parameters in, evaluation on a thread of its own, columns streamed out.
 
+mod flow;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use wf_promql::engine::{Plan, QueryError, QueryOptions, QueryResult, QueryStats, RangeSpan, When};
+use wf_promql::engine::{Plan, QueryError, QueryOptions, QueryResult, QueryStats, RangeSpan, Rows, When};
 
 use super::ApiState;
 use super::encode::{self, Around, Pieces};
@@ -53,6 +55,9 @@ pub(crate) async fn range(
     let limit = params.limit()?;
     let span = range_span(&params)?;
     let common = common(&params, limit, &state)?;
+    if common.limit.is_none() && common.stats.is_none() {
+        return flow::answer(state, common, span, origin).await;
+    }
     run(state, common, When::Range(span), origin).await
 }
 
@@ -142,23 +147,36 @@ pub(crate) async fn evaluate(
         per_step_stats: common.stats.as_deref() == Some("all"),
         ..options(&common, &slot, &guard, started)
     };
-    let (query, cached, queued) = (common.query, common.cached, slot.queued);
-    let result = block(move || {
-        let source = state.source()?;
-        let engine = state.engine();
-        let _active = state.begin_query(&query);
-        let result = match when {
-            When::Instant(time_ms) => engine.instant(source, &query, time_ms, &options),
-            When::Range(span) if cached => {
-                state.range_queries().range(source, &query, span, &options, state.now_ms())
-            }
-            When::Range(span) => engine.range(source, &query, span, &options),
-        };
-        state.metrics().on_query(&result, queued);
-        log(&state, &query, when, &result, queued, &origin);
-        Ok(result?)
-    });
+    let queued = slot.queued;
+    let result = block(move || run_engine(&state, &common, when, &options, queued, &origin, None));
     Ok(Evaluation { result: result.await?, slot })
+}
+
+/// Runs a query on this thread, counts and logs it.
+fn run_engine(
+    state: &ApiState,
+    common: &Common,
+    when: When,
+    options: &QueryOptions,
+    queued: Duration,
+    origin: &Origin,
+    rows: Option<Rows<'_>>,
+) -> Result<QueryResult, ApiError> {
+    let (source, engine, query) = (state.source()?, state.engine(), common.query.as_str());
+    let _active = state.begin_query(query);
+    let result = match (when, rows) {
+        (When::Instant(time_ms), _) => engine.instant(source, query, time_ms, options),
+        (When::Range(span), rows) if common.cached => {
+            state.range_queries().range(source, query, span, options, state.now_ms(), rows)
+        }
+        (When::Range(span), Some(rows)) => engine
+            .prepare(query)
+            .and_then(|prepared| engine.range_rows(source, &prepared, span, options, rows)),
+        (When::Range(span), None) => engine.range(source, query, span, options),
+    };
+    state.metrics().on_query(&result, queued);
+    log(state, query, when, &result, queued, origin);
+    Ok(result?)
 }
 
 /// Waits for a slot and plans the query: series are selected, nothing is read.

@@ -8,13 +8,13 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use wf_model::{Labels, Matcher, TimeRange};
-use wf_series::{LabelQuery, SelectRequest, SeriesSource};
+use wf_series::{LabelQuery, LabelValues, SelectRequest, Selection, SeriesSource};
 
 use super::ApiState;
 use super::encode::write_remarks;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorKind};
 use super::params::{MAX_TIME_MS, MIN_TIME_MS, Params};
-use crate::json::JsonWriter;
+use crate::json::{CHUNK_BYTES, JsonWriter};
 use crate::pulled;
 use crate::query_pool::block;
 
@@ -51,30 +51,123 @@ pub(crate) async fn series(State(state): State<Arc<ApiState>>, params: Params) -
     if scope.is_empty() {
         return Ok(strings(Vec::new(), None));
     }
-    let found = block(move || {
-        let (found, is_cut) = find_series(state.source()?, &scope)?;
-        Ok((found.into_iter().collect(), is_cut))
+    let limit = scope.limit;
+    let listing = block(move || {
+        let mut listing = Listing::new(state.source()?, scope)?;
+        Ok(if listing.n_max() <= N_SERIES_SORTED { Ok(listing.sorted()?) } else { Err(listing) })
     });
-    let (found, is_cut): (Vec<Labels>, bool) = found.await?;
-    Ok(pulled::list(found, is_cut, |json, labels| {
-        json.labels(labels);
-    }))
-}
-
-fn find_series(source: &dyn SeriesSource, scope: &Scope) -> Result<(BTreeSet<Labels>, bool), ApiError> {
-    let mut found = BTreeSet::new();
-    for matchers in &scope.matcher_sets {
-        let selection = source.select(&SelectRequest { matchers, range: scope.range })?;
-        for idx in 0..selection.len() {
-            found.insert(selection.labels(idx));
-            // One more than asked for proves that something is cut.
-            if scope.limit.is_some_and(|limit| found.len() > limit) {
-                found.pop_last();
-                return Ok((found, true));
-            }
+    match listing.await? {
+        Ok((found, is_cut)) => Ok(pulled::list(found, is_cut, |json, labels| {
+            json.labels(labels);
+        })),
+        Err(listing) => {
+            let body =
+                pulled::blocking(LongList { listing, limit, n_written: 0, is_over: false }, LongList::next);
+            Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
         }
     }
-    Ok((found, false))
+}
+
+/// So few series are listed in the order of their labels. More come as storage has them: nothing but their numbers is held.
+const N_SERIES_SORTED: usize = 1_000;
+
+/// An answer to `/series` that is written as it is taken.
+struct LongList {
+    listing: Listing,
+    limit: Option<usize>,
+    n_written: usize,
+    is_over: bool,
+}
+
+impl LongList {
+    /// Returns the next chunk, empty at the end.
+    fn next(&mut self) -> Result<Vec<u8>, ApiError> {
+        let mut json = JsonWriter::collecting();
+        if self.n_written == 0 && !self.is_over {
+            json.raw(r#"{"status":"success","data":["#);
+        }
+        while !self.is_over && json.n_bytes() < CHUNK_BYTES {
+            match self.listing.next()? {
+                Some(labels) if self.limit.is_none_or(|limit| self.n_written < limit) => {
+                    json.item(self.n_written == 0).labels(&labels);
+                    self.n_written += 1;
+                }
+                beyond => {
+                    self.is_over = true;
+                    json.raw("]");
+                    write_cut(&mut json, beyond.is_some());
+                    json.raw("}");
+                }
+            }
+        }
+        Ok(json.into_bytes())
+    }
+}
+
+/// The series that satisfy any of the matcher sets, each once.
+struct Listing {
+    found: Vec<(Vec<Matcher>, Arc<dyn Selection>)>,
+    limit: Option<usize>,
+    /// The set that is being read, and the series in it.
+    set: usize,
+    series: usize,
+}
+
+impl Listing {
+    fn new(source: &dyn SeriesSource, scope: Scope) -> Result<Self, ApiError> {
+        let mut found = Vec::with_capacity(scope.matcher_sets.len());
+        for matchers in scope.matcher_sets {
+            let selection = source.select(&SelectRequest { matchers: &matchers, range: scope.range })?;
+            found.push((matchers, selection));
+        }
+        Ok(Self { found, limit: scope.limit, set: 0, series: 0 })
+    }
+
+    /// Returns how many series are listed at most.
+    fn n_max(&self) -> usize {
+        let n_found = self.found.iter().map(|(_, selection)| selection.len()).sum();
+        self.limit.map_or(n_found, |limit| limit.min(n_found))
+    }
+
+    /// Returns the next series, in the order of storage.
+    fn next(&mut self) -> Result<Option<Labels>, ApiError> {
+        while let Some((_, selection)) = self.found.get(self.set) {
+            if self.series == selection.len() {
+                (self.set, self.series) = (self.set + 1, 0);
+                continue;
+            }
+            let labels = selection.labels(self.series);
+            self.series += 1;
+            if labels.is_empty() {
+                let message = "the answer took longer than old series are kept for it; repeat the request";
+                return Err(ApiError::new(ErrorKind::Internal, message));
+            }
+            let is_known = |(matchers, _): &(Vec<Matcher>, _)| satisfies(&labels, matchers);
+            if !self.found.iter().take(self.set).any(is_known) {
+                return Ok(Some(labels));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns what is left, sorted, and whether the limit cut it.
+    fn sorted(&mut self) -> Result<(Vec<Labels>, bool), ApiError> {
+        let mut found = BTreeSet::new();
+        while let Some(labels) = self.next()? {
+            found.insert(labels);
+            // One more than asked for proves that something is cut.
+            if self.limit.is_some_and(|limit| found.len() > limit) {
+                found.pop_last();
+                return Ok((found.into_iter().collect(), true));
+            }
+        }
+        Ok((found.into_iter().collect(), false))
+    }
+}
+
+/// Returns whether a series satisfies all matchers.
+pub(crate) fn satisfies(labels: &Labels, matchers: &[Matcher]) -> bool {
+    matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or("")))
 }
 
 pub(crate) async fn labels(State(state): State<Arc<ApiState>>, params: Params) -> Result<Response, ApiError> {
@@ -107,9 +200,57 @@ pub(crate) async fn label_values(
     let limit = scope.limit;
     let values = block(move || {
         let query = LabelQuery { matcher_sets: &scope.matcher_sets, range: scope.range };
-        Ok(state.source()?.label_values(&name, &query)?)
+        let mut values = state.source()?.each_label_value(&name, &query)?;
+        let first = values.by_ref().take(N_VALUES_AT_ONCE).collect::<Result<Vec<_>, _>>()?;
+        Ok((first, values))
     });
-    Ok(strings(values.await?, limit))
+    let (first, rest) = values.await?;
+    if first.len() < N_VALUES_AT_ONCE {
+        return Ok(strings(first, limit));
+    }
+    let values = Box::new(first.into_iter().map(Ok).chain(rest));
+    let list = LongValues { values, n_left: limit.unwrap_or(usize::MAX), has_begun: false, is_over: false };
+    let body = pulled::blocking(list, LongValues::next);
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// So many values are read before the answer begins; more are read as they are taken.
+const N_VALUES_AT_ONCE: usize = 1_000;
+
+/// An answer of values that is written as it is taken.
+struct LongValues {
+    values: LabelValues,
+    /// Before the limit.
+    n_left: usize,
+    has_begun: bool,
+    is_over: bool,
+}
+
+impl LongValues {
+    /// Returns the next chunk, empty at the end.
+    fn next(&mut self) -> Result<Vec<u8>, ApiError> {
+        let mut json = JsonWriter::collecting();
+        while !self.is_over && json.n_bytes() < CHUNK_BYTES {
+            let value = self.values.next().transpose()?;
+            if !self.has_begun {
+                json.raw(r#"{"status":"success","data":["#);
+            }
+            match value {
+                Some(value) if self.n_left > 0 => {
+                    json.item(!self.has_begun).string(&value);
+                    self.n_left -= 1;
+                }
+                beyond => {
+                    self.is_over = true;
+                    json.raw("]");
+                    write_cut(&mut json, beyond.is_some());
+                    json.raw("}");
+                }
+            }
+            self.has_begun = true;
+        }
+        Ok(json.into_bytes())
+    }
 }
 
 /// Undoes the `U__` escaping of names that are no identifiers: `_2e_` is a dot, `__` an underscore. What is not

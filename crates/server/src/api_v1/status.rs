@@ -136,62 +136,6 @@ fn write_cardinality(json: &mut JsonWriter, cardinality: &wf_tsdb::Cardinality) 
     json.raw("}");
 }
 
-pub(crate) async fn features(State(state): State<Arc<ApiState>>) -> Response {
-    let facts = state.facts();
-    let promql = state.engine().options().features;
-    let api = [
-        ("admin", facts.is_admin_enabled),
-        ("exclude_alerts", true),
-        ("label_values_match", true),
-        ("lifecycle", facts.is_lifecycle_enabled),
-        ("query_stats", true),
-        ("query_warnings", true),
-        ("remote_write_receiver", false),
-        ("otlp_write_receiver", false),
-        ("search", facts.is_search_enabled),
-        ("time_range_labels", true),
-        ("time_range_series", true),
-    ];
-    let promql = [
-        ("anchored", promql.extended_range_selectors),
-        ("at_modifier", true),
-        ("bool", true),
-        ("by", true),
-        ("delayed_name_removal", promql.delayed_name_removal),
-        ("duration_expr", true),
-        ("fill", promql.binop_fill_modifiers),
-        ("group_left", true),
-        ("group_right", true),
-        ("ignoring", true),
-        ("negative_offset", true),
-        ("offset", true),
-        ("on", true),
-        ("per_query_lookback_delta", true),
-        ("per_step_stats", promql.per_step_stats),
-        ("smoothed", promql.extended_range_selectors),
-        ("subqueries", true),
-        ("type_and_unit_labels", promql.type_and_unit_labels),
-        ("without", true),
-    ];
-    reply(envelope(false, |json| {
-        json.raw(r#"{"api":"#);
-        switches(json, &api);
-        json.raw(r#","prometheus":"#);
-        switches(json, &[("agent_mode", false), ("auto_reload_config", false), ("server_mode", true)]);
-        json.raw(r#","promql":"#);
-        switches(json, &promql);
-        json.raw("}");
-    }))
-}
-
-fn switches(json: &mut JsonWriter, switches: &[(&str, bool)]) {
-    json.raw("{");
-    for (idx, (name, is_on)) in switches.iter().enumerate() {
-        json.item(idx == 0).key(name).boolean(*is_on);
-    }
-    json.raw("}");
-}
-
 fn strings(json: &mut JsonWriter, members: &[(&str, &str)]) {
     for (idx, (name, value)) in members.iter().enumerate() {
         json.item(idx == 0).key(name).string(value);

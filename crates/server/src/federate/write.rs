@@ -10,6 +10,7 @@ use wf_model::histogram::Span;
 use wf_model::{FloatHistogram, Labels, METRIC_NAME};
 
 use super::{Found, Newest};
+use crate::api_v1::error::ApiError;
 use crate::json::CHUNK_BYTES;
 
 /// What the reader wants.
@@ -74,38 +75,39 @@ impl Form {
 }
 
 /// Writes all samples, a chunk with each call; those of one name and kind stand together behind their declaration.
-pub(super) fn page(
+pub(super) struct Page {
     form: Form,
     found: Found,
-    attached: Arc<[(String, String)]>,
-) -> impl FnMut() -> Option<Vec<u8>> + Send + Unpin + 'static {
-    let mut page = Page { form, attached, text: String::new(), families: Vec::new(), open: None };
-    let mut found = found.into_iter();
-    let mut is_over = false;
-    move || {
-        while !is_over && page.text.len() + page.families.len() < CHUNK_BYTES {
-            match found.next() {
-                Some((labels, newest)) => page.push(labels.metric_name(), &labels, &newest),
-                None => {
-                    page.finish();
-                    is_over = true;
-                }
-            }
-        }
-        Some(page.take()).filter(|chunk| !chunk.is_empty())
-    }
-}
-
-struct Page {
-    form: Form,
     attached: Arc<[(String, String)]>,
     text: String,
     families: Vec<u8>,
     /// The family that is being written: its name, whether it is one of histograms, and its protobuf message.
     open: Option<(String, bool, Message)>,
+    is_over: bool,
 }
 
 impl Page {
+    pub(super) fn new(form: Form, found: Found, attached: Arc<[(String, String)]>) -> Self {
+        let (text, families) = (String::new(), Vec::new());
+        Self { form, found, attached, text, families, open: None, is_over: false }
+    }
+
+    /// Returns the next chunk, empty at the end.
+    /// # Errors
+    /// When storage cannot be read.
+    pub(super) fn next(&mut self) -> Result<Vec<u8>, ApiError> {
+        while !self.is_over && self.text.len() + self.families.len() < CHUNK_BYTES {
+            match self.found.next()? {
+                Some((labels, newest)) => self.push(labels.metric_name(), &labels, &newest),
+                None => {
+                    self.finish();
+                    self.is_over = true;
+                }
+            }
+        }
+        Ok(self.take())
+    }
+
     /// Returns what was written since the last time.
     fn take(&mut self) -> Vec<u8> {
         match self.form.format {
@@ -305,25 +307,38 @@ fn is_quoted(name: &str) -> bool {
 
 fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    for ch in text.chars() {
-        match ch {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '"' => out.push_str("\\\""),
-            ch => out.push(ch),
-        }
+    let mut clean_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'"' => "\\\"",
+            _ => continue,
+        };
+        out.push_str(text.get(clean_from..at).unwrap_or(""));
+        out.push_str(escaped);
+        clean_from = at + 1;
     }
+    out.push_str(text.get(clean_from..).unwrap_or(""));
     out.push('"');
 }
 
 #[cfg(test)]
 mod tests {
+    use wf_model::TimeRange;
+    use wf_series::SampleColumns;
+    use wf_series::memory::MemoryStorage;
+
     use super::*;
 
     fn found() -> Found {
-        let series = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
-        let number = |value| Newest { time_ms: 1_500, value, histogram: None };
-        let custom = FloatHistogram {
+        let storage = MemoryStorage::new();
+        let insert = |pairs: &[(&str, &str)], push: &dyn Fn(&mut SampleColumns)| {
+            let mut samples = SampleColumns::default();
+            push(&mut samples);
+            storage.insert(Labels::from_pairs(pairs.iter().copied()), samples);
+        };
+        let custom = Arc::new(FloatHistogram {
             schema: wf_model::histogram::CUSTOM_BUCKETS_SCHEMA,
             count: 6.0,
             sum: 7.5,
@@ -331,14 +346,20 @@ mod tests {
             positive_spans: vec![Span { offset: 0, length: 1 }, Span { offset: 1, length: 1 }],
             positive_buckets: vec![2.0, 4.0],
             ..FloatHistogram::default()
-        };
-        let custom = Newest { time_ms: 1_500, value: 7.5, histogram: Some(Arc::new(custom)) };
-        vec![
-            (series(&[("__name__", "a"), ("instance", "h"), ("team", "own")]), number(f64::INFINITY)),
-            (series(&[("__name__", "a"), ("x", "q\"\\\n")]), number(1.5)),
-            (series(&[("__name__", "b.c")]), number(-0.25)),
-            (series(&[("__name__", "h")]), custom),
-        ]
+        });
+        insert(&[("__name__", "h")], &|samples| samples.push_histogram(1_500, Arc::clone(&custom)));
+        insert(&[("__name__", "b.c")], &|samples| samples.push(1_500, -0.25));
+        insert(&[("__name__", "a"), ("instance", "h"), ("team", "own")], &|samples| {
+            samples.push(1_500, f64::INFINITY);
+        });
+        insert(&[("__name__", "a"), ("x", "q\"\\\n")], &|samples| {
+            samples.push(1_000, 1.0);
+            samples.push(1_500, 1.5);
+        });
+        insert(&[("__name__", "gone")], &|samples| samples.push(1_500, wf_model::STALE_NAN));
+        let selectors = ["{__name__=~\"a|gone\"}", "{__name__=~\".+\"}"];
+        let selectors = selectors.map(|text| crate::api_v1::parse::selector(text).unwrap());
+        Found::new(&storage, selectors.into(), TimeRange::ALL).unwrap()
     }
 
     fn attached() -> Arc<[(String, String)]> {
@@ -346,7 +367,9 @@ mod tests {
     }
 
     fn whole(form: Form) -> Vec<u8> {
-        std::iter::from_fn(page(form, found(), attached())).flatten().collect()
+        let mut page = Page::new(form, found(), attached());
+        let chunks = std::iter::from_fn(|| Some(page.next().unwrap()).filter(|chunk| !chunk.is_empty()));
+        chunks.flatten().collect()
     }
 
     fn text(accept: &str) -> String {

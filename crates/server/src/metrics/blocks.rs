@@ -24,10 +24,11 @@ pub(super) fn push(families: &mut Vec<MetricFamily>, stats: &CompactionStats) {
     }
 }
 
-fn counters(stats: &CompactionStats) -> [(&'static str, &'static str, u64); 8] {
+fn counters(stats: &CompactionStats) -> [(&'static str, &'static str, u64); 9] {
     [
         ("compactions_total", "Total number of compactions that were executed.", stats.compactions),
         ("compactions_failed_total", "Total number of compactions that failed.", stats.compactions_failed),
+        ("compactions_skipped_total", "Total number of compactions that were skipped: none are.", 0),
         ("compactions_triggered_total", "Total number of compactions begun.", stats.compactions_triggered),
         (
             "vertical_compactions_total",

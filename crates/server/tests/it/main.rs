@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod lifecycle;
+mod long_answers;
 mod openapi;
 mod query_log;
 mod range_cache;

@@ -1,5 +1,7 @@
 //! A block as queries see it.
 
+mod values;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -87,24 +89,6 @@ impl BlockSource {
         // Ordinals ascend as the names do.
         names.into_iter().map(|name| symbols.get(name).map(str::to_owned)).collect()
     }
-
-    fn values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, BlockError> {
-        let index = self.0.index();
-        let Some(ids) = self.queried_ids(query)? else {
-            let (table, bytes) = index.postings_table()?;
-            let Some(name) = table.name(bytes, name) else { return Ok(Vec::new()) };
-            return Ok(table.values_from(bytes, name, "").map(|entry| entry.value.to_owned()).collect());
-        };
-        let symbols = index.symbols()?;
-        let Some(name) = symbols.find(name) else { return Ok(Vec::new()) };
-        let mut values = BTreeSet::new();
-        let mut entry = SeriesEntry::default();
-        for id in ids {
-            index.read_series_with(&symbols, u64::from(id), &mut entry)?;
-            values.extend(entry.value_of(name));
-        }
-        values.into_iter().map(|value| symbols.get(value).map(str::to_owned)).collect()
-    }
 }
 
 impl BlockSource {
@@ -135,7 +119,7 @@ impl SeriesSource for BlockSource {
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        self.values(name, query).map_err(|error| storage_error(&error))
+        self.values(name, query)?.collect()
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct Counters {
     pub(crate) truncations: Counter,
     pub(crate) truncations_failed: Counter,
     pub(crate) wal_truncations: Counter,
+    pub(crate) wal_truncate_micros: Counter,
     pub(crate) gcs: Counter,
     pub(crate) gc_micros: Counter,
     pub(crate) replay_micros: Counter,

@@ -401,7 +401,10 @@ impl Head {
         let mut keep = |series_ref| {
             dropped.contains_key(&series_ref) || self.commit.lock().refs.find(series_ref).is_some()
         };
-        match self.log().checkpoint(boundary, &mut keep) {
+        let started = std::time::Instant::now();
+        let outcome = self.log().checkpoint(boundary, &mut keep);
+        self.counters.wal_truncate_micros.add_elapsed(started);
+        match outcome {
             Ok(None) => {}
             Ok(Some(checkpoint)) => {
                 self.counters.checkpoints.add(1);

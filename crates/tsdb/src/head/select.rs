@@ -123,29 +123,8 @@ impl Head {
         names
     }
 
-    pub(crate) fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Vec<String> {
-        let index = self.index.read();
-        let Some(name) = index.symbols.find(name) else { return Vec::new() };
-        let Some(name_index) = index.postings.name(name) else { return Vec::new() };
-        let values: BTreeSet<u32> = match self.queried_ids(&index, query) {
-            None => name_index.values().map(|(value, _)| value).collect(),
-            Some(ids) => {
-                let with_label = ids & name_index.has();
-                let value_of = |id| {
-                    let set = index.label_set(id);
-                    index.label_sets.value_at(set, index.label_sets.place(set, name))
-                };
-                with_label.into_iter().map(value_of).collect()
-            }
-        };
-        let mut values: Vec<String> =
-            values.into_iter().map(|value| index.symbols.get(value).to_owned()).collect();
-        values.sort_unstable();
-        values
-    }
-
     /// Returns the series that a label query is about; `None` stands for all of them.
-    fn queried_ids(&self, index: &Index, query: &LabelQuery<'_>) -> Option<RoaringBitmap> {
+    pub(super) fn queried_ids(&self, index: &Index, query: &LabelQuery<'_>) -> Option<RoaringBitmap> {
         let covers_head = !self.has_late_samples()
             && query.range.start_ms <= self.min_time()
             && query.range.end_ms >= self.max_time();

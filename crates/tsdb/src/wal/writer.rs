@@ -60,6 +60,7 @@ struct Counters {
     records: u64,
     bytes: u64,
     writes: u64,
+    bytes_saved: u64,
     fsyncs: u64,
     fsync_time: Duration,
     write_errors: u64,
@@ -165,6 +166,7 @@ impl Writer {
             }
             push_record(&mut self.framed, self.segment.len, packing, payload);
             self.counters.records += 1;
+            self.counters.bytes_saved += (record.len() - payload.len()) as u64;
             self.group_at = next;
             self.frame_what_fits();
         }
@@ -296,6 +298,8 @@ impl Counters {
     fn add_to(&self, stats: &mut super::WalStats) {
         stats.records_written += self.records;
         stats.bytes += self.bytes;
+        stats.bytes_written += self.bytes;
+        stats.bytes_saved += self.bytes_saved;
         stats.writes += self.writes;
         stats.fsyncs += self.fsyncs;
         stats.fsync_seconds += self.fsync_time.as_secs_f64();

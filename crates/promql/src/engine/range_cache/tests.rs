@@ -50,7 +50,8 @@ impl Site {
         let options = QueryOptions::default();
         let plain = self.engine.range_prepared(&self.storage, &prepared, span, &options).unwrap();
         let settled = Some((&self.cache, settled * MINUTE));
-        let cached = self.engine.range_cached(&self.storage, &prepared, span, &options, settled).unwrap();
+        let cached =
+            self.engine.range_cached(&self.storage, &prepared, span, &options, settled, None).unwrap();
         assert_eq!(series(&cached), series(&plain), "{query}");
         cached.stats.work.samples_decoded
     }
