@@ -75,7 +75,7 @@ impl Page {
         let family = self.families.entry(name).or_insert_with(|| MetricFamily::new(name, help, kind));
         let mut labels = labels;
         labels.sort_unstable();
-        family.metrics.push(Metric { labels, value: MetricValue::Number(value), timestamp_ms });
+        family.metrics.push(Metric { labels: labels.into(), value: MetricValue::Number(value), timestamp_ms });
     }
 }
 
