@@ -52,12 +52,18 @@ pub enum FlagError {
 pub const KINDS: [&str; 9] =
     ["cpu", "cpuLoad", "disk", "diskIO", "memory", "network", "oom_event", "pressure", "process"];
 
-/// Kinds of cAdvisor that the kubelet does not serve, and neither do we.
+/// Kinds that the kubelet does not serve: only with `-enable_metrics`.
 #[rustfmt::skip]
-const ABSENT_KINDS: [&str; 13] = [
-    "advtcp", "app", "cpu_topology", "cpuset", "hugetlb", "memory_numa", "percpu", "perf_event", "referenced_memory",
-    "resctrl", "sched", "tcp", "udp",
+pub const KINDS_ON_REQUEST: [&str; 10] = [
+    "advtcp", "cpu_topology", "cpuset", "hugetlb", "memory_numa", "percpu", "referenced_memory", "sched", "tcp", "udp",
 ];
+
+/// Kinds of cAdvisor that are not here.
+const ABSENT_KINDS: [&str; 3] = ["app", "perf_event", "resctrl"];
+
+/// Labels of the runtime that are shown, as `pod`, `namespace` and `container`.
+const SHOWN_LABELS: [&str; 4] =
+    ["", "io.kubernetes.container.name", "io.kubernetes.pod.name", "io.kubernetes.pod.namespace"];
 
 /// The configuration of a container exporter.
 #[derive(Clone, Debug)]
@@ -74,8 +80,12 @@ pub struct Config {
     pub max_age: Duration,
     /// Kinds that are left out, of [`KINDS`].
     pub disabled: Vec<&'static str>,
+    /// Kinds that are added, of [`KINDS_ON_REQUEST`].
+    pub added: Vec<&'static str>,
     /// `-docker_only`: only containers and the root. Default: false.
     pub containers_only: bool,
+    /// Whether the root group is shown: not with `-disable_root_cgroup_stats`. Default: true.
+    pub has_root: bool,
     /// `-containerd`, then the sockets of CRI-O and of others that speak CRI. The first that exists is asked.
     pub cri_sockets: Vec<PathBuf>,
     /// `-docker`. Asked where no CRI socket exists.
@@ -105,7 +115,9 @@ impl Default for Config {
             metrics_path: "/metrics".to_owned(),
             max_age: Duration::from_secs(5),
             disabled: Vec::new(),
+            added: Vec::new(),
             containers_only: false,
+            has_root: true,
             cri_sockets: sockets.map(PathBuf::from).to_vec(),
             docker_socket: PathBuf::from("/run/docker.sock"),
             kubelet: KubeletOptions::default(),
@@ -120,7 +132,7 @@ impl Default for Config {
 
 /// Flag, what it does.
 #[rustfmt::skip]
-const FLAGS: [(&str, &str); 18] = [
+const FLAGS: [(&str, &str); 23] = [
     ("listen_ip", "Address to listen on (default: all)."),
     ("port", "Port to listen on (default: 8080)."),
     ("web.config.file", "File with options of TLS and authentication."),
@@ -129,6 +141,11 @@ const FLAGS: [(&str, &str); 18] = [
     ("disable_metrics", "Kinds of metrics to leave out, with commas between."),
     ("enable_metrics", "Kinds of metrics to expose, and no others."),
     ("docker_only", "Leave out groups that are no containers; takes =true or =false."),
+    ("disable_root_cgroup_stats", "Leave out the root; takes =true or =false."),
+    ("store_container_labels", "Labels of the runtime as labels of metrics: =false alone, they are not shown."),
+    ("whitelisted_container_labels", "Of the runtime's labels those that name pod, namespace and container, shown under these names."),
+    ("env_metadata_whitelist", "Empty alone: environment variables are not shown."),
+    ("containerd-namespace", "k8s.io alone: what CRI knows."),
     ("containerd", "Socket of a runtime that speaks CRI (default: containerd's or CRI-O's)."),
     ("docker", "Socket of Docker (default: /run/docker.sock)."),
     ("kubelet.url", "Where the kubelet lists its pods, asked where no runtime is found (default: https://localhost:10250/pods)."),
@@ -164,7 +181,13 @@ impl Config {
             let (flag, _) = FLAGS.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?;
             // A Go switch takes its value only with `=`.
             let value = match (*flag, value) {
-                ("docker_only" | "kubelet.insecure-skip-verify", None) => Some("true"),
+                (
+                    "docker_only"
+                    | "disable_root_cgroup_stats"
+                    | "kubelet.insecure-skip-verify"
+                    | "store_container_labels",
+                    None,
+                ) => Some("true"),
                 (_, None) => arguments.next(),
                 (_, value) => value,
             };
@@ -192,7 +215,24 @@ impl Config {
             "enable_metrics" => {
                 let enabled = kinds(value).ok_or_else(|| bad("a list of kinds of metrics"))?;
                 self.disabled = KINDS.into_iter().filter(|kind| !enabled.contains(kind)).collect();
+                self.added = KINDS_ON_REQUEST.into_iter().filter(|kind| enabled.contains(kind)).collect();
             }
+            "disable_root_cgroup_stats" => {
+                self.has_root = !value.parse::<bool>().map_err(|_| bad("true or false"))?;
+            }
+            "store_container_labels" if value == "false" => {}
+            "store_container_labels" => return Err(bad("false: labels of the runtime are not shown")),
+            "whitelisted_container_labels" if value.split(',').all(|label| SHOWN_LABELS.contains(&label)) => {
+            }
+            "whitelisted_container_labels" => {
+                return Err(bad(
+                    "a list of labels that name pod, namespace and container: others are not shown",
+                ));
+            }
+            "env_metadata_whitelist" if value.is_empty() => {}
+            "env_metadata_whitelist" => return Err(bad("empty: environment variables are not shown")),
+            "containerd-namespace" if value == "k8s.io" => {}
+            "containerd-namespace" => return Err(bad("k8s.io: CRI knows no other namespace")),
             "docker_only" => self.containers_only = value.parse().map_err(|_| bad("true or false"))?,
             "containerd" => self.cri_sockets = vec![PathBuf::from(value)],
             "docker" => self.docker_socket = PathBuf::from(value.trim_start_matches("unix://")),
@@ -212,7 +252,11 @@ impl Config {
 
     /// Returns whether metrics of this kind are wanted.
     pub fn has(&self, kind: &str) -> bool {
-        !self.disabled.contains(&kind)
+        if KINDS_ON_REQUEST.contains(&kind) {
+            self.added.contains(&kind)
+        } else {
+            !self.disabled.contains(&kind)
+        }
     }
 }
 
@@ -220,7 +264,7 @@ impl Config {
 fn kinds(list: &str) -> Option<Vec<&'static str>> {
     let mut found = Vec::new();
     for name in list.split(',').filter(|name| !name.is_empty()) {
-        match KINDS.into_iter().find(|kind| *kind == name) {
+        match KINDS.into_iter().chain(KINDS_ON_REQUEST).find(|kind| *kind == name) {
             Some(kind) => found.push(kind),
             None if ABSENT_KINDS.contains(&name) => {}
             None => return None,
@@ -254,7 +298,11 @@ mod tests {
             "-housekeeping_interval",
             "10s",
             "-disable_metrics=percpu,disk",
+            "-store_container_labels=false",
+            "-whitelisted_container_labels=io.kubernetes.container.name,io.kubernetes.pod.name",
+            "-disable_root_cgroup_stats",
         ]);
+        assert!(!config.has_root);
         assert_eq!(
             (config.port, config.containers_only, config.max_age),
             (9999, true, Duration::from_secs(10))
@@ -262,6 +310,7 @@ mod tests {
         assert!(!config.has("disk") && config.has("cpu"));
         let only = run(&["--enable_metrics=cpu,memory"]);
         assert!(only.has("cpu") && only.has("memory") && !only.has("network"));
+        assert!(!only.has("tcp") && run(&["--enable_metrics=tcp"]).has("tcp") && !run(&[]).has("tcp"));
     }
 
     #[test]
@@ -270,5 +319,8 @@ mod tests {
         assert_eq!(error(&["--nonsense"]), "unknown flag --nonsense: see --help");
         assert_eq!(error(&["--port"]), "flag --port needs a value");
         assert!(error(&["--disable_metrics=nonsense"]).contains("not a list of kinds"));
+        assert!(error(&["--store_container_labels"]).contains("not false"));
+        assert!(error(&["--whitelisted_container_labels=team"]).contains("others are not shown"));
+        assert!(error(&["--containerd-namespace=moby"]).contains("not k8s.io"));
     }
 }

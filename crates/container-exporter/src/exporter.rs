@@ -17,6 +17,7 @@ use crate::identity::{self, Kind};
 use crate::oom::OomKills;
 use crate::processes::{self, Interface, Open};
 use crate::runtime::{Container, Containers, Runtime};
+use crate::standalone::{self, Extra, Schedule};
 use crate::{render, web};
 
 /// A look that takes longer is given up: some file of the kernel does not answer.
@@ -37,6 +38,7 @@ struct Inner {
     machine: Machine,
     registry: Registry,
     oom: Mutex<OomKills>,
+    schedule: Mutex<Schedule>,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -79,6 +81,7 @@ pub(crate) struct Group {
     pub(crate) stats: Stats,
     pub(crate) network: Vec<Interface>,
     pub(crate) open: Option<Open>,
+    pub(crate) extra: Extra,
     pub(crate) oom_kills: u64,
     pub(crate) started: f64,
     pub(crate) created: f64,
@@ -94,6 +97,7 @@ impl ContainerExporter {
         let inner = Inner {
             machine: Machine::read(&config),
             oom: Mutex::new(if config.has("oom_event") { OomKills::open() } else { OomKills::default() }),
+            schedule: Mutex::default(),
             state: tokio::sync::Mutex::new(State { runtime, kept: None }),
             registry,
             config,
@@ -177,6 +181,9 @@ impl Inner {
         if self.config.containers_only {
             groups.retain(|group| matches!(identity::of(group), Kind::Root | Kind::Container { .. }));
         }
+        if !self.config.has_root {
+            groups.retain(|group| group != "/");
+        }
         (tree, groups)
     }
 
@@ -190,6 +197,7 @@ impl Inner {
         let Some(tree) = tree else { return snapshot };
         let mut oom = self.oom.lock().unwrap_or_else(PoisonError::into_inner);
         oom.update();
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).retain(ids);
         let pods = pods(known);
         for (idx, id) in ids.iter().enumerate() {
             // Gone since the list was made.
@@ -258,6 +266,8 @@ impl Inner {
         if self.config.has("process") {
             group.open = Some(processes::open(&self.config.proc, &pids));
         }
+        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
+        group.extra = standalone::read(&self.config, &group.id, &pids, network_of, &mut schedule);
         group.started = started(tree, &group.id).max(self.machine.booted);
         group.created = if group.names.created > 0.0 { group.names.created } else { group.started };
     }

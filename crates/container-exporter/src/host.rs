@@ -1,10 +1,14 @@
 //! The machine: what it is, its block devices, its file systems.
 
+mod topology;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::config::Config;
 use crate::files::{self, text};
+
+pub(crate) use topology::Topology;
 
 /// What the machine has; read once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,13 +27,15 @@ pub(crate) struct Machine {
     pub(crate) dimms: BTreeMap<String, (u64, u64)>,
     /// When it was booted, seconds since the epoch.
     pub(crate) booted: f64,
+    /// Empty unless asked for.
+    pub(crate) topology: Topology,
 }
 
 impl Machine {
     pub(crate) fn read(config: &Config) -> Self {
         let line = |path: &Path| text(path).unwrap_or_default().trim().to_owned();
         let cpuinfo = text(&config.proc.join("cpuinfo")).unwrap_or_default();
-        let (cores, physical_cores, sockets) = topology(&cpuinfo);
+        let (cores, physical_cores, sockets) = count_cores(&cpuinfo);
         let meminfo = text(&config.proc.join("meminfo")).unwrap_or_default();
         let release = text(&config.root.join("etc/os-release")).unwrap_or_default();
         let os = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
@@ -47,12 +53,17 @@ impl Machine {
             os: os.unwrap_or_default().trim_matches('"').to_owned(),
             dimms: dimms(&config.sys.join("devices/system/edac/mc")),
             booted: files::field(&stat, "btime").unwrap_or(0) as f64,
+            topology: if config.has("cpu_topology") {
+                Topology::read(&config.sys)
+            } else {
+                Topology::default()
+            },
         }
     }
 }
 
 /// Logical CPUs, cores, packages.
-fn topology(cpuinfo: &str) -> (usize, usize, usize) {
+fn count_cores(cpuinfo: &str) -> (usize, usize, usize) {
     let (mut cpus, mut cores, mut packages) = (0, BTreeSet::new(), BTreeSet::new());
     let mut package = String::new();
     for line in cpuinfo.lines() {
@@ -169,7 +180,7 @@ mod tests {
             format!("processor\t: {n}\nphysical id\t: {package}\ncore id\t\t: {core}\n\n")
         };
         let text = [cpu(0, 0, 0), cpu(1, 0, 1), cpu(2, 0, 0), cpu(3, 1, 0)].concat();
-        assert_eq!(topology(&text), (4, 3, 2));
-        assert_eq!(topology("processor : 0\nprocessor : 1\n"), (2, 2, 1));
+        assert_eq!(count_cores(&text), (4, 3, 2));
+        assert_eq!(count_cores("processor : 0\nprocessor : 1\n"), (2, 2, 1));
     }
 }

@@ -15,8 +15,7 @@
 //! - A counter that the kernel does not have is absent or 0 as in cAdvisor, never invented.
 //!
 //! # Reading order: `config`, `cgroup`, `identity`, `runtime`, `processes`, `host`, `exporter`, `render`, `web`.
-//! # Not here: standalone-only kinds of cAdvisor (per-CPU usage, TCP states, perf events, resctrl, NUMA): the kubelet
-//! does not serve them either. Sizes of writable layers.
+//! # Not here: perf events and resctrl, which cAdvisor shows alone and the kubelet does not. Sizes of writable layers.
 //! # Source: `spec/exporters-linux.md` Part B.
 #![warn(missing_docs)]
 
@@ -30,6 +29,7 @@ mod oom;
 mod processes;
 mod render;
 pub mod runtime;
+mod standalone;
 mod web;
 
 pub use config::{Command, Config, FlagError};

@@ -7,6 +7,7 @@ mod cpu;
 mod disk;
 mod machine;
 mod memory;
+mod standalone;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ const UNLIMITED: u64 = 1 << 62;
 pub(crate) fn families(config: &Config, machine: &Machine, snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut page = Page { taken_ms: snapshot.taken_ms, families: BTreeMap::new() };
     machine::push(&mut page, machine, snapshot);
+    standalone::push_topology(&mut page, machine);
     for group in &snapshot.groups {
         let mut rows = Rows { page: &mut page, group };
         push_spec(&mut rows, machine);
@@ -50,6 +52,7 @@ pub(crate) fn families(config: &Config, machine: &Machine, snapshot: &Snapshot) 
         if config.has("pressure") {
             push_pressure(&mut rows);
         }
+        standalone::push(&mut rows);
         disk::push(&mut rows, config, snapshot);
     }
     page.families.into_values().collect()
@@ -75,7 +78,11 @@ impl Page {
         let family = self.families.entry(name).or_insert_with(|| MetricFamily::new(name, help, kind));
         let mut labels = labels;
         labels.sort_unstable();
-        family.metrics.push(Metric { labels, value: MetricValue::Number(value), timestamp_ms });
+        family.metrics.push(Metric {
+            labels: labels.into(),
+            value: MetricValue::Number(value),
+            timestamp_ms,
+        });
     }
 }
 

@@ -16,5 +16,5 @@ pub mod protobuf;
 pub mod text;
 
 pub use escape::Escaping;
-pub use family::{Bucket, Metric, MetricFamily, MetricValue};
+pub use family::{Bucket, LabelPair, Metric, MetricFamily, MetricLabels, MetricValue};
 pub use parse::{Entry, Format, ParseError, Parser, Sample, SeriesText};

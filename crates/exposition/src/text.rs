@@ -135,7 +135,7 @@ fn type_name(kind: MetricType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::Bucket;
+    use crate::family::{Bucket, MetricLabels};
 
     #[test]
     fn a_page_reads_as_the_format_says() {
@@ -146,7 +146,7 @@ mod tests {
         let mut sizes = MetricFamily::new("s", "Sizes.", MetricType::Histogram);
         let buckets = vec![Bucket { upper_bound: 0.5, cumulative_count: 1 }];
         let value = MetricValue::Histogram { buckets, sum: 7.5, count: 3 };
-        sizes.metrics.push(Metric { labels: vec![], value, timestamp_ms: None });
+        sizes.metrics.push(Metric { labels: MetricLabels::default(), value, timestamp_ms: None });
         let mut page = String::new();
         write_page(&mut page, &[numbers, sizes]);
         let want = concat!(

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wf_exposition::{Metric, MetricFamily, MetricValue};
+use wf_exposition::{Metric, MetricFamily, MetricLabels, MetricValue};
 use wf_model::MetricType;
 
 pub use cells::{Counter, Gauge, Histogram, exponential_buckets};
@@ -177,7 +177,11 @@ impl Registry {
         let shared = cell.clone();
         self.collect(move |families| {
             let mut family = MetricFamily::new(name.clone(), help, T::KIND);
-            family.metrics.push(Metric { labels: Vec::new(), value: shared.read(), timestamp_ms: None });
+            family.metrics.push(Metric {
+                labels: MetricLabels::default(),
+                value: shared.read(),
+                timestamp_ms: None,
+            });
             families.push(family);
         });
         cell

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
-use wf_exposition::{Metric, MetricFamily};
+use wf_exposition::{Metric, MetricFamily, MetricLabels};
 use wf_httpkit::metrics::{Registry, merge_by_name};
 use wf_httpkit::process::{self, BuildInfo};
 
@@ -294,6 +294,23 @@ impl Page {
 fn finish(mut families: Vec<MetricFamily>) -> Vec<MetricFamily> {
     families.retain(|family| !family.metrics.is_empty());
     let mut families = merge_by_name(families);
+    // Dozens of families share the labels of the same devices: what holds for the first holds for the others.
+    let mut tidy: Vec<MetricLabels> = Vec::new();
+    for family in &mut families {
+        let labels = || family.metrics.iter().map(|metric| &metric.labels);
+        if labels().len() == tidy.len() && labels().zip(&tidy).all(|(labels, tidy)| labels.is_same(tidy)) {
+            continue;
+        }
+        order(family);
+        let is_shared = |labels: &&MetricLabels| matches!(labels, MetricLabels::Shared(_));
+        tidy.clear();
+        tidy.extend(family.metrics.iter().map(|metric| &metric.labels).take_while(is_shared).cloned());
+    }
+    families
+}
+
+/// Sorts a family's labels and series, and drops series that were there already.
+fn order(family: &mut MetricFamily) {
     let order = |a: &Metric, b: &Metric| {
         let values = |metric: &Metric| metric.labels.len();
         a.labels
@@ -302,22 +319,19 @@ fn finish(mut families: Vec<MetricFamily>) -> Vec<MetricFamily> {
             .cmp(b.labels.iter().map(|(_, value)| value))
             .then(values(a).cmp(&values(b)))
     };
-    for family in &mut families {
-        for metric in &mut family.metrics {
-            if !metric.labels.is_sorted_by(|a, b| a.0 <= b.0) {
-                metric.labels.sort_by(|a, b| a.0.cmp(&b.0));
-            }
-        }
-        if !family.metrics.is_sorted_by(|a, b| order(a, b).is_le()) {
-            family.metrics.sort_by(order);
-        }
-        let n_before = family.metrics.len();
-        family.metrics.dedup_by(|a, b| a.labels == b.labels);
-        if family.metrics.len() < n_before {
-            tracing::warn!(name = %family.name, "duplicate series were dropped");
+    for metric in &mut family.metrics {
+        if !metric.labels.is_sorted_by(|a, b| a.0 <= b.0) {
+            metric.labels.edit(|labels| labels.sort_by(|a, b| a.0.cmp(&b.0)));
         }
     }
-    families
+    if !family.metrics.is_sorted_by(|a, b| order(a, b).is_le()) {
+        family.metrics.sort_by(order);
+    }
+    let n_before = family.metrics.len();
+    family.metrics.dedup_by(|a, b| a.labels == b.labels);
+    if family.metrics.len() < n_before {
+        tracing::warn!(name = %family.name, "duplicate series were dropped");
+    }
 }
 
 impl std::fmt::Debug for NodeExporter {

@@ -150,7 +150,7 @@ impl Cluster {
             let name = "alertmanager_cluster_peer_info";
             let mut family = MetricFamily::new(name, "Name of this member.", MetricType::Gauge);
             family.metrics.push(Metric {
-                labels: vec![("peer".into(), shared.options.name.clone())],
+                labels: vec![("peer".into(), shared.options.name.clone())].into(),
                 value: MetricValue::Number(1.0),
                 timestamp_ms: None,
             });

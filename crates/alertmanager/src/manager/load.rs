@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use md5::Digest;
 use tokio_util::sync::CancellationToken;
-use wf_exposition::{Metric, MetricFamily, MetricValue};
+use wf_exposition::{Metric, MetricFamily, MetricLabels, MetricValue};
 use wf_model::MetricType;
 
 use super::{Alertmanager, AlertmanagerError, Loaded, Options};
@@ -160,11 +160,15 @@ impl Alertmanager {
             family
         };
         let one = |value: f64| {
-            vec![Metric { labels: Vec::new(), value: MetricValue::Number(value), timestamp_ms: None }]
+            vec![Metric {
+                labels: MetricLabels::default(),
+                value: MetricValue::Number(value),
+                timestamp_ms: None,
+            }]
         };
         let by_state = |counts: Vec<(&'static str, usize)>| -> Vec<Metric> {
             let metric = |(state, count): (&'static str, usize)| Metric {
-                labels: vec![("state".into(), state.into())],
+                labels: vec![("state".into(), state.into())].into(),
                 value: MetricValue::Number(count as f64),
                 timestamp_ms: None,
             };

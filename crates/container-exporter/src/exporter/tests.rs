@@ -338,3 +338,30 @@ fn a_group_made_here_appears_and_vanishes() {
     let after = host.page(&exporter);
     assert!(values(&before, "container_last_seen", &[&id]).len() == 1 && !after.contains(&id), "{before}");
 }
+
+#[test]
+fn what_the_kubelet_does_not_serve_is_shown_on_request() {
+    let mut host = Host::new();
+    let group = format!("/docker/{APP}");
+    host.write("cgroup/cgroup.controllers", "cpu memory hugetlb\n");
+    unified(&host, &group, 11);
+    host.process(11, "app", 100);
+    host.write(&format!("cgroup{group}/hugetlb.2MB.current"), "4194304\n");
+    host.write(&format!("cgroup{group}/hugetlb.2MB.events"), "max 2\n");
+    host.write("proc/11/schedstat", "2000000000 1000000000 7\n");
+    host.write("proc/11/smaps_rollup", "Rss: 9 kB\nReferenced:  8 kB\n");
+    host.write("proc/11/net/tcp", "heading\n 0: 0:16 0:0 0A 0:0 0:0 0 0 0 1\n");
+    let hidden = host.page(&host.exporter());
+    assert!(!hidden.contains("container_hugetlb") && !hidden.contains("container_network_tcp_usage_total"));
+    host.config.added = crate::config::KINDS_ON_REQUEST.to_vec();
+    let page = host.page(&host.exporter());
+    let check =
+        |name: &str, parts: &[&str], want: f64| assert_eq!(values(&page, name, parts), [want], "{name}");
+    check("container_hugetlb_usage_bytes", &["pagesize=\"2MB\""], 4_194_304.0);
+    check("container_hugetlb_failcnt", &[APP], 2.0);
+    check("container_cpu_schedstat_runqueue_seconds_total", &[APP], 1.0);
+    check("container_cpu_schedstat_run_periods_total", &[APP], 7.0);
+    check("container_referenced_bytes", &[APP], 8192.0);
+    check("container_network_tcp_usage_total", &[APP, "tcp_state=\"listen\""], 1.0);
+    check("container_cpu_usage_seconds_total", &[APP, "cpu=\"total\""], 2.5);
+}

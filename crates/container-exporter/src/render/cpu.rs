@@ -6,8 +6,15 @@ pub(super) fn push(rows: &mut Rows<'_>) {
     let Some(cpu) = rows.group.stats.cpu else { return };
     rows.counter("container_cpu_user_seconds_total", "CPU time in user space.", &[], cpu.user);
     rows.counter("container_cpu_system_seconds_total", "CPU time in the kernel.", &[], cpu.system);
+    // Of each CPU where that was asked for, and is known; CPUs it never ran on have no row.
+    let per_cpu = &rows.group.extra.per_cpu;
+    for (number, nanoseconds) in per_cpu.iter().enumerate().filter(|(_, nanoseconds)| **nanoseconds > 0) {
+        let own = format!("cpu{number:02}");
+        let seconds = *nanoseconds as f64 / 1e9;
+        rows.counter("container_cpu_usage_seconds_total", "CPU time.", &[("cpu", &own)], seconds);
+    }
     // A group that never ran has no row, as in cAdvisor.
-    if cpu.usage > 0.0 {
+    if cpu.usage > 0.0 && per_cpu.is_empty() {
         rows.counter("container_cpu_usage_seconds_total", "CPU time.", &[("cpu", "total")], cpu.usage);
     }
     // Without a quota nothing can be throttled.

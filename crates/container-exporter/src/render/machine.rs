@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use wf_exposition::LabelPair;
 use wf_model::MetricType::Gauge;
 
 use super::{Labels, Page};
@@ -16,9 +17,6 @@ pub(super) fn push(page: &mut Page, machine: &Machine, snapshot: &Snapshot) {
         ("kernelVersion", machine.kernel.as_str()),
         ("osVersion", &machine.os),
     ];
-    let owned = |labels: Labels<'_>| -> Vec<_> {
-        labels.iter().map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned())).collect()
-    };
     let help = "Versions of kernel, system and exporter.";
     page.add(Gauge, ("cadvisor_version_info", help), owned(&version), 1.0, None);
     let failed = f64::from(u8::from(snapshot.has_failed));
@@ -36,16 +34,8 @@ pub(super) fn push(page: &mut Page, machine: &Machine, snapshot: &Snapshot) {
         0.0,
         None,
     );
-    let taken = page.taken_ms;
-    let mut add = |name, help, own: Labels<'_>, value: f64| {
-        let mut labels = vec![
-            ("boot_id", machine.boot_id.as_str()),
-            ("machine_id", &machine.machine_id),
-            ("system_uuid", &machine.system_uuid),
-        ];
-        labels.extend_from_slice(own);
-        page.add(Gauge, (name, help), owned(&labels), value, Some(taken));
-    };
+    let mut add =
+        |name, help, own: Labels<'_>, value: f64| self::add(page, machine, (name, help), own, value);
     add("machine_cpu_cores", "Logical CPUs.", &[], machine.cores as f64);
     add("machine_cpu_physical_cores", "Cores.", &[], machine.physical_cores as f64);
     add("machine_cpu_sockets", "CPU packages.", &[], machine.sockets as f64);
@@ -61,4 +51,26 @@ pub(super) fn push(page: &mut Page, machine: &Machine, snapshot: &Snapshot) {
         add("machine_dimm_count", "Memory modules by type.", &[("type", kind)], *count as f64);
         add("machine_dimm_capacity_bytes", "Memory of modules by type.", &[("type", kind)], *bytes as f64);
     }
+}
+
+fn owned(labels: Labels<'_>) -> Vec<LabelPair> {
+    labels.iter().map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned())).collect()
+}
+
+/// Adds a number of the machine, which is told by three ids.
+pub(super) fn add(
+    page: &mut Page,
+    machine: &Machine,
+    name_and_help: (&'static str, &'static str),
+    own: Labels<'_>,
+    value: f64,
+) {
+    let mut labels = vec![
+        ("boot_id", machine.boot_id.as_str()),
+        ("machine_id", &machine.machine_id),
+        ("system_uuid", &machine.system_uuid),
+    ];
+    labels.extend_from_slice(own);
+    let taken = page.taken_ms;
+    page.add(Gauge, name_and_help, owned(&labels), value, Some(taken));
 }

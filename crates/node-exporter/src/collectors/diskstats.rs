@@ -5,7 +5,7 @@ mod udev;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use wf_exposition::MetricFamily;
+use wf_exposition::{MetricFamily, MetricLabels};
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector};
@@ -112,9 +112,10 @@ impl Collector for DiskStats {
                 continue;
             }
             let device = parse::text(name);
+            let labels = MetricLabels::shared(&[("device", &device)]);
             for ((family, (_, _, unit)), word) in families.iter_mut().zip(COLUMNS).zip(words) {
                 let number = parse::number(word).ok_or_else(bad)?;
-                family.push(&[("device", &device)], unit.value(number));
+                family.push_with(labels.clone(), unit.value(number));
             }
             devices.push(Device { name: device, major: parse::text(major), minor: parse::text(minor) });
         }

@@ -5,7 +5,7 @@ mod devices;
 use std::sync::{Mutex, PoisonError};
 
 use regex_automata::meta::Regex;
-use wf_exposition::MetricFamily;
+use wf_exposition::{MetricFamily, MetricLabels};
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector, gauge};
@@ -113,14 +113,14 @@ impl Families {
     }
 
     fn push(&mut self, name: &str, device: &Device, ignores_invalid_speed: bool) {
-        let labels = [("device", name)];
+        let labels = MetricLabels::shared(&[("device", name)]);
         for (family, number) in self.numbers.iter_mut().zip(device.numbers) {
             if let Some(number) = number {
-                family.push(&labels, number as f64);
+                family.push_with(labels.clone(), number as f64);
             }
         }
         if let Some(megabits) = device.speed.filter(|speed| *speed >= 0 || !ignores_invalid_speed) {
-            self.speed.push(&labels, (megabits.saturating_mul(1_000_000) / 8) as f64);
+            self.speed.push_with(labels.clone(), (megabits.saturating_mul(1_000_000) / 8) as f64);
         }
         let admin = match device.numbers[FLAGS] {
             Some(flags) if flags & IFF_UP != 0 => "up",
@@ -128,7 +128,7 @@ impl Families {
             None => "unknown",
         };
         let [address, broadcast, duplex, alias, operational] = &device.texts;
-        self.up.push(&labels, f64::from(u8::from(operational == "up")));
+        self.up.push_with(labels, f64::from(u8::from(operational == "up")));
         let labels = [
             ("address", address.as_str()),
             ("adminstate", admin),

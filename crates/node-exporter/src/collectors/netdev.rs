@@ -4,7 +4,7 @@ mod addresses;
 mod links;
 mod procfs;
 
-use wf_exposition::MetricFamily;
+use wf_exposition::{MetricFamily, MetricLabels};
 use wf_model::MetricType;
 
 use crate::collector::{CollectError, Collector};
@@ -67,15 +67,17 @@ impl NetDev {
 
 impl Collector for NetDev {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
-        let (names, devices) = self.read(ctx)?;
+        let (names, mut devices) = self.read(ctx)?;
+        // In the order of the page: sorted once here, not once a family.
+        devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let family =
             |name: &&'static str| MetricFamily::new(*name, "Network device statistic.", MetricType::Counter);
         let mut families: Vec<_> = names.iter().map(family).collect();
         for device in devices.iter().filter(|device| self.devices.is_wanted(device.name.as_bytes())) {
             let all = [("device", device.name.as_str()), ("ifalias", &device.alias)];
-            let labels = if self.has_alias { &all[..] } else { &all[..1] };
+            let labels = MetricLabels::shared(if self.has_alias { &all[..] } else { &all[..1] });
             for (family, value) in families.iter_mut().zip(&device.values) {
-                family.push(labels, *value);
+                family.push_with(labels.clone(), *value);
             }
         }
         out.extend(families);

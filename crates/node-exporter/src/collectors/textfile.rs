@@ -119,15 +119,17 @@ fn merge(merged: &mut Merged, family: MetricFamily, file: &str) -> bool {
 
 /// Gives all series of a family the same labels, empty where they had none.
 fn pad(family: &mut MetricFamily) {
-    let labels = family.metrics.iter().flat_map(|metric| &metric.labels);
+    let labels = family.metrics.iter().flat_map(|metric| metric.labels.iter());
     let names: BTreeSet<_> = labels.map(|(name, _)| name.clone()).collect();
     for metric in &mut family.metrics {
-        for name in &names {
-            if !metric.labels.iter().any(|(have, _)| have == name) {
-                metric.labels.push((name.clone(), String::new()));
+        metric.labels.edit(|labels| {
+            for name in &names {
+                if !labels.iter().any(|(have, _)| have == name) {
+                    labels.push((name.clone(), String::new()));
+                }
             }
-        }
-        metric.labels.sort();
+            labels.sort();
+        });
     }
 }
 

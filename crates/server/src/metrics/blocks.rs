@@ -1,6 +1,6 @@
 //! Numbers about blocks, compaction and retention.
 
-use wf_exposition::{Metric, MetricFamily, MetricValue};
+use wf_exposition::{Metric, MetricFamily, MetricLabels, MetricValue};
 use wf_model::MetricType;
 use wf_tsdb::CompactionStats;
 
@@ -8,7 +8,7 @@ use wf_tsdb::CompactionStats;
 pub(super) fn push(families: &mut Vec<MetricFamily>, stats: &CompactionStats) {
     let mut push = |name: &str, help: &'static str, kind: MetricType, value: MetricValue| {
         let mut family = MetricFamily::new(format!("prometheus_tsdb_{name}"), help, kind);
-        family.metrics.push(Metric { labels: Vec::new(), value, timestamp_ms: None });
+        family.metrics.push(Metric { labels: MetricLabels::default(), value, timestamp_ms: None });
         families.push(family);
     };
     for (name, help, value) in counters(stats) {

@@ -1,6 +1,6 @@
 //! Numbers about the write logs and about cleaning the head, beside those that are plain counters.
 
-use wf_exposition::{Metric, MetricFamily, MetricValue};
+use wf_exposition::{Metric, MetricFamily, MetricLabels, MetricValue};
 use wf_model::MetricType;
 use wf_tsdb::TsdbStats;
 
@@ -11,7 +11,7 @@ const PAGE_BYTES: u64 = 32 * 1024;
 pub(super) fn push(families: &mut Vec<MetricFamily>, stats: &TsdbStats) {
     let mut push = |name: &str, help: &'static str, kind: MetricType, value: MetricValue| {
         let mut family = MetricFamily::new(format!("prometheus_tsdb_{name}"), help, kind);
-        family.metrics.push(Metric { labels: Vec::new(), value, timestamp_ms: None });
+        family.metrics.push(Metric { labels: MetricLabels::default(), value, timestamp_ms: None });
         families.push(family);
     };
     let summaries = [

@@ -85,7 +85,8 @@ fn add(open: &mut BTreeMap<String, Open>, name: &str, mut labels: Labels, value:
             return Err(format!("{name} is a histogram and has no value of its own"));
         }
         (_, "") => {
-            let metric = Metric { labels, value: MetricValue::Number(value), timestamp_ms: None };
+            let metric =
+                Metric { labels: labels.into(), value: MetricValue::Number(value), timestamp_ms: None };
             family.family.metrics.push(metric);
             return Ok(());
         }
@@ -135,7 +136,7 @@ fn close(open: Open) -> MetricFamily {
                 |(bound, count): &(f64, f64)| Bucket { upper_bound: *bound, cumulative_count: whole(*count) };
             MetricValue::Histogram { buckets: finite.map(bucket).collect(), sum: part.sum, count: part.count }
         };
-        family.metrics.push(Metric { labels, value, timestamp_ms: None });
+        family.metrics.push(Metric { labels: labels.into(), value, timestamp_ms: None });
     }
     family
 }
