@@ -1,6 +1,7 @@
 //! `watchfire node-exporter`: the host exporter alone, with the original's flags.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -35,15 +36,25 @@ pub(crate) fn main(options: &ExporterOptions) -> ExitCode {
     })
 }
 
-/// Starts a host exporter with its defaults on `listener`, as a part of `up`; `beside` is served there too.
+/// Starts a host exporter on `listener`, as a part of `up`; `beside` is served there too.
 pub(crate) fn spawn(group: &mut Group, listener: Listener, beside: axum::Router) -> Result<()> {
-    // Inside `up` the server tells about the process: telling it twice would only cost samples.
-    let config = Config { disable_exporter_metrics: true, ..Config::default() };
-    let exporter = NodeExporter::with_build_info(config, &build_info())?;
+    let exporter = NodeExporter::with_build_info(config_of_up(Path::exists), &build_info())?;
     let router = exporter.router().merge(beside);
     group.spawn("exporter http", |stop| serve(listener, router, stop, ServerOptions::default()));
     spawn_exporter(group, exporter);
     Ok(())
+}
+
+/// The defaults, and units where systemd can be asked: over the bus, else itself.
+fn config_of_up(exists: fn(&Path) -> bool) -> Config {
+    // Inside `up` the server tells about the process: telling it twice would only cost samples.
+    let mut config = Config { disable_exporter_metrics: true, ..Config::default() };
+    let has_bus = exists(Path::new(&config.systemd.bus_socket));
+    if has_bus || exists(Path::new(&config.systemd.private_socket)) {
+        config.collectors.insert("systemd");
+        config.systemd.is_private = !has_bus;
+    }
+    config
 }
 
 pub(crate) fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
@@ -51,4 +62,21 @@ pub(crate) fn spawn_exporter(group: &mut Group, exporter: NodeExporter) {
         exporter.run(stop).await;
         Ok::<(), Infallible>(())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_shown_where_systemd_can_be_asked() {
+        let check = |exists: fn(&Path) -> bool, want: Option<bool>| {
+            let config = config_of_up(exists);
+            let is_private = config.collectors.contains("systemd").then_some(config.systemd.is_private);
+            assert_eq!(is_private, want);
+        };
+        check(|_| false, None);
+        check(|_| true, Some(false));
+        check(|path| path.ends_with("private"), Some(true));
+    }
 }
