@@ -288,7 +288,7 @@ impl SeriesSource for Tsdb {
         for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
             sources.push(Box::new(BlockSource(Arc::clone(block)).values(name, query)?));
         }
-        Ok(merge_values(sources))
+        merge_values(sources)
     }
 }
 

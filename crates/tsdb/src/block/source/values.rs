@@ -63,8 +63,10 @@ impl BlockValues {
                 let from = table.values_from(bytes, name, last.as_deref().unwrap_or(""));
                 let new = from.filter(|entry| last.as_deref() != Some(entry.value)).take(VALUES_AT_ONCE);
                 let read: Vec<String> = new.map(|entry| entry.value.to_owned()).collect();
-                if let Some(value) = read.last() {
-                    *last = Some(value.clone());
+                let is_all = read.len() < VALUES_AT_ONCE;
+                *last = read.last().cloned();
+                if is_all {
+                    self.rest = Rest::Codes(BTreeSet::new().into_iter());
                 }
                 Ok(read)
             }
