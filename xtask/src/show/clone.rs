@@ -138,6 +138,16 @@ impl Logs {
         line
     }
 
+    /// Judges a line by the instruction counts of the suite: all of `paths` are among them, and none grew too much.
+    pub(super) fn instructions(&self, what: &'static str, paths: &[&str]) -> Line {
+        let is_counted = |line: &&str| line.contains('%') && paths.iter().any(|path| line.starts_with(path));
+        let counts: Vec<String> = self.lines().filter(is_counted).map(str::to_owned).collect();
+        let are_all_counted = paths.iter().all(|path| counts.iter().any(|line| line.starts_with(path)));
+        let they_hold = self.has_line(|line| line.starts_with("FIGURE: instruction counts"))
+            && !self.has_line(|line| line.starts_with("mend the path"));
+        Line::new(what, they_hold && are_all_counted, counts)
+    }
+
     /// Whether any line of the logs is one that `is_wanted` accepts.
     pub(super) fn has_line(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
         self.find_line(is_wanted).is_some()

@@ -9,13 +9,6 @@ pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
     let suite = clone.suite()?;
     let logs = clone.logs()?;
-    let counts: Vec<&str> = logs
-        .lines()
-        .filter(|line| COUNTED.iter().any(|path| line.starts_with(path)) && line.contains('%'))
-        .collect();
-    let counts_hold = logs.lines().any(|line| line.starts_with("FIGURE: instruction counts"))
-        && !logs.lines().any(|line| line.starts_with("mend the path"));
-    let are_all_counted = COUNTED.iter().all(|path| counts.iter().any(|line| line.contains(path)));
     Ok(vec![
         logs.line(
             "all 1,470 evaluations of the conformance scripts pass; mutations of them do not",
@@ -42,10 +35,9 @@ pub(super) fn show() -> Result<Vec<Line>> {
             &[],
         ),
         logs.line("parser and evaluation take any bytes, and hold their limits", &FUZZED, &[]),
-        Line::new(
+        logs.instructions(
             "instruction counts of parser, decode, rate, aggregations, joins, histogram_quantile",
-            counts_hold && are_all_counted,
-            counts.into_iter().map(str::to_owned).collect(),
+            &COUNTED,
         ),
         bench::line(&clone, "figures beside prometheus 2.42 and victoria-metrics on one data set", &["promql-queries"])?,
         suite,

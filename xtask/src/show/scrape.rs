@@ -9,13 +9,6 @@ pub(super) fn show() -> Result<Vec<Line>> {
     let clone = Clone::fresh()?;
     let suite = clone.suite()?;
     let logs = clone.logs()?;
-    let (counts_hold, counts) = clone.output("cargo", &["xtask", "instructions"])?;
-    let counts: Vec<String> = counts
-        .lines()
-        .filter(|line| COUNTED.iter().any(|path| line.contains(path)))
-        .map(str::to_owned)
-        .collect();
-    let are_all_counted = COUNTED.iter().all(|path| counts.iter().any(|line| line.contains(path)));
     Ok(vec![
         logs.line(
             "configurations load or fail as named, with the original's texts, and read back",
@@ -29,7 +22,7 @@ pub(super) fn show() -> Result<Vec<Line>> {
         logs.line("the conformance pages and fixtures of exposition and discovery pass", &CONFORMANCE, &[]),
         logs.line("parsers of pages, configurations and answers of sources take any bytes", &FUZZED, &[]),
         logs.line("short ways through a page and whole words equal the definitions on random input", &EQUAL, &[]),
-        Line::new("instruction counts of scraping hold", counts_hold && are_all_counted, counts),
+        logs.instructions("instruction counts of scraping hold", &COUNTED),
         logs.line("discovery against Debian's etcd, dnsmasq and ZooKeeper", &SERVERS, &[]),
         logs.line(
             "discovery: same targets and labels as prometheus 2.42 (Consul: vmagent 1.79) from the same fakes",
