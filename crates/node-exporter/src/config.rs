@@ -107,6 +107,8 @@ pub enum FlagError {
 pub struct Config {
     /// `--web.listen-address`, repeatable. Default: `:9100`.
     pub listen_addresses: Vec<String>,
+    /// `--web.systemd-socket`: the addresses do not count, whoever serves has got sockets. Default: no.
+    pub systemd_socket: bool,
     /// `--web.telemetry-path`. Default: `/metrics`.
     pub telemetry_path: String,
     /// `--web.config.file`: TLS and authentication, read by whoever serves. Default: neither.
@@ -365,6 +367,7 @@ impl Default for Config {
         let on = crate::collector::TABLE.iter().filter(|entry| entry.is_default).map(|entry| entry.name);
         Self {
             listen_addresses: vec![":9100".to_owned()],
+            systemd_socket: false,
             telemetry_path: "/metrics".to_owned(),
             web_config_file: PathBuf::new(),
             disable_exporter_metrics: false,

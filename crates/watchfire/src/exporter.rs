@@ -26,8 +26,12 @@ pub(crate) fn main(options: &ExporterOptions) -> ExitCode {
     };
     let web_config_file = config.web_config_file.clone();
     exporters::run(log, &web_config_file, async |parts| {
-        let addresses = config.listen_addresses.clone();
+        let addresses = if config.systemd_socket { Vec::new() } else { config.listen_addresses.clone() };
+        let sockets = if config.systemd_socket { crate::sockets::inherited()? } else { Vec::new() };
         let exporter = NodeExporter::with_build_info(config, &build_info())?;
+        for socket in sockets {
+            parts.serve_on(socket, exporter.router());
+        }
         for address in &addresses {
             parts.serve(address, "--web.listen-address", exporter.router()).await?;
         }

@@ -117,12 +117,16 @@ impl Parts {
     /// Serves `router` on `address`, with TLS and users where the process was given any; `flag` names where the address
     /// came from.
     pub(crate) async fn serve(&mut self, address: &str, flag: &'static str, router: Router) -> Result<()> {
-        let listener = Listener::bind_with_flag(address, flag).await?;
+        self.serve_on(Listener::bind_with_flag(address, flag).await?, router);
+        Ok(())
+    }
+
+    /// Serves `router` on a socket that somebody opened; see [`Parts::serve`].
+    pub(crate) fn serve_on(&mut self, listener: Listener, router: Router) {
         announce(&listener, self.web.as_deref());
         let (router, web) = (self.rest.watch(router), self.web.clone());
         let options = ServerOptions { web, ..ServerOptions::default() };
         self.group.spawn("http", |stop| serve(listener, router, stop, options));
-        Ok(())
     }
 
     async fn wait(mut self) -> Result<()> {

@@ -35,6 +35,7 @@ const fn flag(name: &'static str, help: &'static str, set: Set) -> Flag {
 #[rustfmt::skip]
 const FLAGS: &[Flag] = &[
     flag("web.listen-address", "Address to serve metrics on; repeatable.", Text(|c, v| c.listen_addresses.push(v))),
+    flag("web.systemd-socket", "Listen on the sockets that systemd passes, and nowhere else.", Switch(|c, v| c.systemd_socket = v)),
     flag("web.telemetry-path", "Path of the metrics.", Text(|c, v| c.telemetry_path = v)),
     flag("web.config.file", "File with options of TLS and authentication.", Text(|c, v| c.web_config_file = PathBuf::from(v))),
     flag("web.disable-exporter-metrics", "Leave out metrics about the exporter itself.", Switch(|c, v| c.disable_exporter_metrics = v)),
@@ -138,7 +139,7 @@ const FLAGS: &[Flag] = &[
 const MISSING: &[&str] = &["devstat"];
 
 /// Flags of the original, beside those of missing collectors, that would be a lie to take.
-const NOT_YET: &[&str] = &["web.systemd-socket", "collector.netclass.netlink"];
+const NOT_YET: &[&str] = &["collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]

@@ -55,7 +55,7 @@ fn what_has_no_effect_is_refused() {
     assert!(error(&["--collector.devstat"]).contains("no effect here yet"));
     assert!(error(&["--collector.perf.cpus=x"]).contains("not a list of CPUs"));
     assert!(error(&["--collector.perf.cache-profilers=x"]).contains("not a profiler"));
-    assert!(error(&["--web.systemd-socket"]).contains("no effect here yet"));
+    assert!(error(&["--collector.netclass.netlink"]).contains("no effect here yet"));
     assert!(error(&["--web.max-requests=many"]).contains("not a whole number"));
     assert!(error(&["--log.level=loud"]).contains("not a log level"));
     assert!(error(&["--collector.vmstat.fields=("]).contains("error parsing regexp"));
