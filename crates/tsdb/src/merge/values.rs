@@ -1,7 +1,5 @@
 //! Sorted values of several sources as one sorted list without duplicates.
 
-use std::iter::Peekable;
-
 use wf_series::{LabelValues, SelectError};
 
 use super::merge_names;
@@ -9,59 +7,77 @@ use super::merge_names;
 /// Values of a source that are held at a time.
 const VALUES_HELD: usize = 512;
 
-/// Merges ascending lists; after an error there is no more. Short ones, which most are, become one list at once: comparing
-/// the first values of thirty blocks for every value costs more than going through them one after the other.
+/// Merges ascending lists; after an error there is no more.
 /// # Errors
 /// When the first values of a list cannot be read.
 pub(crate) fn merge_values(sources: Vec<LabelValues>) -> Result<LabelValues, SelectError> {
-    let (mut short, mut long) = (Vec::new(), Vec::<LabelValues>::new());
-    for mut source in sources {
-        let first: Vec<String> = source.by_ref().take(VALUES_HELD).collect::<Result<_, _>>()?;
-        if first.len() < VALUES_HELD {
-            short = merge_names(short, first);
-        } else {
-            long.push(Box::new(first.into_iter().map(Ok).chain(source)));
-        }
-    }
-    let short: LabelValues = Box::new(short.into_iter().map(Ok));
-    if long.is_empty() {
-        return Ok(short);
-    }
-    long.push(short);
-    Ok(Box::new(MergedValues { sources: long.into_iter().map(Iterator::peekable).collect() }))
+    let sources = sources.into_iter().map(Source::new).collect();
+    let mut merged = MergedValues { sources, ready: Vec::new().into_iter() };
+    merged.make_ready()?;
+    Ok(Box::new(merged))
 }
 
+/// Values are merged by the piece and list by list: comparing the first values of thirty blocks for every value costs more
+/// than going through them one after the other, and pieces of blocks are often equal.
 struct MergedValues {
-    sources: Vec<Peekable<LabelValues>>,
+    sources: Vec<Source>,
+    ready: std::vec::IntoIter<String>,
+}
+
+struct Source {
+    /// Read and not merged yet.
+    piece: std::vec::IntoIter<String>,
+    rest: LabelValues,
+    is_over: bool,
+}
+
+impl Source {
+    fn new(rest: LabelValues) -> Self {
+        Self { piece: Vec::new().into_iter(), rest, is_over: false }
+    }
+
+    fn read(&mut self) -> Result<(), SelectError> {
+        if self.piece.len() == 0 && !self.is_over {
+            let piece: Vec<String> = self.rest.by_ref().take(VALUES_HELD).collect::<Result<_, _>>()?;
+            self.is_over = piece.len() < VALUES_HELD;
+            self.piece = piece.into_iter();
+        }
+        Ok(())
+    }
+
+    /// The greatest value up to which nothing is missing, `None` when all was read.
+    fn read_up_to(&self) -> Option<&String> {
+        if self.is_over { None } else { self.piece.as_slice().last() }
+    }
+
+    fn take_up_to(&mut self, bound: Option<&String>) -> Vec<String> {
+        let held = self.piece.as_slice();
+        let n_within = bound.map_or(held.len(), |bound| held.partition_point(|value| value <= bound));
+        self.piece.by_ref().take(n_within).collect()
+    }
+}
+
+impl MergedValues {
+    fn make_ready(&mut self) -> Result<(), SelectError> {
+        self.sources.iter_mut().try_for_each(Source::read)?;
+        let bound = self.sources.iter().filter_map(Source::read_up_to).min().cloned();
+        let pieces = self.sources.iter_mut().map(|source| source.take_up_to(bound.as_ref()));
+        self.ready = pieces.fold(Vec::new(), merge_names).into_iter();
+        Ok(())
+    }
 }
 
 impl Iterator for MergedValues {
     type Item = Result<String, SelectError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut least: Option<(usize, &str)> = None;
-        let mut failed = None;
-        for (idx, source) in self.sources.iter_mut().enumerate() {
-            match source.peek() {
-                Some(Ok(value)) if least.is_none_or(|(_, least)| value.as_str() < least) => {
-                    least = Some((idx, value));
-                }
-                Some(Ok(_)) | None => {}
-                Some(Err(error)) => failed = Some(error.clone()),
-            }
-        }
-        if let Some(error) = failed {
+        if self.ready.len() == 0
+            && let Err(error) = self.make_ready()
+        {
             self.sources.clear();
             return Some(Err(error));
         }
-        let (first, _) = least?;
-        let value = self.sources.get_mut(first)?.next()?;
-        if let Ok(value) = &value {
-            for source in self.sources.iter_mut().skip(first + 1) {
-                source.next_if(|other| other.as_ref().is_ok_and(|other| other == value));
-            }
-        }
-        Some(value)
+        self.ready.next().map(Ok)
     }
 }
 
@@ -106,7 +122,8 @@ mod tests {
         };
         assert!(matches!(merge_values(vec![list(&["a"]), broken(1)]), Err(SelectError::Limit(_))));
         let merged: Vec<_> = merge_values(vec![list(&["a"]), broken(600)]).unwrap().collect();
-        assert_eq!(merged.len(), 601);
+        // Those read together with the error are lost.
+        assert_eq!(merged.len(), VALUES_HELD + 1);
         assert!(merged.last().is_some_and(Result::is_err));
     }
 }
