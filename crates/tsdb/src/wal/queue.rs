@@ -49,6 +49,8 @@ struct State {
     pending_since: Option<Instant>,
     /// Someone waits for what is pending.
     is_urgent: bool,
+    /// The writer looks again by itself, soon enough for what is queued meanwhile.
+    is_lingering: bool,
     cuts_wanted: u64,
     cuts_done: u64,
     is_closing: bool,
@@ -119,7 +121,7 @@ impl Queue {
         let is_first = state.pending_since.is_none();
         state.pending_since.get_or_insert_with(Instant::now);
         state.is_urgent |= is_urgent || state.pending.bytes.len() >= self.bytes_max;
-        if is_first || state.is_urgent {
+        if (is_first && !state.is_lingering) || state.is_urgent {
             self.work.notify_one();
         }
         Ok(state.next_seq)
@@ -202,20 +204,28 @@ impl Queue {
 impl Queue {
     /// Waits for something to do, at most until `wake_at`, and swaps the pending records into `group`, which must have
     /// been written completely.
+    ///
+    /// Where batch follows batch the writer is not woken by the first of each group: it looks again by itself.
     pub(super) fn take(&self, group: &mut Group, wake_at: Option<Instant>) -> Work {
+        let mut linger_until = match self.commit {
+            CommitPolicy::Group(delay) if !group.bytes.is_empty() => Some(Instant::now() + delay),
+            _ => None,
+        };
         let mut state = self.state.lock();
         loop {
             let is_wanted = state.is_urgent || state.is_closing || state.cuts_wanted > state.cuts_done;
             let due = match (self.commit, state.pending_since) {
-                (CommitPolicy::Group(delay), Some(since)) => Some(since + delay),
+                (CommitPolicy::Group(delay), Some(since)) => Some(linger_until.unwrap_or(since + delay)),
                 (CommitPolicy::Each, Some(since)) => Some(since),
                 (_, None) => None,
             };
-            let wake_at = due.into_iter().chain(wake_at).min();
-            if is_wanted || wake_at.is_some_and(|at| at <= Instant::now()) {
+            let now = Instant::now();
+            if is_wanted || due.into_iter().chain(wake_at).any(|at| at <= now) {
                 return self.swap(&mut state, group);
             }
-            match wake_at {
+            linger_until = linger_until.filter(|at| *at > now);
+            state.is_lingering = linger_until.is_some();
+            match due.into_iter().chain(wake_at).chain(linger_until).min() {
                 Some(at) => {
                     self.work.wait_until(&mut state, at);
                 }
@@ -232,6 +242,8 @@ impl Queue {
         std::mem::swap(&mut state.pending, group);
         state.pending_since = None;
         state.is_urgent = false;
+        // While it writes, what is queued waits for its next look.
+        state.is_lingering = true;
         // Appenders may fill the other buffer meanwhile.
         self.progress.notify_all();
         Work { cut: state.cuts_wanted > state.cuts_done, close: state.is_closing }
