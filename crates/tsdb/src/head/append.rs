@@ -82,6 +82,9 @@ enum Fate {
 
 const NO_ID: u32 = u32::MAX;
 
+/// So many series' open chunks are fetched from memory together: they stay in the nearest cache until they are written.
+const TOUCHED_AHEAD: usize = 64;
+
 /// Two varints of ten bytes, the value, and a share of page headers.
 const SAMPLE_RECORD_BYTES_MAX: usize = 32;
 
@@ -252,7 +255,12 @@ impl Head {
                 continue;
             }
             let mut shard = shard.write();
-            for position in &buffers.by_shard[start..*end] {
+            let positions = &buffers.by_shard[start..*end];
+            for (nth, position) in positions.iter().enumerate() {
+                if nth % TOUCHED_AHEAD == 0 {
+                    let ahead = positions[nth..].iter().take(TOUCHED_AHEAD);
+                    shard.touch(ahead.map(|at| buffers.ids[*at as usize]));
+                }
                 let at = *position as usize;
                 let (id, time, value) = (buffers.ids[at], batch.times_ms[at], batch.values[at]);
                 buffers.fates[at] = match bounds.judge(shard.series(id), time, value) {

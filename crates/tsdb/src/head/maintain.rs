@@ -39,11 +39,11 @@ const FLUSH_BYTES: usize = 64 << 10;
 /// … or this old, ms.
 const FLUSH_AFTER_MS: i64 = 60_000;
 /// Time between two walks over all series, ms.
-const WALK_EVERY_MS: i64 = 10_000;
+const WALK_EVERY_MS: i64 = 30_000;
 /// Time between two snapshots of the head, ms, while little is logged.
 const SNAPSHOT_EVERY_MS: i64 = 15 * 60_000;
-/// Time between two snapshots at least, ms.
-const SNAPSHOT_PAUSE_MS: i64 = 60_000;
+/// Time between two snapshots at least, ms: a snapshot costs as much CPU as ten seconds of scraping the same series.
+const SNAPSHOT_PAUSE_MS: i64 = 5 * 60_000;
 /// A log shorter than this is replayed before anybody looks, bytes.
 const SNAPSHOT_LOG_BYTES_MIN: u64 = 16 << 20;
 /// How long a truncation waits for selections from before it, ms. Queries end after two minutes by default.
@@ -451,8 +451,8 @@ mod tests {
         };
         check(minutes(15), 0, 500, true);
         check(minutes(14), 249, 500, false);
-        check(minutes(3), 250, 500, true);
-        check(minutes(1) - 1, 250, 500, false);
+        check(minutes(6), 250, 500, true);
+        check(minutes(5) - 1, 250, 500, false);
         check(minutes(5), 15, 1, false);
         check(minutes(5), 16, 1, true);
         check(-1, 0, 500, true);

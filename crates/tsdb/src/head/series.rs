@@ -156,6 +156,12 @@ impl Series {
         self.commit_seq
     }
 
+    /// Fetches what the next float changes; see [`OpenChunk::touch`].
+    #[inline]
+    pub(crate) fn touch(&self) -> u64 {
+        self.open.touch()
+    }
+
     /// Appends a float that was judged in order, on behalf of batch `seq`. Returns the chunk that had to be cut.
     #[inline]
     pub(crate) fn append(

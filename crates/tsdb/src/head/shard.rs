@@ -68,6 +68,13 @@ impl Shard {
         self.series.entry(id >> SHARDS_LOG2)
     }
 
+    /// Fetches what the next floats of these series change, all at the same time; see
+    /// [`OpenChunk::touch`](super::open_chunk::OpenChunk::touch).
+    #[inline]
+    pub(crate) fn touch(&self, ids: impl Iterator<Item = u32>) {
+        std::hint::black_box(ids.fold(0, |sum: u64, id| sum.wrapping_add(self.series(id).touch())));
+    }
+
     /// Returns the batch that last appended to a series, in order or late.
     pub(crate) fn commit_seq(&self, id: u32) -> u64 {
         let late = self.late.get(id).map_or(0, |late| late.commit_seq());
@@ -88,8 +95,7 @@ impl Shard {
     /// Appends a sample judged in order; a chunk it makes full waits for its file.
     #[inline]
     pub(crate) fn append(&mut self, id: u32, time_ms: i64, value: f64, seq: u64, rules: ChunkRules) {
-        let cut = self.series_mut(id).append(time_ms, value, seq, rules);
-        self.appended(id, time_ms, cut);
+        self.append_with(id, time_ms, |series| series.append(time_ms, value, seq, rules));
     }
 
     /// As [`Shard::append`], with a start timestamp.
@@ -101,8 +107,9 @@ impl Shard {
         seq: u64,
         rules: ChunkRules,
     ) {
-        let cut = self.series_mut(id).append_started(time_ms, start_time_ms, value, seq, rules);
-        self.appended(id, time_ms, cut);
+        self.append_with(id, time_ms, |series| {
+            series.append_started(time_ms, start_time_ms, value, seq, rules)
+        });
     }
 
     /// As [`Shard::append`], for a valid native histogram.
@@ -114,13 +121,16 @@ impl Shard {
         seq: u64,
         rules: ChunkRules,
     ) {
-        let cut = self.series_mut(id).append_histogram(time_ms, start_time_ms, value, seq, rules);
-        self.appended(id, time_ms, cut);
+        self.append_with(id, time_ms, |series| {
+            series.append_histogram(time_ms, start_time_ms, value, seq, rules)
+        });
     }
 
     #[inline]
-    fn appended(&mut self, id: u32, time_ms: i64, cut: Option<CutChunk>) {
-        let is_new_chunk = self.series(id).open_start() == Some(time_ms);
+    fn append_with(&mut self, id: u32, time_ms: i64, append: impl FnOnce(&mut Series) -> Option<CutChunk>) {
+        let series = self.series_mut(id);
+        let cut = append(series);
+        let is_new_chunk = series.open_start() == Some(time_ms);
         self.chunks_created += u64::from(is_new_chunk);
         if let Some(chunk) = cut {
             self.keep(id, chunk);
