@@ -1,9 +1,9 @@
 //! A small HTTP client: status and body, JSON on request.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+use crate::process::PATIENCE;
 
 /// An answer.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Client {
 
     /// Gets `url`; any status is an answer.
     /// # Errors
-    /// When no answer came within 30 s.
+    /// When no answer came within [`PATIENCE`].
     pub fn get(&self, url: &str) -> Result<Answer> {
         let mut response = self.agent.get(url).call().with_context(|| format!("get {url}"))?;
         answer(&mut response)
@@ -49,14 +49,14 @@ impl Client {
 
 /// Gets `url` over a connection of its own; any status is an answer.
 /// # Errors
-/// When no answer came within 30 s.
+/// When no answer came within [`PATIENCE`].
 pub fn get(url: &str) -> Result<Answer> {
     Client::new().get(url)
 }
 
 /// Posts a form.
 /// # Errors
-/// When no answer came within 30 s.
+/// When no answer came within [`PATIENCE`].
 pub fn post_form(url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<Answer> {
     let mut request = agent().post(url);
     for (name, value) in headers {
@@ -68,7 +68,7 @@ pub fn post_form(url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> 
 
 /// Posts bytes.
 /// # Errors
-/// When no answer came within 30 s.
+/// When no answer came within [`PATIENCE`].
 pub fn post(url: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<Answer> {
     let mut request = agent().post(url);
     for (name, value) in headers {
@@ -106,7 +106,7 @@ pub fn encode(text: &str) -> String {
 fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)))
+        .timeout_global(Some(PATIENCE))
         .proxy(None)
         .build();
     config.into()

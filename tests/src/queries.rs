@@ -34,10 +34,9 @@ pub struct Span {
     pub end_ms: i64,
     /// All durations are multiples of it, ms.
     pub unit_ms: i64,
-    /// What evaluation times leave modulo the unit: no sample does, so none lies on an edge of a window.
+    /// What evaluation times leave modulo the unit: no sample does, so none lies on an edge of a window. None leaves 0 either:
+    /// subqueries look at multiples of their step.
     pub residue_ms: i64,
-    /// Subqueries look at multiples of their step: allowed when no sample lies there.
-    pub has_subqueries: bool,
 }
 
 /// Where a query is evaluated.
@@ -244,7 +243,7 @@ impl Generator {
 
     fn range(&mut self, depth: u64) -> Range {
         let range = self.duration(1, 60);
-        if self.inside_subquery || !self.span.has_subqueries || self.dice.chance(75) {
+        if self.inside_subquery || self.dice.chance(75) {
             let series = self.matching_series();
             // Gauges come near zero: see below.
             let is_rateable = !GAUGES.iter().any(|gauge| series.starts_with(gauge));

@@ -1,6 +1,7 @@
 //! Builds the web UI, then the binary that embeds it.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -32,13 +33,21 @@ impl Profile {
 /// When a build step fails.
 pub fn binary(profile: Profile) -> Result<PathBuf> {
     ui()?;
-    run(
-        &root(),
-        "cargo",
-        &["build", "--locked", "--profile", profile.name(), "--package", "watchfire"],
-        &[],
-    )?;
+    cargo_build(&["--profile", profile.name(), "--package", "watchfire"])?;
     Ok(target_dir().join(profile.name()).join("watchfire"))
+}
+
+/// Runs `cargo build --locked` with more arguments. In a log, where no progress is seen, it names no crates: only what is wrong.
+/// # Errors
+/// When it fails.
+pub fn cargo_build(arguments: &[&str]) -> Result<()> {
+    let quiet: &[&str] = if is_watched() { &[] } else { &["--quiet"] };
+    run(&root(), "cargo", &[&["build", "--locked"], quiet, arguments].concat(), &[])
+}
+
+/// Whether somebody sits before a terminal.
+fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Installs the UI's packages and builds it, each only when its inputs changed.
@@ -65,7 +74,9 @@ pub fn ui() -> Result<()> {
     if modified(&ui.join("dist/index.html")) >= newest {
         return Ok(());
     }
-    run(&ui, "npm", &["run", "--silent", "build"], &[])
+    // A list of 200 files helps nobody who reads a log.
+    let quiet: &[&str] = if is_watched() { &[] } else { &["--", "--logLevel", "warn"] };
+    run(&ui, "npm", &[&["run", "--silent", "build"], quiet].concat(), &[])
 }
 
 /// Runs `npm ci` unless `node_modules` already matches the lock file.

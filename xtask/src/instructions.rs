@@ -14,8 +14,8 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::say;
-use crate::command::{exists, output, run};
+use crate::build::{self, say};
+use crate::command::{exists, output};
 use crate::workspace::{root, target_dir};
 use table::{Count, Table, Verdict};
 
@@ -93,8 +93,7 @@ fn skip(kind: &str, why: &str) -> Result<()> {
 
 /// Builds together with the shipped binary, so that both share every artefact.
 fn build_bench() -> Result<()> {
-    let packages = ["--package", "watchfire", "--package", "wf-bench"];
-    run(&root(), "cargo", &[&["build", "--locked", "--release"], packages.as_slice()].concat(), &[])
+    build::cargo_build(&["--release", "--package", "watchfire", "--package", "wf-bench"])
 }
 
 fn bench(words: &[&str]) -> Result<String> {

@@ -1,4 +1,6 @@
-//! The test suite as one command: each stage is timed, its log is kept, and what was skipped is listed last.
+//! The test suite as one command: each stage is timed, its log is kept, and what was skipped or failed is listed last.
+
+mod failure;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -137,14 +139,10 @@ fn is_worth_showing(line: &str) -> bool {
     starts.iter().any(|start| line.starts_with(start)) || holds.iter().any(|part| line.contains(part))
 }
 
+/// What each stage wrote; programs under test may write what is no text.
 fn logs(stages: &[Stage]) -> Vec<String> {
-    stages.iter().filter_map(|stage| fs::read_to_string(&stage.log).ok()).collect()
-}
-
-/// The names of the tests that failed, from the lines that cargo's test runner writes.
-fn failed_tests(logs: &[String]) -> Vec<&str> {
-    let lines = logs.iter().flat_map(|log| log.lines());
-    lines.filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect()
+    let read = |stage: &Stage| fs::read(&stage.log).unwrap_or_default();
+    stages.iter().map(|stage| String::from_utf8_lossy(&read(stage)).into_owned()).collect()
 }
 
 fn report(stages: &[Stage]) -> Result<()> {
@@ -169,9 +167,13 @@ fn report(stages: &[Stage]) -> Result<()> {
         say("none");
     }
     skips.iter().for_each(|line| say(line));
-    // Last, where they are found: the sums above do not name a test.
-    let failures = failed_tests(&logs);
-    failures.iter().for_each(|test| say(&format!("FAILED: {test}")));
+    // Last, where they are found, and where they are left when a long log is cut: the sums above do not name a test.
+    for (stage, log) in stages.iter().zip(&logs).filter(|(stage, _)| !stage.passed) {
+        say(&format!("\n== why {} failed", stage.name));
+        failure::told(log).iter().for_each(|line| say(line));
+    }
+    let failures = logs.iter().flat_map(|log| failure::tests(log));
+    failures.for_each(|test| say(&format!("FAILED: {test}")));
     let failed: Vec<&str> = stages.iter().filter(|stage| !stage.passed).map(|stage| stage.name).collect();
     if !failed.is_empty() {
         bail!("failed: {} (logs in {})", failed.join(", "), target_dir().join("test-logs").display());
@@ -184,10 +186,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_tests_are_named_and_passing_ones_are_not_shown() {
-        let log =
-            "test a::b ... ok\ntest a::c ... FAILED\ntest result: FAILED. 1 passed; 1 failed\n".to_owned();
-        assert_eq!(failed_tests(std::slice::from_ref(&log)), ["a::c"]);
+    fn passing_tests_are_not_shown() {
+        let log = "test a::b ... ok\ntest a::c ... FAILED\ntest result: FAILED. 1 passed; 1 failed\n";
         let shown: Vec<&str> = log.lines().filter(|line| is_worth_showing(line)).collect();
         assert_eq!(shown, ["test a::c ... FAILED", "test result: FAILED. 1 passed; 1 failed"]);
     }

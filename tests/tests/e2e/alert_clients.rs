@@ -2,17 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wf_e2e::process::{Server, eventually, free_port, run};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port, run};
 use wf_e2e::skip::{binary, peer};
 use wf_e2e::{figure, http};
 
 use crate::alerts::sink::Sink;
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 const CONFIG: &str = "
 route: {receiver: sink, group_by: [alertname], group_wait: 10ms, group_interval: 1s, routes: [{matchers: [team=db], receiver: db}]}
@@ -80,7 +77,7 @@ fn debians_prometheus_sends_its_alerts_to_ours() {
     ];
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let theirs = Server::start(&prometheus, &args, port, &path("log")).unwrap();
-    assert!(eventually(DEADLINE, || !ours.sink.bodies().is_empty()), "{}", theirs.log_text());
+    assert!(eventually(PATIENCE, || !ours.sink.bodies().is_empty()), "{}", theirs.log_text());
     let body = ours.sink.bodies().remove(0);
     let alert = &body["alerts"][0];
     assert_eq!((&body["status"], &alert["labels"]["site"]), (&"firing".into(), &"x".into()), "{body:#}");

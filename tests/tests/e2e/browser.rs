@@ -6,10 +6,9 @@ mod sites;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use wf_e2e::http;
-use wf_e2e::process::eventually;
+use wf_e2e::process::{PATIENCE, eventually};
 use wf_e2e::skip::{binary, skip, workspace};
 
 use crate::setup::Site;
@@ -34,7 +33,7 @@ fn a_person_can_use_every_page() {
     let server = site.up(&binary);
     // The journeys are about a host that is watched: on a quick machine they would begin before its second scrape.
     let rates = || http::query(&server.base, "rate(node_cpu_seconds_total[1m])", None).unwrap_or_default();
-    assert!(eventually(Duration::from_secs(20), || !rates().is_empty()), "{}", server.log_text());
+    assert!(eventually(PATIENCE, || !rates().is_empty()), "{}", server.log_text());
     let screenshots = workspace().join("target/screenshots");
     std::fs::create_dir_all(&screenshots).unwrap();
     let output = Command::new("npm")
@@ -51,5 +50,6 @@ fn a_person_can_use_every_page() {
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{text}");
-    assert!(output.status.success(), "{text}\n{}\n{}", server.log_text(), sites.server.log_text());
+    // The sum of the journeys last: it is what is left of a long text.
+    assert!(output.status.success(), "{}\n{}\n{text}", server.log_text(), sites.server.log_text());
 }

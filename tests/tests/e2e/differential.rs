@@ -6,26 +6,29 @@
 mod differences;
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wf_e2e::answers::{Answer, LabelSet, is_close};
 use wf_e2e::dice::Dice;
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::history::STALE;
+use wf_e2e::process::{Server, free_port};
 use wf_e2e::queries::{Generator, Query, Span, When, seconds};
 use wf_e2e::skip::{binary, peer, skip};
-use wf_e2e::target::Target;
 use wf_e2e::{figure, http, regexes};
+use wf_model::Labels;
 use wf_promql::functions::FunctionId;
 use wf_promql::testing::{self, Scope, Vocabulary};
+use wf_series::{Acknowledge, SampleSink, SeriesRef, WriteBatch};
+use wf_tsdb::{Tsdb, TsdbOptions};
 
 use crate::setup::Site;
 use differences::{Case, DIFFERENCES};
+use page::Page;
 
-/// Time between two scrapes; all durations in queries are multiples of it.
+/// Time between two scrapes, ms; all durations in queries are multiples of it.
 const UNIT_MS: i64 = 250;
 /// How many scrapes the data hold.
 const N_SCRAPES: i64 = 64;
@@ -135,7 +138,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Scrapes the simulated target, kills the server, and opens its directory with both.
+    /// Makes the directory of a server that scraped the simulated targets, and opens it with both.
     fn start() -> Option<Self> {
         Some(Self::over(&binary()?, &peer("prometheus")?, &["promql-experimental-functions"], &[]))
     }
@@ -155,10 +158,9 @@ impl Pair {
 
     fn over(binary: &Path, prometheus: &Path, our_features: &[&str], their_features: &[&str]) -> Self {
         let site = Site::new();
-        let span = record(&site, binary);
-        let copy = site.path("copy");
-        let status = Command::new("cp").arg("-r").arg(site.data()).arg(&copy).status().unwrap();
-        assert!(status.success());
+        let span = record(&site.data());
+        let other = site.path("copy");
+        copy(&site.data(), &other);
         site.configure("1h", &[]);
         let mut arguments = site.server_arguments();
         arguments.retain(|argument| !argument.starts_with("--web.listen-address"));
@@ -169,7 +171,7 @@ impl Pair {
         fs::write(&empty, "").unwrap();
         let mut arguments = vec![
             format!("--config.file={}", empty.display()),
-            format!("--storage.tsdb.path={}", copy.display()),
+            format!("--storage.tsdb.path={}", other.display()),
             LOOKBACK.to_owned(),
         ];
         if !their_features.is_empty() {
@@ -214,41 +216,66 @@ fn start(program: &Path, mut arguments: Vec<String>, site: &Site, log: &str) -> 
     Server::start(program, &arguments, port, &site.path(log)).unwrap()
 }
 
-/// Records the data and returns where they lie in time.
-fn record(site: &Site, binary: &Path) -> Span {
-    let steady = Target::page(page::steady).unwrap();
-    let failing = Target::raw(page::failing).unwrap();
-    site.configure(
-        &format!("{UNIT_MS}ms"),
-        &[("steady", steady.address.to_string()), ("failing", failing.address.to_string())],
-    );
-    let server = site.server(binary);
-    let samples = |server: &Server| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        http::query(&server.base, "{__name__=~\"up|subject\"}[10m]", Some(now)).unwrap_or_default()
-    };
-    let is_full =
-        || samples(&server).iter().any(|s| s["values"].as_array().unwrap().len() as i64 >= N_SCRAPES);
-    assert!(eventually(Duration::from_secs(60), is_full), "{}", server.log_text());
-    let all = samples(&server);
-    let times_ms: Vec<i64> = all
-        .iter()
-        .flat_map(|series| series["values"].as_array().unwrap())
-        .map(|sample| wf_e2e::answers::time_ms(&sample[0]).unwrap())
-        .collect();
-    server.kill();
-    let is_free = |residue: &i64| !times_ms.iter().any(|time_ms| time_ms.rem_euclid(UNIT_MS) == *residue);
-    let span = Span {
-        start_ms: *times_ms.iter().min().unwrap(),
-        end_ms: *times_ms.iter().max().unwrap(),
-        unit_ms: UNIT_MS,
-        residue_ms: (1..UNIT_MS).find(is_free).expect("64 scrapes of two targets leave 186 residues free"),
-        has_subqueries: is_free(&0),
-    };
-    if !span.has_subqueries {
-        figure("differential run without subqueries, as samples lie on their steps", 1);
+/// When the first scrape is: the data lie about the end of a year, which is that of a block too.
+const START_MS: i64 = 1_767_225_592_000;
+/// A target of the simulation.
+struct Simulated {
+    job: &'static str,
+    instance: &'static str,
+    /// When in the time between two scrapes it is scraped, ms.
+    phase_ms: i64,
+    /// What it says, by the number of the scrape.
+    page: fn(u64) -> Option<Page>,
+}
+
+const TARGETS: [Simulated; 2] = [
+    Simulated { job: "steady", instance: "127.0.0.1:8001", phase_ms: 37, page: page::steady },
+    Simulated { job: "failing", instance: "127.0.0.1:8002", phase_ms: 141, page: page::failing },
+];
+/// By how much a scrape comes late, at most: each by another bit.
+const LATE_MS: u64 = 3;
+/// What evaluation times leave of [`UNIT_MS`], and no scrape does.
+const RESIDUE_MS: i64 = 1;
+
+/// Writes what a server writes that scrapes the targets and is killed; returns where that lies in time. Not with the clock of
+/// the machine: other times, a scrape that is late, would be other questions each time, and luck what they find.
+fn record(data: &Path) -> Span {
+    let written = data.with_file_name("written");
+    let options = TsdbOptions { compaction_thread: false, ..TsdbOptions::default() };
+    let db = Tsdb::open(&written, options, START_MS).unwrap();
+    let mut dice = Dice::new(seed());
+    let mut known: [BTreeSet<SeriesRef>; 2] = Default::default();
+    for tick in 0..N_SCRAPES {
+        for (Simulated { job, instance, phase_ms, page }, known) in TARGETS.iter().zip(&mut known) {
+            let late_ms = i64::try_from(dice.below(LATE_MS)).unwrap();
+            let time_ms = START_MS + tick * UNIT_MS + phase_ms + late_ms;
+            let found = page(u64::try_from(tick).unwrap());
+            let is_up = if found.is_some() { 1.0 } else { 0.0 };
+            let mut batch = WriteBatch::default();
+            let mut push = |labels: &Labels, value: f64| {
+                let own = [("job", *job), ("instance", *instance)];
+                let all = Labels::from_pairs(labels.iter().chain(own));
+                let series = db.resolve(&all).unwrap();
+                batch.push(series, time_ms, value);
+                series
+            };
+            let here: BTreeSet<SeriesRef> =
+                found.into_iter().flatten().map(|(labels, value)| push(&labels, value)).collect();
+            push(&Labels::from_pairs([("__name__", "up")]), is_up);
+            known.difference(&here).for_each(|gone| batch.push(*gone, time_ms, f64::from_bits(STALE)));
+            *known = here;
+            assert!(db.append(&batch, Acknowledge::Written).unwrap().rejected.is_empty());
+        }
     }
-    span
+    // As it is now a killed process would leave it.
+    copy(&written, data);
+    db.close().unwrap();
+    let end_ms = START_MS + N_SCRAPES * UNIT_MS;
+    Span { start_ms: START_MS, end_ms, unit_ms: UNIT_MS, residue_ms: RESIDUE_MS }
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
 
 fn url_of(query: &Query) -> (String, String) {

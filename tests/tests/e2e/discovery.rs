@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wf_e2e::process::{Server, eventually};
+use wf_e2e::process::{PATIENCE, Server, eventually};
 use wf_e2e::skip::{binary, conformance, peer};
 use wf_e2e::{figure, http};
 
@@ -82,7 +82,7 @@ fn same_as_prometheus(text: &str, n_targets: usize) {
     let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     let port = theirs.listen().rsplit(':').next().unwrap().parse().unwrap();
     let theirs = Server::start(&prometheus, &arguments, port, &theirs.path("log")).unwrap();
-    let is_same = eventually(Duration::from_secs(30), || {
+    let is_same = eventually(PATIENCE, || {
         let found = comparable(&ours.base);
         found.len() >= n_targets && found == comparable(&theirs.base)
     });
@@ -235,7 +235,7 @@ fn consul_services_are_those_of_vmagent() {
             };
             targets(base).into_iter().map(meta).collect()
         };
-        let is_same = eventually(Duration::from_secs(60), || {
+        let is_same = eventually(PATIENCE, || {
             found(&ours.base).len() == n_targets && found(&ours.base) == found(&theirs.base)
         });
         assert!(is_same, "{:#?}\n{:#?}\n{}", found(&ours.base), found(&theirs.base), ours.log_text());
@@ -254,7 +254,7 @@ fn consul_is_followed_through_changes_and_an_index_that_goes_back() {
         "  consul_sd_configs: [{{server: '{address}', services: [web], refresh_interval: 1s}}]\n"
     ));
     let Some(server) = start(&site, &text, &[]) else { return };
-    let has = |n: usize| eventually(Duration::from_secs(20), || targets(&server.base).len() == n);
+    let has = |n: usize| eventually(PATIENCE, || targets(&server.base).len() == n);
     assert!(has(1), "{}", server.log_text());
     for (index, n_instances) in [(8, 3), (2, 2), (3, 4)] {
         consul.n_instances.store(n_instances, Ordering::SeqCst);
@@ -279,8 +279,7 @@ fn an_http_source_that_fails_keeps_its_targets_and_says_so() {
     let text =
         job(&format!("  http_sd_configs: [{{url: 'http://{}/sd', refresh_interval: 1s}}]\n", fake.address));
     let Some(server) = start(&site, &text, &[]) else { return };
-    let wait =
-        |what: &dyn Fn() -> bool| assert!(eventually(Duration::from_secs(20), what), "{}", server.log_text());
+    let wait = |what: &dyn Fn() -> bool| assert!(eventually(PATIENCE, what), "{}", server.log_text());
     wait(&|| targets(&server.base).len() == 1);
     *answer.lock().unwrap() = None;
     let status = || http::get(&format!("{}/api/v1/status/discovery", server.base)).unwrap().json().unwrap();
@@ -310,7 +309,7 @@ fn files_are_read_when_they_change_and_bad_ones_keep_what_they_said() {
     let text = job("  file_sd_configs: [{files: ['sd/*.yml', 'sd/*.json'], refresh_interval: 1h}]\n");
     let Some(server) = start(&site, &text, &[]) else { return };
     let has = |want: &[&str]| {
-        let is_there = eventually(Duration::from_secs(20), || {
+        let is_there = eventually(PATIENCE, || {
             let found = targets(&server.base);
             found.iter().map(|labels| labels["__address__"].as_str()).collect::<BTreeSet<_>>()
                 == BTreeSet::from_iter(want.iter().copied())
@@ -360,15 +359,19 @@ fn a_configuration_reloads_itself_and_a_bad_one_leaves_the_old_one_running() {
         return;
     };
     let metrics = || http::get(&format!("{}/metrics", server.base)).unwrap().body;
-    let wait =
-        |what: &dyn Fn() -> bool| assert!(eventually(Duration::from_secs(20), what), "{}", server.log_text());
+    let wait = |what: &dyn Fn() -> bool| assert!(eventually(PATIENCE, what), "{}", server.log_text());
+    // All at once: half a file, or an empty one, is a configuration too.
+    let write = |text: &str| {
+        fs::write(site.path("next.yml"), text).unwrap();
+        fs::rename(site.path("next.yml"), site.path("prometheus.yml")).unwrap();
+    };
     wait(&|| targets(&server.base).len() == 1);
-    fs::write(site.path("prometheus.yml"), statics(&[1, 2, 3])).unwrap();
+    write(&statics(&[1, 2, 3]));
     wait(&|| targets(&server.base).len() == 3);
-    fs::write(site.path("prometheus.yml"), "scrape_configs: [{job: x}]\n").unwrap();
+    write("scrape_configs: [{job: x}]\n");
     wait(&|| metrics().contains("prometheus_config_last_reload_successful 0"));
     assert_eq!(targets(&server.base).len(), 3);
-    fs::write(site.path("prometheus.yml"), statics(&[5])).unwrap();
+    write(&statics(&[5]));
     wait(&|| {
         metrics().contains("prometheus_config_last_reload_successful 1") && targets(&server.base).len() == 1
     });
@@ -385,7 +388,7 @@ fn alertmanagers_are_discovered_as_targets_are() {
     );
     let Some(server) = start(&site, &text, &[]) else { return };
     let found = || http::get(&format!("{}/api/v1/alertmanagers", server.base)).unwrap().json().unwrap();
-    let is_there = eventually(Duration::from_secs(20), || {
+    let is_there = eventually(PATIENCE, || {
         found()["data"]["activeAlertmanagers"][0]["url"] == "http://127.0.0.1:9/api/v2/alerts"
     });
     assert!(is_there, "{}\n{}", found(), server.log_text());
@@ -403,7 +406,7 @@ fn a_reload_of_ten_thousand_targets_leaves_them_alone() {
     let started = Instant::now();
     let text = job("  file_sd_configs: [{files: [t.json]}]\n");
     let Some(server) = start(&site, &text, &["--web.enable-lifecycle"]) else { return };
-    let is_there = eventually(Duration::from_secs(60), || targets(&server.base).len() == N_TARGETS);
+    let is_there = eventually(PATIENCE, || targets(&server.base).len() == N_TARGETS);
     assert!(is_there, "{}", server.log_text());
     figure(
         "discovery: seconds from start until 10,000 targets of a file are scheduled",

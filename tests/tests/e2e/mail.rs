@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::skip::{binary, peer, skip, workspace};
 use wf_e2e::{figure, http};
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The servers, as lines they print.
 struct Mailroom {
@@ -46,7 +43,7 @@ impl Mailroom {
             }
         });
         let mut this = Self { child, lines, reader: Some(reader) };
-        let is_up = eventually(DEADLINE, || {
+        let is_up = eventually(PATIENCE, || {
             !this.lines().is_empty() || this.child.try_wait().is_ok_and(|status| status.is_some())
         });
         if this.lines().is_empty() {
@@ -139,7 +136,7 @@ fn mail_servers_that_check_take_what_ours_sends() {
         let n_messages = lines.iter().filter(|line| line["parts"].is_array()).count();
         n_messages == 3 && lines.iter().any(|line| line["failed"] == true)
     };
-    assert!(eventually(DEADLINE, came), "{:#?}\n{}", mailroom.lines(), server.log_text());
+    assert!(eventually(PATIENCE, came), "{:#?}\n{}", mailroom.lines(), server.log_text());
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
         let lines = mailroom.lines();
         let message = lines.iter().find(|line| line["mechanism"] == mechanism && line["parts"].is_array());

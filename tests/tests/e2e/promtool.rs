@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use wf_e2e::process::{Server, eventually};
+use wf_e2e::process::{PATIENCE, Server, eventually};
 use wf_e2e::skip::{binary, conformance, peer};
 use wf_e2e::target::Target;
 use wf_e2e::{figure, http};
@@ -214,7 +214,7 @@ fn server() -> Option<(Site, Target, Server)> {
     site.configure("1s", &[("test", target.address.to_string())]);
     let server = site.server(&binary);
     let has_data = || http::query(&server.base, "a", None).is_ok_and(|found| !found.is_empty());
-    assert!(eventually(std::time::Duration::from_secs(30), has_data));
+    assert!(eventually(PATIENCE, has_data));
     Some((site, target, server))
 }
 

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
-use wf_e2e::process::{Server, eventually, free_port, run};
+use wf_e2e::answers::time_ms;
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port, run};
 use wf_e2e::skip::{binary, peer};
 use wf_e2e::target::Target;
 use wf_e2e::{figure, http};
 
 use crate::setup::Site;
 
-/// Asked of both at one instant between scrapes, so that no sample lies on a window's left edge: 2.42 has closed
-/// ranges, 3.x left-open ones.
+/// Asked of both at [`instant_between_scrapes`]; all windows are whole seconds.
 const QUERIES: [&str; 12] = [
     "counter",
     "rate(counter[7s])",
@@ -46,9 +45,8 @@ fn prometheus_reads_our_write_ahead_log() {
             http::query(&server.base, "count_over_time(counter{series=\"1\"}[1h])", None).unwrap_or_default();
         found.first().is_some_and(|sample| sample["value"][1].as_str().is_some_and(|text| text.len() > 1))
     };
-    assert!(eventually(Duration::from_secs(40), has_enough), "{}", server.log_text());
-    let newest = http::query(&server.base, "max(timestamp(counter))", None).unwrap();
-    let time: f64 = newest[0]["value"][1].as_str().unwrap().parse::<f64>().unwrap() + 0.37;
+    assert!(eventually(PATIENCE, has_enough), "{}", server.log_text());
+    let time = instant_between_scrapes(&server);
     let ours: Vec<_> =
         QUERIES.iter().map(|expr| canonical(&http::query(&server.base, expr, Some(time)).unwrap())).collect();
     server.kill();
@@ -67,6 +65,20 @@ fn prometheus_reads_our_write_ahead_log() {
         assert_same(expr, &want, &have);
     }
     figure("queries answered alike by prometheus 2.42 on our directory", QUERIES.len());
+}
+
+/// Returns an instant between two scrapes that are over, so that nothing comes before it any more, which no sample precedes by
+/// whole seconds, so that none lies on a window's left edge: 2.42 has closed ranges, 3.x left-open ones.
+fn instant_between_scrapes(server: &Server) -> f64 {
+    let found = http::query(&server.base, "counter{series=\"1\"}[1h]", None).unwrap();
+    let samples = found[0]["values"].as_array().unwrap().iter();
+    let times_ms: Vec<i64> = samples.map(|sample| time_ms(&sample[0]).unwrap()).collect();
+    let (before, last) = (times_ms[times_ms.len() - 2], times_ms[times_ms.len() - 1]);
+    let is_free = |at: &i64| times_ms.iter().all(|time_ms| (at - time_ms) % 1000 != 0);
+    let middle = (before + last) / 2;
+    (middle..last).chain(before + 1..middle).find(is_free).expect("a dozen scrapes leave room between two")
+        as f64
+        / 1e3
 }
 
 /// A page with counters that reset, gauges, special values and a histogram.

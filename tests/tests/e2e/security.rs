@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::skip::binary;
 use wf_e2e::target::Target;
 use wf_e2e::{figure, http};
@@ -35,7 +35,7 @@ fn start(site: &Site, host: &str, flags: &[String]) -> Option<(Server, u16)> {
 /// Sends a request as it is and returns the status and the rest of the answer's head and body.
 fn raw(port: u16, method: &str, path: &str, headers: &[(&str, String)]) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n");
     headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\r\n")));
     stream.write_all(format!("{text}\r\n").as_bytes()).unwrap();
@@ -203,10 +203,12 @@ const N_SLOW_OF_A_KIND: usize = 320;
 /// Clients that ask for much and do not read: more than there may be queries at a time.
 const N_DEAF: usize = 40;
 
-/// A page of many series, for answers that no socket's buffers hold.
+/// A page of many series, for answers that no socket's buffers hold. Samples have times: so one that comes too late on a busy
+/// machine does not take them away.
 fn page(_: u64) -> String {
     let value = "x".repeat(400);
-    (0..12_000).map(|id| format!("wide{{id=\"{id}\",filler=\"{value}\"}} 1\n")).collect()
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    (0..12_000).map(|id| format!("wide{{id=\"{id}\",filler=\"{value}\"}} 1 {now_ms}\n")).collect()
 }
 
 fn connect(address: SocketAddr, text: &str) -> TcpStream {
@@ -222,11 +224,11 @@ fn a_thousand_slow_clients_do_not_keep_a_query_waiting() {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, all).unwrap();
     let target = Target::page(page).unwrap();
     let site = Site::new();
-    site.configure("1s", &[("wide", target.address.to_string())]);
+    site.configure("5s", &[("wide", target.address.to_string())]);
     let Some((server, port)) = start(&site, "127.0.0.1", &[]) else { return };
     let count = || http::query(&server.base, "count(wide)", None).unwrap();
     let is_scraped = || count().first().is_some_and(|series| series["value"][1] == "12000");
-    assert!(eventually(Duration::from_secs(60), is_scraped), "{}", server.log_text());
+    assert!(eventually(PATIENCE, is_scraped), "{}", server.log_text());
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let head = format!("Host: 127.0.0.1:{port}\r\n");
     let mut clients = Vec::new();
@@ -242,7 +244,7 @@ fn a_thousand_slow_clients_do_not_keep_a_query_waiting() {
         clients.extend((0..N_SLOW_OF_A_KIND).map(|_| connect(address, &text)));
     }
     assert!(clients.len() >= 1_000);
-    // They stay; each of these comes over a connection of its own, within the client's 30 s.
+    // They stay; each of these comes over a connection of its own.
     for _ in 0..5 {
         assert_eq!(count()[0]["value"][1], "12000");
     }
@@ -257,7 +259,7 @@ fn who_is_silent_is_cut_after_the_read_timeout() {
     };
     for text in ["", "GET / HTTP/1.1\r\nHost: 127", "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut stream = connect(SocketAddr::from(([127, 0, 0, 1], port)), text);
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut rest = Vec::new();
         // Ends when the server closes; a reset is as good.
         let ended = stream.read_to_end(&mut rest);

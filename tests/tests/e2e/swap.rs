@@ -7,7 +7,6 @@ mod writers;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wf_e2e::answers::{Answer, is_close};
 use wf_e2e::history::{History, STEP_MS};
@@ -24,6 +23,8 @@ const TICKS: i64 = 11 * 3_600_000 / STEP_MS;
 const MORE_TICKS: i64 = 45 * 60_000 / STEP_MS;
 /// The shortest blocks.
 const BLOCK_MS: i64 = 2 * 3_600_000;
+/// The end of blocks of 2, 6 and 18 hours: 2026-01-01T00:00:00Z.
+const NEW_YEAR_MS: i64 = 1_767_225_600_000;
 /// How far into a block the history begins.
 const PHASE_MS: i64 = 50 * 60_000;
 /// Blocks that a directory must hold at least.
@@ -75,14 +76,12 @@ fn the_questions_use_every_function_of_the_original() {
     }
 }
 
-/// A history that ends less than three hours ago and lies always alike to the blocks of two hours, so that each hour of the day
-/// asks the same. Where it lies is chosen: asked for a part of a block's time, 2.42 may show what was deleted there, by where chunks
+/// A history about the end of a year, which is that of a long block too: the hour and the day of the test are not asked for.
+/// Where it lies in a block is chosen: asked for a part of a block's time, 2.42 may show what was deleted there, by where chunks
 /// end (its promtool dumps the same block rightly as a whole, and wrongly by `--min-time`). From 33 to 69 minutes into a block
 /// no window of [`times`] brings that about.
 fn history() -> History {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let latest = i64::try_from(now).unwrap() - (TICKS + 3 * MORE_TICKS) * STEP_MS;
-    History::new((latest - PHASE_MS).div_euclid(BLOCK_MS) * BLOCK_MS + PHASE_MS)
+    History::new(NEW_YEAR_MS - 3 * BLOCK_MS + PHASE_MS)
 }
 
 /// Returns the folders of complete blocks.
@@ -252,6 +251,3 @@ fn start_ours(binary: &Path, site: &Site, data: &Path) -> Server {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Server::start(binary, &arguments, port, &site.path("ours.log")).unwrap()
 }
-
-/// Long enough for the original to compact what it was sent.
-const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,14 +1,14 @@
 //! A webhook that remembers what it was told.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use wf_e2e::process::PATIENCE;
 
 /// Listens until dropped.
 pub(crate) struct Sink {
@@ -48,9 +48,10 @@ impl Sink {
     }
 }
 
-/// Reads one request and says that it was taken.
+/// Reads one request, says that it was taken, and remembers it once the sender has heard so: whoever sees it here and stops
+/// the sender then stops one that knows that it has told.
 fn take(stream: TcpStream, bodies: &Mutex<Vec<Value>>) -> Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
     loop {
@@ -64,8 +65,12 @@ fn take(stream: TcpStream, bodies: &Mutex<Vec<Value>>) -> Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    bodies.lock().unwrap().push(serde_json::from_slice(&body)?);
+    let body = serde_json::from_slice(&body)?;
     write!(reader.get_mut(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    reader.get_mut().shutdown(Shutdown::Write)?;
+    // It hangs up when it has read the answer, however it does.
+    let _ = reader.read_to_end(&mut Vec::new());
+    bodies.lock().unwrap().push(body);
     Ok(())
 }
 

@@ -4,10 +4,9 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::skip::{peer, skip};
 
 use super::sites::Sites;
@@ -53,7 +52,7 @@ impl Nginx {
         let nginx = Self { base, child, _server: server, _folder: folder };
         let is_up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
         let log = || fs::read_to_string(nginx._folder.path().join("error.log")).unwrap_or_default();
-        assert!(eventually(Duration::from_secs(20), is_up), "nginx does not listen: {}", log());
+        assert!(eventually(PATIENCE, is_up), "nginx does not listen: {}", log());
         Some(nginx)
     }
 }

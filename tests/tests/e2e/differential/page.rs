@@ -1,16 +1,17 @@
-//! The simulated target: everything that tells two engines apart, in values whose sums are exact.
-
-use std::io::Write;
-use std::net::TcpStream;
+//! The simulated targets: everything that tells two engines apart, in values whose sums are exact.
 
 use wf_e2e::regexes::SUBJECTS;
+use wf_model::Labels;
 
-/// Scrapes during which the failing target answers 500: all its series go stale.
+/// Scrapes during which the failing target does not answer: all its series go stale.
 const FAILURE: std::ops::Range<u64> = 30..34;
 
+/// What one scrape finds.
+pub(super) type Page = Vec<(Labels, f64)>;
+
 /// The page of the target that always answers.
-pub(super) fn steady(number: u64) -> String {
-    let mut page = String::new();
+pub(super) fn steady(number: u64) -> Option<Page> {
+    let mut page = Page::new();
     for (idx, (node, code)) in pairs(&["n1", "n2", "n3"], &["200", "404", "500"]).into_iter().enumerate() {
         let room = ROOMS[idx % ROOMS.len()];
         let idx = idx as u64;
@@ -39,22 +40,16 @@ pub(super) fn steady(number: u64) -> String {
     for subject in SUBJECTS {
         line(&mut page, "subject", &[("text", subject)], 1.0);
     }
-    page
+    Some(page)
 }
 
-/// Answers with histograms, and for a while with failure.
-pub(super) fn failing(number: u64, stream: &mut TcpStream) -> std::io::Result<()> {
-    let (status, body) =
-        if FAILURE.contains(&number) { ("500 Oops", String::new()) } else { ("200 OK", histograms(number)) };
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
+/// The page of the target that answers with histograms, and for a while not at all.
+pub(super) fn failing(number: u64) -> Option<Page> {
+    (!FAILURE.contains(&number)).then(|| histograms(number))
 }
 
-fn histograms(number: u64) -> String {
-    let mut page = String::new();
+fn histograms(number: u64) -> Page {
+    let mut page = Page::new();
     for (idx, node) in ["n1", "n2"].into_iter().enumerate() {
         for (bucket, bound) in ["0.125", "0.5", "1", "4", "+Inf"].into_iter().enumerate() {
             let count = 1024 * (bucket as u64 + 1) + number * (bucket as u64 * 3 + idx as u64);
@@ -65,9 +60,9 @@ fn histograms(number: u64) -> String {
     page
 }
 
-const ROOMS: [&str; 4] = ["온도", "küche", "bad \\\"1\\\"", "ц"];
+const ROOMS: [&str; 4] = ["온도", "küche", "bad \"1\"", "ц"];
 
-fn special(page: &mut String, number: u64) {
+fn special(page: &mut Page, number: u64) {
     let cycle = [1.0, f64::NAN, -0.0, f64::INFINITY, 0.0, f64::NEG_INFINITY, 2.0, 2.0];
     let flipping = cycle.into_iter().nth(usize::try_from(number % 8).unwrap()).unwrap();
     let values = [
@@ -89,13 +84,7 @@ fn pairs<'a>(left: &[&'a str], right: &[&'a str]) -> Vec<(&'a str, &'a str)> {
     left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))).collect()
 }
 
-fn line(page: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
-    let labels: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", value.replace('\n', "\\n"))).collect();
-    let value = match value {
-        value if value == f64::INFINITY => "+Inf".to_owned(),
-        value if value == f64::NEG_INFINITY => "-Inf".to_owned(),
-        value => value.to_string(),
-    };
-    page.push_str(&format!("{name}{{{}}} {value}\n", labels.join(",")));
+fn line(page: &mut Page, name: &str, labels: &[(&str, &str)], value: f64) {
+    let labels = labels.iter().copied().chain([("__name__", name)]);
+    page.push((Labels::from_pairs(labels), value));
 }

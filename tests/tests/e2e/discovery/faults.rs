@@ -1,10 +1,9 @@
 //! Sources that fail, rave or answer late: what they said is kept, what they say later is taken over.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use wf_e2e::http;
-use wf_e2e::process::eventually;
+use wf_e2e::process::{PATIENCE, eventually};
 
 use super::fake::{Fake, Mood, Reply};
 use super::{EUREKA, consul, job, start, targets};
@@ -33,7 +32,7 @@ fn sources_that_fail_rave_or_answer_late_keep_their_targets() {
         source["lastError"].as_str().unwrap().to_owned()
     };
     let wait = |what: &str, is_so: &dyn Fn() -> bool| {
-        assert!(eventually(Duration::from_secs(60), is_so), "{what}:\n{}", server.log_text());
+        assert!(eventually(PATIENCE, is_so), "{what}:\n{}", server.log_text());
     };
     let become_all = |mood: Mood| [&eureka, &docker, &consul.fake].map(|fake| fake.becomes(mood));
     let n_targets = || targets(&server.base).len();

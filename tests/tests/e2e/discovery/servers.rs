@@ -4,10 +4,9 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use wf_e2e::http;
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::skip::{binary, peer, skip};
 
 use super::{Labels, job, start, targets};
@@ -33,7 +32,7 @@ impl Drop for Peer {
 }
 
 pub(super) fn waits_for(port: u16, log: &Path) {
-    let is_up = eventually(Duration::from_secs(60), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let is_up = eventually(PATIENCE, || TcpStream::connect(("127.0.0.1", port)).is_ok());
     assert!(is_up, "{}", fs::read_to_string(log).unwrap_or_default());
 }
 
@@ -65,7 +64,7 @@ fn finds(server: &Server, want: &[(&str, &str)]) -> Vec<Labels> {
         want.sort();
         pairs == want
     };
-    let is_there = eventually(Duration::from_secs(40), || expected(&found()));
+    let is_there = eventually(PATIENCE, || expected(&found()));
     assert!(is_there, "want {want:?}, got {:#?}\n{}", found(), server.log_text());
     found()
 }
@@ -92,7 +91,7 @@ fn etcd_keys_are_targets_as_they_come_and_go() {
     let encode = |text: &str| base64(text.as_bytes());
     let put = |key: &str, value: &str| {
         let body = format!(r#"{{"key":"{}","value":"{}"}}"#, encode(key), encode(value));
-        let is_put = eventually(Duration::from_secs(30), || {
+        let is_put = eventually(PATIENCE, || {
             http::post(&format!("{url}/v3/kv/put"), body.as_bytes(), &[])
                 .is_ok_and(|answer| answer.status == 200)
         });
@@ -196,7 +195,7 @@ fn dnsmasq_records_of_every_type_are_targets() {
     );
     let web = site.listen().rsplit(':').next().unwrap().parse().unwrap();
     let server = Server::start(Path::new("/bin/sh"), &["-c", &script], web, &site.path("log")).unwrap();
-    let is_there = eventually(Duration::from_secs(30), || targets(&server.base).len() == 307);
+    let is_there = eventually(PATIENCE, || targets(&server.base).len() == 307);
     let found = targets(&server.base);
     assert!(is_there, "{} targets\n{}", found.len(), server.log_text());
     let of = |address: &str| {

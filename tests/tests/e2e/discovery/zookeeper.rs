@@ -4,9 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use wf_e2e::process::{eventually, free_port};
+use wf_e2e::process::{PATIENCE, eventually, free_port};
 use wf_e2e::skip::{peer, skip};
 
 use super::servers::{Peer, root_of, waits_for};
@@ -23,7 +22,7 @@ impl Writer {
     /// Returns a connection with a session.
     fn connect(port: u16) -> Option<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
         let mut hello = vec![0; 12];
         hello.extend(10_000_i32.to_be_bytes());
         hello.extend([0; 8]);
@@ -118,7 +117,7 @@ fn zookeeper(site: &Site) -> Option<(Peer, u16)> {
 fn zookeeper_members_are_those_of_prometheus_and_followed() {
     let site = Site::new();
     let Some((_zookeeper, port)) = zookeeper(&site) else { return };
-    assert!(eventually(Duration::from_secs(30), || Writer::connect(port).is_some()));
+    assert!(eventually(PATIENCE, || Writer::connect(port).is_some()));
     let writer = Writer { port };
     writer.create("/sets", "");
     writer.create("/sets/a", "");
@@ -146,7 +145,7 @@ fn zookeeper_members_are_those_of_prometheus_and_followed() {
         let found = || -> Vec<String> {
             comparable(&ours.base).iter().map(|labels| labels["__meta_serverset_path"].clone()).collect()
         };
-        let is_there = eventually(Duration::from_secs(30), || {
+        let is_there = eventually(PATIENCE, || {
             let mut found = found();
             found.sort();
             found == want
@@ -160,7 +159,7 @@ fn zookeeper_members_are_those_of_prometheus_and_followed() {
     writer.delete("/sets/a/member_1");
     writer.set("/sets/a/member_2", r#"{"serviceEndpoint":{"host":"10.0.0.7","port":80}}"#);
     has(&["/later/member_9", "/sets/a/member_2"]);
-    assert!(eventually(Duration::from_secs(30), || {
+    assert!(eventually(PATIENCE, || {
         comparable(&ours.base).iter().any(|labels| labels["__address__"] == "10.0.0.7:80")
     }));
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use wf_e2e::http;
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::skip::{binary, peer};
 use wf_e2e::target::Target;
 use wf_model::Labels;
@@ -15,8 +15,6 @@ use wf_series::{Acknowledge, SampleSink, WriteBatch};
 use wf_tsdb::{Tsdb, TsdbOptions};
 
 use crate::setup::Site;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between samples, s; they come 3 s after whole multiples, where no step and no window's edge lies.
 const SAMPLE_EVERY_S: i64 = 15;

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wf_e2e::history::{History, NATIVE_LABELS, STEP_MS, Sample};
-use wf_e2e::process::{Server, eventually, free_port};
+use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
 use wf_e2e::{http, remote_write};
 use wf_model::{Labels, Matcher, TimeRange};
 use wf_series::{Acknowledge, HistogramValue, SampleSink, SeriesRef, WriteBatch};
 use wf_tsdb::{Tsdb, TsdbOptions};
 
-use super::{PATIENCE, blocks, copy_of};
+use super::{blocks, copy_of};
 use crate::setup::Site;
 
 /// How late a sample may come.
