@@ -1,12 +1,18 @@
 //! JSON written straight into bytes: no value tree between a column and the wire.
 //!
+//! # Reading order: here (the writer), `points` (the samples of series).
+//!
 //! # Source
 //! Number forms: `spec/prometheus-query.md` §4.1.
+
+mod points;
 
 use std::io::Write as _;
 
 use wf_model::Labels;
 use wf_model::float::Text;
+
+pub(crate) use points::Points;
 
 /// Bytes that go to the client in one piece.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
@@ -176,59 +182,6 @@ fn push_value(text: &mut Text, value: f64) {
     text.push(b"\"");
 }
 
-/// Times of samples as they stand before their values. Series of one range have the same: each is written once and copied.
-#[derive(Default)]
-pub(crate) struct TimeTexts {
-    times_ms: Vec<i64>,
-    /// `[time,"` of each, one after the other, and where each ends.
-    text: Vec<u8>,
-    ends: Vec<usize>,
-    /// The first that is not before the last one asked for.
-    next: usize,
-}
-
-/// More times than a range has steps are not kept.
-const N_TIMES_MAX: usize = 11_001;
-
-impl TimeTexts {
-    /// Begins with another series.
-    pub(crate) fn rewind(&mut self) {
-        self.next = 0;
-    }
-
-    /// Writes `[time,"value"]`; times ascend until the next [`rewind`](Self::rewind).
-    #[inline]
-    pub(crate) fn sample(&mut self, json: &mut JsonWriter, time_ms: i64, value: f64) {
-        while self.times_ms.get(self.next).is_some_and(|known| *known < time_ms) {
-            self.next += 1;
-        }
-        if self.next == self.times_ms.len() && self.next < N_TIMES_MAX {
-            self.learn(time_ms);
-        }
-        if self.times_ms.get(self.next) != Some(&time_ms) {
-            json.sample(time_ms, value);
-            return;
-        }
-        let start = self.next.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(self.next).copied().unwrap_or(start);
-        json.text.extend_from_slice(self.text.get(start..end).unwrap_or_default());
-        json.short(|text| {
-            text.push_json(value);
-            text.push(b"\"]");
-        });
-        self.next += 1;
-    }
-
-    #[cold]
-    fn learn(&mut self, time_ms: i64) {
-        let mut json = JsonWriter { text: std::mem::take(&mut self.text) };
-        json.raw("[").timestamp(time_ms).raw(",\"");
-        self.text = json.text;
-        self.times_ms.push(time_ms);
-        self.ends.push(self.text.len());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,27 +230,6 @@ mod tests {
         check(0.000_001, "0.000001");
         check(1e21, "1e+21");
         check(123_456_789.123, "123456789.123");
-    }
-
-    #[test]
-    fn remembered_times_are_written_as_others() {
-        let mut times = TimeTexts::default();
-        for series in [
-            &[1_000, 1_500, 2_000][..],
-            &[500, 1_500, 2_000, 3_000],
-            &[],
-            &[-5, 2_000],
-            &[1_000, 3_000, 9_000],
-        ] {
-            times.rewind();
-            for time_ms in series {
-                let got = written(|json| times.sample(json, *time_ms, 0.5));
-                let want = written(|json| {
-                    json.sample(*time_ms, 0.5);
-                });
-                assert_eq!(got, want);
-            }
-        }
     }
 
     #[test]

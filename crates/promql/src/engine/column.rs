@@ -25,6 +25,17 @@ impl StepSet {
         self.words[step / 64] |= 1 << (step % 64);
     }
 
+    /// Adds steps that follow each other.
+    #[inline]
+    pub(crate) fn insert_run(&mut self, steps: Range<usize>) {
+        let (mut step, end) = (steps.start, steps.end);
+        while step < end {
+            let n = (64 - step % 64).min(end - step);
+            self.words[step / 64] |= u64::MAX >> (64 - n) << (step % 64);
+            step += n;
+        }
+    }
+
     #[inline]
     pub(crate) fn remove(&mut self, step: usize) {
         self.words[step / 64] &= !(1 << (step % 64));
@@ -159,6 +170,13 @@ impl Column {
     pub(crate) fn set_float(&mut self, step: usize, value: f64) {
         self.values[step] = value;
         self.floats.insert(step);
+    }
+
+    /// Sets steps that follow each other to one value.
+    #[inline]
+    pub(crate) fn fill_floats(&mut self, steps: Range<usize>, value: f64) {
+        self.values[steps.clone()].fill(value);
+        self.floats.insert_run(steps);
     }
 
     /// Adds a histogram; steps must ascend from call to call.
@@ -307,6 +325,19 @@ mod tests {
         check(130, &all, &[(0, 130)]);
         check(128, &all[..128], &[(0, 128)]);
         check(130, &[3, 4, 63, 64, 65, 129], &[(3, 5), (63, 66), (129, 130)]);
+    }
+
+    #[test]
+    fn a_run_is_all_of_its_steps() {
+        for start in [0, 1, 63, 64, 65, 127] {
+            for end in [0, 1, 2, 63, 64, 65, 128, 129, 200] {
+                let (mut at_once, mut one_by_one) = (Column::new(200), Column::new(200));
+                at_once.fill_floats(start.min(end)..end, 2.5);
+                (start..end).for_each(|step| one_by_one.set_float(step, 2.5));
+                assert_eq!(at_once.values, one_by_one.values);
+                assert_eq!(at_once.floats.words, one_by_one.floats.words, "{start}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -82,23 +82,24 @@ pub(crate) fn hand_over(
     if (0..op.len()).any(|idx| op.drops_name(idx)) {
         return Ok(false);
     }
-    let Some(order) = order_of_distinct(op) else { return Ok(false) };
-    let ordered = Ordered { op, order };
-    for_each_series(&ordered, cx, |idx, column, _| {
+    let Some((mut labels, order)) = in_order_if_distinct(op) else { return Ok(false) };
+    for_each_series(&Ordered { op, order }, cx, |idx, column, _| {
+        // Freed with the row: what sorting held does not stay for all of the answer.
+        let labels = std::mem::take(&mut labels[idx]);
         if column.is_empty() {
             return Ok(());
         }
-        (rows.take)(range_series(ordered.labels(idx), column, grid))
+        (rows.take)(range_series(labels, column, grid))
     })?;
     Ok(true)
 }
 
-/// Returns the series in the order of their labels; `None` when two have the same.
-fn order_of_distinct(op: &dyn VectorOp) -> Option<Vec<usize>> {
-    let mut labels: Vec<(Labels, usize)> = (0..op.len()).map(|idx| (op.labels(idx), idx)).collect();
-    labels.sort_unstable();
-    let are_distinct = labels.windows(2).all(|pair| pair[0].0 != pair[1].0);
-    are_distinct.then(|| labels.into_iter().map(|(_, idx)| idx).collect())
+/// Returns the labels of the series in their order, and the series; `None` when two have the same.
+fn in_order_if_distinct(op: &dyn VectorOp) -> Option<(Vec<Labels>, Vec<usize>)> {
+    let mut series: Vec<(Labels, usize)> = (0..op.len()).map(|idx| (op.labels(idx), idx)).collect();
+    series.sort_unstable();
+    let are_distinct = series.windows(2).all(|pair| pair[0].0 != pair[1].0);
+    are_distinct.then(|| series.into_iter().unzip())
 }
 
 /// Returns whether every series of the result is computed from one series that is selected, without an error of its own.

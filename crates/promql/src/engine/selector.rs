@@ -88,6 +88,9 @@ impl InstantSelector {
 
     /// Fills the column from decoded samples.
     fn pick(&self, raw: &SampleColumns, out: &mut Column, counter: &mut Counter) {
+        if raw.histograms.is_empty() && self.yields == Yield::Value && !counter.is_per_step() {
+            return self.pick_floats(raw, out, counter);
+        }
         let (mut n_seen, mut histogram_idx, mut last_used) = (0, 0, usize::MAX);
         for step in 0..self.spec.grid.n_steps {
             let time_ms = self.spec.end_ms(step);
@@ -116,6 +119,48 @@ impl InstantSelector {
                     out.set_float(step, start_ms as f64 / 1000.0);
                 }
             }
+        }
+    }
+
+    /// Does the same for values that are all floats: each goes at once to all the steps that see it.
+    fn pick_floats(&self, raw: &SampleColumns, out: &mut Column, counter: &mut Counter) {
+        let n_steps = self.spec.grid.n_steps;
+        let (mut step, mut n_seen, mut n_filled, mut n_read) = (0, 0, 0, 0);
+        while step < n_steps {
+            let time_ms = self.spec.end_ms(step);
+            while raw.times_ms.get(n_seen).is_some_and(|sample_ms| *sample_ms <= time_ms) {
+                n_seen += 1;
+            }
+            let next = raw.times_ms.get(n_seen).map_or(n_steps, |next_ms| self.step_at(step, *next_ms));
+            if let Some(position) = n_seen.checked_sub(1) {
+                let (sample_ms, value) = (raw.times_ms[position], raw.values[position]);
+                let end = next.min(self.step_at(step, sample_ms.saturating_add(self.spec.range_ms)));
+                if end > step && !is_stale_nan(value) {
+                    out.fill_floats(step..end, value);
+                    (n_filled, n_read) = (n_filled + (end - step) as u64, n_read + 1);
+                }
+            }
+            step = next;
+        }
+        counter.add(&self.spec.grid, 0, n_filled, n_read);
+    }
+
+    /// Returns the first step from `from` on that is not before a time; there may be fewer steps.
+    #[inline]
+    fn step_at(&self, from: usize, time_ms: i64) -> usize {
+        let distance_ms = time_ms.saturating_sub(self.spec.end_ms(from));
+        let step_ms = self.spec.grid.step_ms;
+        // Mostly it is this step or the next one: a division takes as long as all the rest.
+        if distance_ms <= 0 {
+            from
+        } else if self.spec.at_ms.is_some() {
+            // All steps look at the same time.
+            self.spec.grid.n_steps
+        } else if distance_ms <= step_ms {
+            from + 1
+        } else {
+            let n_steps = (distance_ms - 1) / step_ms + 1;
+            from.saturating_add(usize::try_from(n_steps).unwrap_or(usize::MAX)).min(self.spec.grid.n_steps)
         }
     }
 }

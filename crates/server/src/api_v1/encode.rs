@@ -9,7 +9,7 @@ use wf_promql::engine::{
     InstantSample, QueryResult, QueryStats, QueryValue, RangeSeries, SampleValue, StepCount,
 };
 
-use crate::json::{JsonWriter, TimeTexts};
+use crate::json::{JsonWriter, Points};
 
 /// Most warnings and infos of an answer, each.
 const N_ANNOTATIONS_MAX: usize = 10;
@@ -41,8 +41,8 @@ pub(crate) fn write_query_answer(json: &mut JsonWriter, result: &QueryResult, ar
             json.list(samples, write_instant);
         }
         QueryValue::Matrix(series) => {
-            let mut times = TimeTexts::default();
-            json.list(series, |json, series| write_series(json, series, &mut times));
+            let mut points = Points::default();
+            json.list(series, |json, series| write_series(json, series, &mut points));
         }
     }
     write_tail(json, result, around);
@@ -60,9 +60,25 @@ pub(crate) fn begin_matrix(json: &mut JsonWriter) {
 }
 
 /// Writes a series of a matrix.
-pub(crate) fn write_series(json: &mut JsonWriter, series: &RangeSeries, times: &mut TimeTexts) {
+fn write_series(json: &mut JsonWriter, series: &RangeSeries, points: &mut Points) {
     let mut place = Place::default();
-    while write_some_of_series(json, series, times, &mut place, usize::MAX) {}
+    while write_some_of_series(json, series, points, &mut place, usize::MAX) {}
+}
+
+/// Writes a series of a matrix; after every some ten kilobytes `pass_on` may take what is written.
+/// # Errors
+/// The first of `pass_on`.
+pub(crate) fn write_long_series<E>(
+    json: &mut JsonWriter,
+    series: &RangeSeries,
+    points: &mut Points,
+    mut pass_on: impl FnMut(&mut JsonWriter) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut place = Place::default();
+    while write_some_of_series(json, series, points, &mut place, N_SAMPLES_A_PIECE) {
+        pass_on(json)?;
+    }
+    pass_on(json)
 }
 
 fn write_tail(json: &mut JsonWriter, result: &QueryResult, around: &Around) {
@@ -89,7 +105,7 @@ pub(crate) struct Pieces {
     /// Samples or series written.
     n_written: usize,
     place: Place,
-    times: TimeTexts,
+    points: Points,
 }
 
 impl Pieces {
@@ -101,7 +117,7 @@ impl Pieces {
             is_first: true,
             n_written: 0,
             place: Place::default(),
-            times: TimeTexts::default(),
+            points: Points::default(),
         }
     }
 
@@ -130,7 +146,8 @@ impl Pieces {
                     if self.place == Place::default() {
                         json.item(self.is_first && self.n_written == 0);
                     }
-                    if !write_some_of_series(json, one, &mut self.times, &mut self.place, N_SAMPLES_A_PIECE) {
+                    if !write_some_of_series(json, one, &mut self.points, &mut self.place, N_SAMPLES_A_PIECE)
+                    {
                         *one = RangeSeries::default();
                         self.n_written += 1;
                         self.place = Place::default();
@@ -214,13 +231,13 @@ struct Place {
 fn write_some_of_series(
     json: &mut JsonWriter,
     series: &RangeSeries,
-    times: &mut TimeTexts,
+    points: &mut Points,
     place: &mut Place,
     n_max: usize,
 ) -> bool {
     if !place.has_begun {
         place.has_begun = true;
-        times.rewind();
+        points.rewind();
         json.raw(r#"{"metric":"#).labels(&series.labels);
     }
     let (n_floats, n_histograms) = (series.times_ms.len(), series.histograms.len());
@@ -228,11 +245,11 @@ fn write_some_of_series(
         if place.n_floats == 0 {
             json.raw(r#","values":["#);
         }
-        let floats = series.times_ms.iter().zip(&series.values).skip(place.n_floats).take(n_max);
-        for (idx, (time_ms, value)) in floats.enumerate() {
-            times.sample(json.item(place.n_floats + idx == 0), *time_ms, *value);
-        }
-        place.n_floats = place.n_floats.saturating_add(n_max).min(n_floats);
+        let end = place.n_floats.saturating_add(n_max).min(n_floats);
+        let times_ms = series.times_ms.get(place.n_floats..end).unwrap_or_default();
+        let values = series.values.get(place.n_floats..end).unwrap_or_default();
+        points.write(json, times_ms, values, place.n_floats == 0);
+        place.n_floats = end;
         if place.n_floats < n_floats {
             return true;
         }

@@ -82,7 +82,7 @@ struct LongList {
 impl LongList {
     /// Returns the next chunk, empty at the end.
     fn next(&mut self) -> Result<Vec<u8>, ApiError> {
-        let mut json = JsonWriter::collecting();
+        let mut json = JsonWriter::collecting_chunk();
         if self.n_written == 0 && !self.is_over {
             json.raw(r#"{"status":"success","data":["#);
         }
@@ -229,7 +229,7 @@ struct LongValues {
 impl LongValues {
     /// Returns the next chunk, empty at the end.
     fn next(&mut self) -> Result<Vec<u8>, ApiError> {
-        let mut json = JsonWriter::collecting();
+        let mut json = JsonWriter::collecting_chunk();
         while !self.is_over && json.n_bytes() < CHUNK_BYTES {
             let value = self.values.next().transpose()?;
             if !self.has_begun {

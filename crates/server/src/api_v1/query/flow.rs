@@ -23,7 +23,7 @@ use super::{Common, options, run_engine};
 use crate::api_v1::ApiState;
 use crate::api_v1::encode::{self, Around, Pieces};
 use crate::api_v1::error::{ApiError, ErrorKind};
-use crate::json::{CHUNK_BYTES, JsonWriter, TimeTexts};
+use crate::json::{CHUNK_BYTES, JsonWriter, Points};
 use crate::pulled;
 use crate::query_log::Origin;
 use crate::query_pool::CancelOnDrop;
@@ -144,7 +144,7 @@ impl Flow {
 
 impl Rest {
     fn next(&mut self) -> Vec<u8> {
-        let mut json = JsonWriter::collecting();
+        let mut json = JsonWriter::collecting_chunk();
         json.raw(&std::mem::take(&mut self.text));
         while let Some(pieces) = &mut self.pieces
             && json.n_bytes() < CHUNK_BYTES
@@ -159,30 +159,30 @@ impl Rest {
 
 /// Series on their way from the thread that computes them.
 struct Sent {
-    sender: mpsc::Sender<Vec<u8>>,
-    runtime: Handle,
+    line: Line,
     json: JsonWriter,
-    times: TimeTexts,
+    points: Points,
     n_rows: usize,
-    /// What is left of it.
-    patience: Duration,
     /// Series that the client was too slow for; from the first on, all.
     collected: Vec<RangeSeries>,
-    is_collecting: bool,
+}
+
+/// The way to the client.
+struct Line {
+    sender: mpsc::Sender<Vec<u8>>,
+    runtime: Handle,
+    /// What is left of it. When nothing is, nothing goes this way any more.
+    patience: Option<Duration>,
 }
 
 impl Sent {
     fn new(sender: mpsc::Sender<Vec<u8>>, patience: Duration) -> Self {
-        let (runtime, json) = (Handle::current(), JsonWriter::collecting());
         Self {
-            sender,
-            runtime,
-            json,
-            times: TimeTexts::default(),
+            line: Line { sender, runtime: Handle::current(), patience: Some(patience) },
+            json: JsonWriter::collecting_chunk(),
+            points: Points::default(),
             n_rows: 0,
-            patience,
             collected: Vec::new(),
-            is_collecting: false,
         }
     }
 
@@ -190,34 +190,16 @@ impl Sent {
     /// # Errors
     /// When the client is gone.
     fn take(&mut self, row: RangeSeries) -> Result<(), QueryError> {
-        if self.is_collecting {
+        if self.line.patience.is_none() {
             self.collected.push(row);
             return Ok(());
         }
         if self.n_rows == 0 {
             encode::begin_matrix(&mut self.json);
         }
-        encode::write_series(self.json.item(self.n_rows == 0), &row, &mut self.times);
+        let json = self.json.item(self.n_rows == 0);
         self.n_rows += 1;
-        if self.json.n_bytes() < CHUNK_BYTES {
-            return Ok(());
-        }
-        let gone = |_| QueryError::Canceled(Stage::Evaluation);
-        let permit = match self.sender.try_reserve() {
-            Err(mpsc::error::TrySendError::Full(())) => {
-                let began = Instant::now();
-                let reserved = self.runtime.block_on(timeout(self.patience, self.sender.reserve()));
-                self.patience = self.patience.saturating_sub(began.elapsed());
-                let Ok(reserved) = reserved else {
-                    self.is_collecting = true;
-                    return Ok(());
-                };
-                reserved.map_err(gone)?
-            }
-            reserved => reserved.map_err(|_| QueryError::Canceled(Stage::Evaluation))?,
-        };
-        permit.send(std::mem::replace(&mut self.json, JsonWriter::collecting()).into_bytes());
-        Ok(())
+        encode::write_long_series(json, &row, &mut self.points, |json| self.line.pass_on(json))
     }
 
     fn finish(self, mut result: QueryResult) -> Computed {
@@ -227,5 +209,29 @@ impl Sent {
         let is_long = !self.collected.is_empty();
         result.value = QueryValue::Matrix(self.collected);
         Computed::Rest { text: self.json.finish(), pieces: Pieces::behind(result), is_long }
+    }
+}
+
+impl Line {
+    /// Sends what is written once it is a chunk. A client that is too slow for it gets the rest later.
+    /// # Errors
+    /// When the client is gone.
+    fn pass_on(&mut self, json: &mut JsonWriter) -> Result<(), QueryError> {
+        let Some(patience) = self.patience.filter(|_| json.n_bytes() >= CHUNK_BYTES) else { return Ok(()) };
+        let gone = |_| QueryError::Canceled(Stage::Evaluation);
+        let permit = match self.sender.try_reserve() {
+            Err(mpsc::error::TrySendError::Full(())) => {
+                let began = Instant::now();
+                let Ok(reserved) = self.runtime.block_on(timeout(patience, self.sender.reserve())) else {
+                    self.patience = None;
+                    return Ok(());
+                };
+                self.patience = Some(patience.saturating_sub(began.elapsed()));
+                reserved.map_err(gone)?
+            }
+            reserved => reserved.map_err(|_| QueryError::Canceled(Stage::Evaluation))?,
+        };
+        permit.send(std::mem::replace(json, JsonWriter::collecting_chunk()).into_bytes());
+        Ok(())
     }
 }
