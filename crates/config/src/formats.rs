@@ -217,8 +217,8 @@ fn escaping(
         return default;
     };
     if legacy_names && scheme == EscapingScheme::AllowUtf8 {
-        let message = "metric_name_escaping_scheme allow-utf-8 does not fit metric_name_validation_scheme legacy: \
-                       use underscores, dots or values";
+        let message = "utf8 metric names requested but validation scheme is not set to UTF8: set \
+                       metric_name_escaping_scheme to underscores, dots or values";
         reader.report(at.position, message);
     }
     scheme

@@ -91,6 +91,8 @@ impl std::fmt::Display for Listed<'_> {
 pub struct LoadOptions {
     /// Whether `${env:NAME}` and `${file:PATH}` in secrets stand for what they name.
     pub expands_secrets: bool,
+    /// Default of `global.extra_scrape_metrics`.
+    pub extra_scrape_metrics: bool,
 }
 
 /// Reads and resolves the configuration file at `path`, and those it includes.
@@ -118,7 +120,8 @@ pub fn load(text: &str, path: &Path) -> Result<Config, ConfigError> {
 /// # Errors
 /// See [`load`].
 pub fn load_with(text: &str, path: &Path, options: LoadOptions) -> Result<Config, ConfigError> {
-    let (file, mut reader) = read_as::<file::ConfigFile>(text, path, options)?;
+    let (mut file, mut reader) = read_as::<file::ConfigFile>(text, path, options)?;
+    file.global.extra_scrape_metrics.get_or_insert(options.extra_scrape_metrics);
     let mut config = resolve::resolve(&file, &mut reader);
     refuse_problems(path, reader)?;
     let mut names: HashSet<String> = config.scrape_configs.iter().map(|job| job.job_name.clone()).collect();

@@ -249,7 +249,7 @@ fn secrets_name_variables_and_files_when_asked() {
         authorization.credentials.as_ref().unwrap().reveal().clone()
     };
     assert_eq!(token(&load(text, &path).unwrap()), "x-${env:PATH}-${file:token}-$y-${z}");
-    let options = LoadOptions { expands_secrets: true };
+    let options = LoadOptions { expands_secrets: true, ..LoadOptions::default() };
     let error = load_with(text, &path, options).unwrap_err().to_string();
     assert!(error.contains("environment variable WF_NOT_SET of a secret is not set"), "{error}");
     let text = text.split("- job_name: b").next().unwrap();
@@ -258,6 +258,21 @@ fn secrets_name_variables_and_files_when_asked() {
     assert_eq!(token(&config), format!("x-{path_variable}-from-file-$y-${{z}}"));
     assert!(print::to_yaml(&config).contains("credentials: <secret>"));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_default_of_the_extra_report_series_can_be_turned() {
+    let path = Path::new("p.yml");
+    let on = LoadOptions { extra_scrape_metrics: true, ..LoadOptions::default() };
+    let check = |text: &str, options: LoadOptions, want: bool| {
+        let config = load_with(text, path, options).unwrap();
+        assert_eq!(config.scrape_configs[0].format.extra_metrics, want, "{text}");
+        assert_eq!(load(&print::to_yaml(&config), path).unwrap(), config, "{text}");
+    };
+    check("scrape_configs: [{job_name: a}]", on, true);
+    check("scrape_configs: [{job_name: a}]", LoadOptions::default(), false);
+    check("global: {extra_scrape_metrics: false}\nscrape_configs: [{job_name: a}]", on, false);
+    check("scrape_configs: [{job_name: a, extra_scrape_metrics: false}]", on, false);
 }
 
 /// What Go's YAML makes of odd spellings.

@@ -93,6 +93,11 @@ pub enum ScrapeError {
     /// Storage took nothing.
     #[error("append samples: {0}")]
     Append(#[from] AppendError),
+    /// A sample is older than late ones may be.
+    #[error(
+        "too old sample: the page tells a time before the window for late samples: widen out_of_order_time_window or set honor_timestamps to false"
+    )]
+    TooOld,
     /// A bug of ours.
     #[error("internal error: the scrape ended in a panic")]
     Panic,

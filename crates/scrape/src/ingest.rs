@@ -159,6 +159,17 @@ pub(crate) struct Ingest<'a> {
     /// Name of that family, if starts are made up.
     synthesis_family: String,
     reducer: Reducer,
+    /// Before it, a sample with a time of its own may be too old, ms.
+    late_from_ms: i64,
+}
+
+/// A sample that storage would refuse as too old. Others that it refuses are counted, this one fails the scrape.
+struct TooOld;
+
+impl From<TooOld> for ScrapeError {
+    fn from(_: TooOld) -> Self {
+        Self::TooOld
+    }
 }
 
 impl<'a> Ingest<'a> {
@@ -187,6 +198,7 @@ impl<'a> Ingest<'a> {
             declared: Declared::default(),
             synthesis_family: String::new(),
             reducer,
+            late_from_ms: sink.late_from_ms().unwrap_or(i64::MIN),
         }
     }
 
@@ -219,7 +231,7 @@ impl<'a> Ingest<'a> {
         loop {
             if has_short_way
                 && let Some(id) = self.memory.slots.predict(parser.rest(), parser.kind())
-                && self.take_known(&mut parser, id)
+                && self.take_known(&mut parser, id)?
             {
                 continue;
             }
@@ -278,7 +290,7 @@ impl<'a> Ingest<'a> {
 
     /// Reads the line of slot `id` the short way; returns whether that was possible.
     #[inline]
-    fn take_known(&mut self, parser: &mut Parser<'_>, id: u32) -> bool {
+    fn take_known(&mut self, parser: &mut Parser<'_>, id: u32) -> Result<bool, TooOld> {
         let len = self.memory.slots.text_len(id);
         let start = parser.position();
         match self.memory.slots.meaning(id) {
@@ -287,16 +299,16 @@ impl<'a> Ingest<'a> {
                 self.memory.metadata.touch(family);
                 self.family = Some(family);
                 parser.skip_known_line(len, declares);
-                true
+                Ok(true)
             }
             // Storage forgot the series: its labels are needed again.
-            Meaning::Series(None) => false,
+            Meaning::Series(None) => Ok(false),
             Meaning::Series(Some(_)) | Meaning::Dropped => match parser.known_sample(len) {
                 Some(sample) => {
-                    self.record(id, &sample, start);
-                    true
+                    self.record(id, &sample, start)?;
+                    Ok(true)
                 }
-                None => false,
+                None => Ok(false),
             },
         }
     }
@@ -312,7 +324,7 @@ impl<'a> Ingest<'a> {
         // The text is a part of the page.
         let start = sample.series.bytes().as_ptr().addr() - page.as_ptr().addr();
         match self.slot_of(&sample.series, kind) {
-            Ok(Some(id)) => self.record_started(id, sample, start, start_time_ms),
+            Ok(Some(id)) => self.record_started(id, sample, start, start_time_ms)?,
             Ok(None) => self.count_unstored(),
             Err(NewSeriesError::Append(error)) => return Err(error.into()),
             Err(NewSeriesError::Label(problem)) => {
@@ -378,8 +390,8 @@ impl<'a> Ingest<'a> {
 
     /// Puts a sample of slot `id` into the batch, if it is acceptable.
     #[inline]
-    fn record(&mut self, id: u32, sample: &Sample<'_>, start: usize) {
-        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms) else { return };
+    fn record(&mut self, id: u32, sample: &Sample<'_>, start: usize) -> Result<(), TooOld> {
+        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms)? else { return Ok(()) };
         self.scratch.batch.push(series, time_ms, sample.value);
         self.scratch.origins.push(Origin::new(id, start));
         if self.settings.keeps_exemplars
@@ -387,54 +399,67 @@ impl<'a> Ingest<'a> {
         {
             self.keep_exemplar(series, exemplar, time_ms);
         }
+        Ok(())
     }
 
     /// As [`Ingest::record`], with the time at which the counter began, told or made up.
-    fn record_started(&mut self, id: u32, sample: &Sample<'_>, start: usize, start_time_ms: Option<i64>) {
+    fn record_started(
+        &mut self,
+        id: u32,
+        sample: &Sample<'_>,
+        start: usize,
+        start_time_ms: Option<i64>,
+    ) -> Result<(), TooOld> {
         if start_time_ms.is_none() && !self.synthesises(&sample.series) {
             return self.record(id, sample, start);
         }
-        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms) else { return };
+        let Some((series, time_ms)) = self.accept(id, sample.timestamp_ms)? else { return Ok(()) };
         let origin = Origin::new(id, start);
         match start_time_ms {
             Some(started) => self.push_started(series, origin, (started, time_ms), sample.value),
             None if self.push_synthesised(series, origin, time_ms, sample.value) => {}
-            None => return,
+            None => return Ok(()),
         }
         if self.settings.keeps_exemplars
             && let Some(exemplar) = &sample.exemplar
         {
             self.keep_exemplar(series, exemplar, time_ms);
         }
+        Ok(())
     }
 
     /// Counts a sample of slot `id`; returns its series and its time if it shall be stored.
     #[inline]
-    fn accept(&mut self, id: u32, timestamp_ms: Option<i64>) -> Option<(SeriesRef, i64)> {
+    fn accept(&mut self, id: u32, timestamp_ms: Option<i64>) -> Result<Option<(SeriesRef, i64)>, TooOld> {
         self.counts.n_scraped += 1;
         let (meaning, is_repeated) = self.memory.slots.visit(id);
-        let Meaning::Series(Some(series)) = meaning else { return None };
+        let Meaning::Series(Some(series)) = meaning else { return Ok(None) };
         self.counts.n_kept += 1;
         let own_time_ms = if self.settings.honor_timestamps { timestamp_ms } else { None };
         if is_repeated && own_time_ms.is_none() {
             self.counts.n_duplicate += 1;
-            return None;
+            return Ok(None);
         }
         if own_time_ms.is_none() || self.settings.track_timestamps_staleness {
             self.memory.slots.track(id);
         }
         if self.counts.n_kept > self.samples_max() {
-            return None;
+            return Ok(None);
         }
         let time_ms = own_time_ms.unwrap_or(self.time_ms);
         if time_ms > self.time_ms.saturating_add(FUTURE_MAX_MS) {
             self.counts.n_out_of_bounds += 1;
-            return None;
+            return Ok(None);
+        }
+        if time_ms < self.late_from_ms && own_time_ms.is_some() && self.sink.is_too_old(series, time_ms) {
+            // It was read, and that is all.
+            self.counts.n_kept -= 1;
+            return Err(TooOld);
         }
         if self.settings.keeps_metadata {
             self.keep_metadata(series);
         }
-        Some((series, time_ms))
+        Ok(Some((series, time_ms)))
     }
 
     /// Hands the declarations of the current family to storage when they are new, for this series or at all.
@@ -454,10 +479,10 @@ impl<'a> Ingest<'a> {
         timestamp_ms: Option<i64>,
         start_time_ms: Option<i64>,
         value: HistogramValue,
-    ) -> Option<(SeriesRef, i64)> {
-        let (series, time_ms) = self.accept(id, timestamp_ms)?;
+    ) -> Result<Option<(SeriesRef, i64)>, TooOld> {
+        let Some((series, time_ms)) = self.accept(id, timestamp_ms)? else { return Ok(None) };
         self.push_histogram(series, Origin::new(id, start), (start_time_ms, time_ms), value);
-        Some((series, time_ms))
+        Ok(Some((series, time_ms)))
     }
 
     fn declare(&mut self, line: Option<&[u8]>, name: &str, declaration: Declaration<'_>) {

@@ -32,6 +32,7 @@ mod ingest;
 mod labels;
 pub mod lanes;
 pub mod manager;
+mod media_type;
 pub mod metadata;
 mod metrics;
 mod protocol;

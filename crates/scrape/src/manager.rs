@@ -512,7 +512,7 @@ fn snapshot_of(job: &str, target: &Target) -> TargetSnapshot {
         job: job.to_owned(),
         discovered_labels: target.discovered.clone(),
         labels: target.labels.clone(),
-        url: target.url.to_string(),
+        url: target.shown_url(),
         interval: target.interval,
         timeout: target.timeout,
         status: target.state.status.lock().clone(),

@@ -11,6 +11,7 @@ use wf_exposition::Format;
 
 use crate::config::{JobSettings, NameEscaping, NameValidation, ScrapeProtocol};
 use crate::error::ScrapeError;
+use crate::media_type;
 
 /// Protobuf stands first where it has what text has not, and is left out elsewhere.
 const DEFAULT_PROTOCOLS: [ScrapeProtocol; 5] = [
@@ -112,12 +113,12 @@ fn accept(settings: &JobSettings) -> String {
     accept
 }
 
-/// Decides the format of a page by the media type of its content type; parameters mean nothing here.
+/// Decides the format of a page by the media type of its content type; what its parameters say means nothing here.
 pub(crate) fn format_of(
     content_type: Option<&str>,
     fallback: Option<ScrapeProtocol>,
 ) -> Result<PageFormat, ScrapeError> {
-    let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or("").trim();
+    let media_type = content_type.and_then(media_type::parse).unwrap_or("");
     if media_type.eq_ignore_ascii_case("text/plain") {
         return Ok(PageFormat::Text(Format::Text));
     }
@@ -195,6 +196,7 @@ mod tests {
         );
         check(Some("application/json"), None);
         check(Some("text/html"), None);
+        check(Some("text/plain; version"), None);
         check(Some(""), None);
         check(None, None);
         assert_eq!(format_of(None, Some(ScrapeProtocol::Text0_0_4)).ok(), Some(PageFormat::TEXT));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use url::Url;
+use url::{Position, Url};
 use wf_model::relabel::{self, Verdict};
 use wf_model::{Labels, LabelsBuilder, duration};
 use xxhash_rust::xxh3::xxh3_64;
@@ -80,6 +80,8 @@ pub(crate) struct Target {
     /// Labels that its series get.
     pub(crate) labels: Labels,
     pub(crate) url: Url,
+    /// As it came out of relabeling; the URL leaves out the port that its scheme implies.
+    pub(crate) address: String,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     /// As its job's, unless its labels say otherwise.
@@ -95,6 +97,12 @@ pub(crate) type TargetKey = (Labels, String);
 impl Target {
     pub(crate) fn key(&self) -> TargetKey {
         (self.labels.clone(), self.url.as_str().to_owned())
+    }
+
+    /// Returns the URL with the address as relabeling gave it.
+    pub(crate) fn shown_url(&self) -> String {
+        let behind_address = self.url.as_str().get(self.url[..Position::BeforePath].len()..).unwrap_or("");
+        format!("{}://{}{behind_address}", self.url.scheme(), self.address)
     }
 
     /// Hashes what the key is made of; the same in every process, so that the schedule is too.
@@ -229,7 +237,17 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, 
     }
     let labels = labels.build();
     let state = Arc::default();
-    Ok(Built::Active(Target { discovered, labels, url, interval, timeout, histograms, unix_socket, state }))
+    Ok(Built::Active(Target {
+        discovered,
+        labels,
+        url,
+        address,
+        interval,
+        timeout,
+        histograms,
+        unix_socket,
+        state,
+    }))
 }
 
 /// The target's own labels win over the group's, which win over the job's defaults.
@@ -401,6 +419,15 @@ mod tests {
         let want = HistogramSettings { takes_native: true, ..job.settings.histograms };
         assert_eq!((target.histograms, target.labels.len()), (want, 2));
         assert_eq!(target.unix_socket.as_deref(), Some(std::path::Path::new("/run/a.sock")));
+    }
+
+    #[test]
+    fn the_url_is_shown_with_the_address_as_given() {
+        let mut job = job(vec![TargetGroup::of_addresses(["Host:80"], Labels::empty())]);
+        job.settings.params = vec![("a".to_owned(), vec!["b c".to_owned()])];
+        let target = &build_targets(&job).targets[0];
+        assert_eq!(target.url.as_str(), "http://host/metrics?a=b+c");
+        assert_eq!(target.shown_url(), "http://Host:80/metrics?a=b+c");
     }
 
     #[test]

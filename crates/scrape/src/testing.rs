@@ -35,6 +35,7 @@ struct Inner {
     starts: Vec<(String, i64, i64)>,
     log: Vec<Stored>,
     panics: bool,
+    late_from_ms: Option<i64>,
 }
 
 impl FakeSink {
@@ -48,6 +49,11 @@ impl FakeSink {
         let mut inner = self.inner.lock();
         inner.by_labels.clear();
         inner.series.fill(None);
+    }
+
+    /// Takes late samples from `late_from_ms` on, and calls older ones too old.
+    pub(crate) fn take_late_from(&self, late_from_ms: i64) {
+        self.inner.lock().late_from_ms = Some(late_from_ms);
     }
 
     /// Panics at the next append.
@@ -112,6 +118,14 @@ impl SampleSink for FakeSink {
         let raw = inner.series.len() as u64;
         inner.by_labels.insert(labels.clone(), raw);
         Ok(SeriesRef::new(raw).expect("references begin at one"))
+    }
+
+    fn late_from_ms(&self) -> Option<i64> {
+        self.inner.lock().late_from_ms
+    }
+
+    fn is_too_old(&self, _: SeriesRef, time_ms: i64) -> bool {
+        self.late_from_ms().is_some_and(|late_from_ms| time_ms < late_from_ms)
     }
 
     fn append(&self, batch: &WriteBatch, _: Acknowledge) -> Result<AppendOutcome, AppendError> {

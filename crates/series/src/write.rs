@@ -249,4 +249,16 @@ pub trait SampleSink: Send + Sync {
     /// # Errors
     /// [`AppendError::Log`] and [`AppendError::Closed`]; single bad samples are reported in the outcome instead.
     fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError>;
+
+    /// Returns the time in ms from which on late samples are taken; `None` when there is no window for them. Only samples
+    /// before it can be [too old](SampleSink::is_too_old).
+    fn late_from_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// Returns whether [`SampleSink::append`] would refuse a sample of this time, ms, as [`Rejection::TooOld`]: who stores
+    /// all or nothing asks before.
+    fn is_too_old(&self, _series: SeriesRef, _time_ms: i64) -> bool {
+        false
+    }
 }

@@ -191,6 +191,14 @@ impl SampleSink for WatchedSink {
         self.queries.on_append(batch);
         outcome
     }
+
+    fn late_from_ms(&self) -> Option<i64> {
+        self.tsdb.late_from_ms()
+    }
+
+    fn is_too_old(&self, series: SeriesRef, time_ms: i64) -> bool {
+        self.tsdb.is_too_old(series, time_ms)
+    }
 }
 
 #[cfg(test)]

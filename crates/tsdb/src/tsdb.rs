@@ -250,6 +250,14 @@ impl SampleSink for Tsdb {
     fn append(&self, batch: &WriteBatch, acknowledge: Acknowledge) -> Result<AppendOutcome, AppendError> {
         self.head.append(batch, acknowledge)
     }
+
+    fn late_from_ms(&self) -> Option<i64> {
+        self.head.late_from_ms()
+    }
+
+    fn is_too_old(&self, series: SeriesRef, time_ms: i64) -> bool {
+        self.head.is_too_old(series, time_ms)
+    }
 }
 
 impl SeriesSource for Tsdb {

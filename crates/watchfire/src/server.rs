@@ -371,7 +371,10 @@ impl ServerOptions {
     }
 
     fn load_options(&self) -> wf_config::LoadOptions {
-        wf_config::LoadOptions { expands_secrets: self.expand_secrets }
+        wf_config::LoadOptions {
+            expands_secrets: self.expand_secrets,
+            extra_scrape_metrics: self.has_feature("extra-scrape-metrics"),
+        }
     }
 
     /// Address that notifications name: the external URL, or this machine and its port.
@@ -486,6 +489,11 @@ fn features(names: &[String]) -> Features {
             | "created-timestamp-zero-ingestion"
             | "metadata-wal-records"
             | "search-api" => {}
+            "extra-scrape-metrics" => {
+                warn!(
+                    "feature extra-scrape-metrics is deprecated: use extra_scrape_metrics of the configuration"
+                );
+            }
             "xor2-encoding" => warn!(
                 "feature xor2-encoding is deprecated: use storage.tsdb.chunk_encoding.floats of the configuration"
             ),

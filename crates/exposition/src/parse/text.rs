@@ -96,7 +96,9 @@ fn read_help(page: &[u8], start: usize) -> Result<(Entry<'_>, usize), Fault> {
 
 fn read_type(page: &[u8], start: usize) -> Result<(Entry<'_>, usize), Fault> {
     let (name, text, next) = read_declaration(page, start)?;
-    let kind = match text.trim_ascii() {
+    let (start, end) = (skip_blanks(text, 0), blanks_start(text));
+    // A carriage return is no blank: in the format lines end with a line feed.
+    let kind = match text.get(start..end).unwrap_or_default() {
         b"counter" => MetricType::Counter,
         b"gauge" => MetricType::Gauge,
         b"histogram" => MetricType::Histogram,
@@ -110,6 +112,11 @@ fn read_type(page: &[u8], start: usize) -> Result<(Entry<'_>, usize), Fault> {
         }
     };
     Ok((Entry::Type(name, kind), next))
+}
+
+/// Returns where the blanks at the end begin.
+fn blanks_start(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1)
 }
 
 /// Splits a declaration into name, text (without the one byte between them) and the start of the next line.

@@ -247,6 +247,25 @@ fn own_timestamps_are_kept_and_their_series_never_go_stale() {
 }
 
 #[test]
+fn one_sample_beyond_the_window_for_late_ones_fails_the_scrape() {
+    let mut site = Site::plain();
+    site.sink.take_late_from(400);
+    assert!(site.scrape("a 1 500\nb 1\nc 1\n").error.is_none());
+    let outcome = site.scrape("b 2\na 2 399\nc 2\n");
+    assert!(outcome.error.unwrap().to_string().starts_with("too old sample"));
+    site.check("a", &["500=1"]);
+    // What stood before it was accepted, and is not stored; what stands behind it was never read.
+    site.check("b", &["1000=1"]);
+    site.check("c", &["1000=1", "2000=stale"]);
+    site.check("up", &["1000=1", "2000=0"]);
+    site.check("scrape_samples_scraped", &["1000=3", "2000=2"]);
+    site.check("scrape_samples_post_metric_relabeling", &["1000=3", "2000=1"]);
+    let mut site = Site::new(JobSettings { honor_timestamps: false, ..JobSettings::default() });
+    site.sink.take_late_from(400);
+    assert!(site.scrape("a 1 399\n").error.is_none());
+}
+
+#[test]
 fn doubtful_samples_are_counted_and_the_scrape_succeeds() {
     let mut site = Site::plain();
     let outcome =

@@ -128,7 +128,7 @@ impl Ingest<'_> {
             Err(NewSeriesError::Label(label)) => return Err(problem(label.to_string())),
         };
         let Some((series, _)) =
-            self.record_histogram(id, start, open.timestamp_ms, open.start_time_ms, value)
+            self.record_histogram(id, start, open.timestamp_ms, open.start_time_ms, value)?
         else {
             return Ok(());
         };

@@ -175,7 +175,7 @@ impl Ingest<'_> {
         let Shared { family, metric, start_time_ms } = shared;
         let start = self.push_text(|text| push_series_text(text, family.name, "", &metric.labels, None))?;
         let Some(id) = self.slot_of_part(shared, start)? else { return Ok(()) };
-        let stored = self.record_histogram(id, start, metric.timestamp_ms, *start_time_ms, value);
+        let stored = self.record_histogram(id, start, metric.timestamp_ms, *start_time_ms, value)?;
         let Some((series, time_ms)) = stored else { return Ok(()) };
         self.keep_native_exemplars(series, time_ms, histogram);
         Ok(())
@@ -202,7 +202,7 @@ impl Ingest<'_> {
         let start =
             self.push_text(|text| push_series_text(text, family.name, part.suffix, &metric.labels, extra))?;
         let Some(id) = self.slot_of_part(shared, start)? else { return Ok(()) };
-        let Some((series, time_ms)) = self.accept(id, metric.timestamp_ms) else { return Ok(()) };
+        let Some((series, time_ms)) = self.accept(id, metric.timestamp_ms)? else { return Ok(()) };
         let origin = Origin::new(id, start);
         match start_time_ms {
             Some(started) => self.push_started(series, origin, (*started, time_ms), part.value),

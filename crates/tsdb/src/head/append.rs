@@ -191,6 +191,23 @@ impl Head {
         Ok(outcome)
     }
 
+    /// Returns the time from which on late samples are taken, if any are.
+    pub(crate) fn late_from_ms(&self) -> Option<i64> {
+        self.bounds().late_from
+    }
+
+    /// Returns whether a sample of this time would be refused as too old, were it appended now.
+    pub(crate) fn is_too_old(&self, series: SeriesRef, time_ms: i64) -> bool {
+        let bounds = self.bounds();
+        let is_in_window = bounds.late_from.is_none_or(|late_from| time_ms >= late_from);
+        // What is in order is never late, however old it is.
+        let is_behind = || {
+            let id = self.commit.lock().refs.find(series.get());
+            id.is_some_and(|id| time_ms < self.shards[shard_of(id)].read().series(id).max_time())
+        };
+        !is_in_window && (time_ms < bounds.oldest || is_behind())
+    }
+
     /// Refuses a batch whose record might not fit a segment, before anything of it is applied.
     fn check_size(&self, batch: &WriteBatch) -> Result<(), AppendError> {
         let limit =

@@ -21,7 +21,8 @@ pub(crate) enum ConfigCommand {
 pub(crate) fn main(command: &ConfigCommand) -> ExitCode {
     match command {
         ConfigCommand::Explain { file, expand_secrets } => {
-            explain(file, wf_config::LoadOptions { expands_secrets: *expand_secrets })
+            let options = wf_config::LoadOptions::default();
+            explain(file, wf_config::LoadOptions { expands_secrets: *expand_secrets, ..options })
         }
     }
 }

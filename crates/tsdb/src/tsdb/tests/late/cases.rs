@@ -52,6 +52,11 @@ fn the_rules_of_appending_are_those_of_prometheus() {
     let tsdb = Tsdb::open(dir.path(), late_options(0), START).unwrap();
     let check = |window_ms: i64, time: i64, value: f64, want: Option<Rejection>| {
         tsdb.set_out_of_order_window(window_ms).unwrap();
+        let series = tsdb.resolve(&labels(1)).unwrap();
+        let is_before_window = tsdb.late_from_ms().is_some_and(|late_from_ms| time < late_from_ms);
+        let is_too_old = tsdb.is_too_old(series, time);
+        assert_eq!(is_too_old, want == Some(Rejection::TooOld), "{window_ms} {time} {value}");
+        assert!(is_before_window || !is_too_old);
         let outcome = append_one(&tsdb, &labels(1), time, value);
         assert_eq!(outcome.rejected.first().map(|(_, why)| *why), want, "{window_ms} {time} {value}");
     };
