@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::host::{self, Disk, FileSystem, Machine};
 use crate::identity::{self, Kind};
 use crate::oom::OomKills;
+use crate::perf::{self, Perf};
 use crate::processes::{self, Interface, Open};
 use crate::runtime::{Container, Containers, Runtime};
 use crate::standalone::{self, Extra, Schedule};
-use crate::{render, web};
+use crate::{render, resctrl, web};
 
 /// A look that takes longer is given up: some file of the kernel does not answer.
 const LOOK_MAX: Duration = Duration::from_secs(10);
@@ -39,6 +40,7 @@ struct Inner {
     registry: Registry,
     oom: Mutex<OomKills>,
     schedule: Mutex<Schedule>,
+    perf: Mutex<Perf>,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -73,6 +75,15 @@ pub(crate) struct Snapshot {
     pub(crate) has_failed: bool,
 }
 
+/// What a group is seen in.
+struct Around<'a> {
+    /// Groups that come after it, those below it first.
+    below: &'a [String],
+    known: &'a Containers,
+    pods: &'a BTreeMap<&'a str, &'a Container>,
+    resctrl: Option<&'a resctrl::Groups>,
+}
+
 /// A group with everything that belongs to it.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
@@ -92,12 +103,13 @@ impl ContainerExporter {
     pub fn new(config: Config) -> Self {
         let registry = Registry::new();
         process::register(&registry);
-        let sockets = (config.cri_sockets.clone(), config.docker_socket.clone());
-        let runtime = Runtime::new(sockets.0, sockets.1, &config.kubelet, Instant::now());
+        let runtime = Runtime::new(&config, Instant::now());
+        let events = if config.has("perf_event") { config.perf_events.clone() } else { Vec::new() };
         let inner = Inner {
             machine: Machine::read(&config),
             oom: Mutex::new(if config.has("oom_event") { OomKills::open() } else { OomKills::default() }),
             schedule: Mutex::default(),
+            perf: Mutex::new(Perf::new(events, &config.sys)),
             state: tokio::sync::Mutex::new(State { runtime, kept: None }),
             registry,
             config,
@@ -179,7 +191,11 @@ impl Inner {
             );
         }
         if self.config.containers_only {
-            groups.retain(|group| matches!(identity::of(group), Kind::Root | Kind::Container { .. }));
+            let is_listed =
+                |group: &String| self.config.group_prefixes.iter().any(|prefix| group.starts_with(prefix));
+            groups.retain(|group| {
+                matches!(identity::of(group), Kind::Root | Kind::Container { .. }) || is_listed(group)
+            });
         }
         if !self.config.has_root {
             groups.retain(|group| group != "/");
@@ -198,13 +214,16 @@ impl Inner {
         let mut oom = self.oom.lock().unwrap_or_else(PoisonError::into_inner);
         oom.update();
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner).retain(ids);
+        self.perf.lock().unwrap_or_else(PoisonError::into_inner).retain(ids);
+        let resctrl = if self.config.has("resctrl") { resctrl::Groups::read(&self.config.sys) } else { None };
         let pods = pods(known);
         for (idx, id) in ids.iter().enumerate() {
             // Gone since the list was made.
             let Some(stats) = tree.read(id) else { continue };
             let below = ids.get(idx + 1..).unwrap_or_default();
             let mut group = Group { id: id.clone(), stats, oom_kills: oom.count(id), ..Group::default() };
-            self.complete(&mut group, tree, below, known, &pods);
+            let around = Around { below, known, pods: &pods, resctrl: resctrl.as_ref() };
+            self.complete(&mut group, tree, &around);
             snapshot.groups.push(group);
         }
         snapshot.swap_used = host::swap_used(&self.config.proc);
@@ -215,14 +234,8 @@ impl Inner {
         snapshot
     }
 
-    fn complete(
-        &self,
-        group: &mut Group,
-        tree: &Tree,
-        below: &[String],
-        known: &Containers,
-        pods: &BTreeMap<&str, &Container>,
-    ) {
+    fn complete(&self, group: &mut Group, tree: &Tree, around: &Around<'_>) {
+        let Around { below, known, pods, resctrl } = around;
         let pids = tree.processes(&group.id);
         // A container that runs an init system keeps its processes in groups of their own.
         let prefix = format!("{}/", group.id);
@@ -268,6 +281,12 @@ impl Inner {
         }
         let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
         group.extra = standalone::read(&self.config, &group.id, &pids, network_of, &mut schedule);
+        drop(schedule);
+        let mut perf = self.perf.lock().unwrap_or_else(PoisonError::into_inner);
+        group.extra.perf = perf.read(&group.id, &perf::dir_of(&self.config.cgroups, &group.id));
+        if let Some(resctrl) = resctrl {
+            group.extra.caches = resctrl.of(&self.config.proc, group.id == "/", &pids);
+        }
         group.started = started(tree, &group.id).max(self.machine.booted);
         group.created = if group.names.created > 0.0 { group.names.created } else { group.started };
     }

@@ -14,8 +14,9 @@
 //! - A runtime that does not answer costs labels, never a sample, and never more than its time limit.
 //! - A counter that the kernel does not have is absent or 0 as in cAdvisor, never invented.
 //!
-//! # Reading order: `config`, `cgroup`, `identity`, `runtime`, `processes`, `host`, `exporter`, `render`, `web`.
-//! # Not here: perf events and resctrl, which cAdvisor shows alone and the kubelet does not. Sizes of writable layers.
+//! # Reading order: `config`, `cgroup`, `identity`, `runtime`, `processes`, `host`, `standalone`,
+//! `exporter`, `render`, `web`.
+//! # Not here: uncore perf events. Groups of resctrl are read, never made. Sizes of writable layers.
 //! # Source: `spec/exporters-linux.md` Part B.
 #![warn(missing_docs)]
 
@@ -26,10 +27,14 @@ mod files;
 mod host;
 pub mod identity;
 mod oom;
+pub mod perf;
 mod processes;
 mod render;
+mod resctrl;
 pub mod runtime;
+pub mod shown;
 mod standalone;
+mod sys;
 mod web;
 
 pub use config::{Command, Config, FlagError};

@@ -52,7 +52,7 @@ pub(crate) fn families(config: &Config, machine: &Machine, snapshot: &Snapshot) 
         if config.has("pressure") {
             push_pressure(&mut rows);
         }
-        standalone::push(&mut rows);
+        standalone::push(&mut rows, config.has("percpu"));
         disk::push(&mut rows, config, snapshot);
     }
     page.families.into_values().collect()
@@ -104,6 +104,7 @@ impl Rows<'_> {
             ("pod", &names.pod),
         ];
         let common = common.into_iter().map(|(name, value)| (Cow::Borrowed(name), value.clone()));
+        let common = common.chain(names.shown.iter().cloned());
         common.chain(own.iter().map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned()))).collect()
     }
 

@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+use wf_exposition::LabelPair;
+
+use crate::config::Config;
+use crate::shown::Shown;
 
 use kubelet::Kubelet;
 pub use kubelet::KubeletOptions;
@@ -23,9 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// After a failure, and where an id stays unknown, the runtime is left alone this long.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// Lists are compared with the runtime's this often even when nothing new appeared.
-const REFRESH: Duration = Duration::from_secs(60);
 
 /// A container or a pod's sandbox as the runtime describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +47,8 @@ pub struct Container {
     pub container: String,
     /// When it was created, seconds since the epoch; 0 is not known.
     pub created: f64,
+    /// Labels and variables that are shown, as labels of metrics.
+    pub shown: Vec<LabelPair>,
 }
 
 /// Containers by id.
@@ -68,7 +71,7 @@ pub enum RuntimeError {
         /// Its socket.
         socket: String,
         /// The question.
-        what: &'static str,
+        what: String,
         /// What is wrong.
         why: String,
     },
@@ -86,6 +89,9 @@ pub struct Runtime {
     cri_sockets: Vec<PathBuf>,
     docker_socket: PathBuf,
     kubelet: Option<Kubelet>,
+    shown: Shown,
+    /// Lists are compared with the runtime's this often even when nothing new appeared.
+    refresh: Duration,
     known: Containers,
     next_at: Instant,
     full_at: Instant,
@@ -93,21 +99,18 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Makes a runtime that will be looked for at these sockets. Where none exists the kubelet is asked.
-    pub fn new(
-        cri_sockets: Vec<PathBuf>,
-        docker_socket: PathBuf,
-        kubelet: &KubeletOptions,
-        now: Instant,
-    ) -> Self {
-        let kubelet = Kubelet::new(kubelet).unwrap_or_else(|error| {
+    /// Makes a runtime that will be looked for at the sockets of `config`. Where none exists the kubelet is asked.
+    pub fn new(config: &Config, now: Instant) -> Self {
+        let kubelet = Kubelet::new(&config.kubelet).unwrap_or_else(|error| {
             tracing::warn!(%error, "the kubelet will not be asked for names of containers");
             None
         });
         Self {
-            cri_sockets,
-            docker_socket,
+            cri_sockets: config.cri_sockets.clone(),
+            docker_socket: config.docker_socket.clone(),
             kubelet,
+            shown: config.shown.clone(),
+            refresh: config.refresh,
             known: Containers::new(),
             next_at: now,
             full_at: now,
@@ -127,7 +130,7 @@ impl Runtime {
         if now < self.next_at || !(has_unknown || now >= self.full_at && !ids.is_empty()) {
             return;
         }
-        self.full_at = now + REFRESH;
+        self.full_at = now + self.refresh;
         match self.ask(ids).await {
             Ok(found) => {
                 self.has_failed = false;
@@ -153,15 +156,15 @@ impl Runtime {
             None if self.docker_socket.exists() => &self.docker_socket,
             None => {
                 let Some(kubelet) = &self.kubelet else { return Ok(Containers::new()) };
-                let mut found = kubelet.containers().await?;
+                let mut found = kubelet.containers(&self.shown).await?;
                 found.retain(|id, _| ids.contains(id));
                 return Ok(found);
             }
         };
         let answer = async {
             match cri {
-                Some(socket) => cri::containers(socket, ids, &self.known).await,
-                None => docker::containers(socket).await,
+                Some(socket) => cri::containers(socket, ids, &self.known, &self.shown).await,
+                None => docker::containers(socket, ids, &self.known, &self.shown).await,
             }
         };
         timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(RuntimeError::Late { socket: shown(socket) }))

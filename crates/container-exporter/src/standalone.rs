@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::files::{self, field, number, text};
+use crate::perf::Reading;
+use crate::resctrl::Domain;
 
 /// Numbers of one group; what nobody asked for is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +27,8 @@ pub(crate) struct Extra {
     pub(crate) tcp_counts: Vec<(String, f64)>,
     /// Bytes used lately.
     pub(crate) referenced: Option<u64>,
+    pub(crate) perf: Vec<Reading>,
+    pub(crate) caches: Vec<Domain>,
 }
 
 /// Huge pages of one size.

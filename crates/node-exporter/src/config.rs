@@ -1,7 +1,6 @@
 //! What was asked for: the original's flags, checked.
 //!
-//! [`Config::from_flags`] reads arguments; only `@file` among them makes it read anything else. A flag of the original that has no
-//! effect here yet is refused like an unknown one, so that nobody relies on it.
+//! [`Config::from_flags`] reads arguments; only `@file` among them makes it read anything else.
 //!
 //! # Source
 //! `spec/exporters-linux.md` A1, A3.
@@ -33,12 +32,6 @@ pub enum FlagError {
     /// No such flag.
     #[error("unknown flag {flag}: see --help")]
     Unknown {
-        /// As given.
-        flag: String,
-    },
-    /// A flag of node_exporter that does nothing here yet.
-    #[error("flag {flag} of node_exporter has no effect here yet: remove it")]
-    NotYet {
         /// As given.
         flag: String,
     },
@@ -147,6 +140,10 @@ pub struct Config {
     pub netclass_ignored: String,
     /// `--collector.netclass.ignore-invalid-speed`. Default: false.
     pub netclass_ignores_invalid_speed: bool,
+    /// `--collector.netclass.netlink`. Default: false.
+    pub netclass_netlink: bool,
+    /// `--collector.netclass_rtnl.with-stats`; says something only over netlink. Default: false.
+    pub netclass_counts: bool,
     /// `--collector.netdev.*`.
     pub netdev: NetDevConfig,
     /// `--collector.netstat.fields`.
@@ -394,6 +391,8 @@ impl Default for Config {
             },
             netclass_ignored: "^$".to_owned(),
             netclass_ignores_invalid_speed: false,
+            netclass_netlink: false,
+            netclass_counts: false,
             netdev: NetDevConfig { is_netlink: true, ..NetDevConfig::default() },
             netstat_fields: NETSTAT_FIELDS.to_owned(),
             stat_softirq: false,

@@ -3,6 +3,8 @@
 //! # Source
 //! Linux `netlink(7)`, `rtnetlink(7)`: `struct nlmsghdr`, `struct nlattr`.
 
+pub mod generic;
+
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
@@ -23,6 +25,8 @@ const NLM_F_DUMP: u16 = 0x300;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_EXT_MASK: u16 = 29;
+const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 const MESSAGE_HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
@@ -202,11 +206,24 @@ pub fn text(value: &[u8]) -> String {
     parse::text(value.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
+/// What is wanted of network devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Everything.
+    Whole,
+    /// All but counts, which the kernel would sum up over all CPUs.
+    WithoutCounts,
+}
+
 /// Hands the attributes of every network device, after its `struct ifinfomsg`, to `on`.
 /// # Errors
 /// When the kernel refuses.
-pub fn links(mut on: impl FnMut(&[u8], &[u8])) -> Result<(), CollectError> {
-    let request = Request { kind: RTM_GETLINK, is_dump: true, body: &[0; LINK_HEADER] };
+pub fn links(wanted: Links, mut on: impl FnMut(&[u8], &[u8])) -> Result<(), CollectError> {
+    let mut body = vec![0; LINK_HEADER];
+    if wanted == Links::WithoutCounts {
+        push_attribute(&mut body, IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    }
+    let request = Request { kind: RTM_GETLINK, is_dump: true, body: &body };
     ask(None, request, |kind, body| {
         if kind == RTM_NEWLINK
             && let Some((header, attributes)) = body.split_at_checked(LINK_HEADER)
@@ -222,7 +239,7 @@ pub fn links(mut on: impl FnMut(&[u8], &[u8])) -> Result<(), CollectError> {
 /// When the kernel refuses.
 pub fn link_names() -> Result<HashMap<u32, String>, CollectError> {
     let mut names = HashMap::new();
-    links(|header, rest| {
+    links(Links::WithoutCounts, |header, rest| {
         let name = attributes(rest).find(|(kind, _)| *kind == IFLA_IFNAME);
         if let (Some(number), Some((_, name))) = (u32_at(header, 4), name) {
             names.insert(number, text(name));

@@ -296,6 +296,59 @@ fn docker_names_its_containers() {
     assert_eq!(values(&page, "container_memory_rss", &["init.scope", "name=\"\""]), [300.0]);
 }
 
+/// Arguments of a stand-alone cAdvisor.
+fn with_flags(host: &mut Host, flags: &[&str]) {
+    let crate::Command::Run(config) = Config::from_flags(flags).unwrap() else { panic!("flags ask to run") };
+    (host.config.shown, host.config.kinds) = (config.shown, config.kinds);
+}
+
+#[test]
+fn labels_and_variables_of_containers_are_shown_on_request() {
+    let mut host = Host::new();
+    host.write("cgroup/cgroup.controllers", "cpu\n");
+    unified(&host, &format!("/system.slice/docker-{APP}.scope"), 11);
+    host.process(11, "app", 100);
+    with_flags(&mut host, &["-store_container_labels", "-env_metadata_whitelist=HTTP_"]);
+    let docker = Docker::new(&host.path("docker.sock"));
+    let exporter = host.exporter();
+    let wanted = ["container_label_com_shop_team=\"web\"", "container_env_http_port=\"80\""];
+    // The second page is made of what was learned for the first.
+    let (first, second) = docker.serve(async { (page(&exporter).await, page(&exporter).await) });
+    for page in [first, second] {
+        assert_eq!(values(&page, "container_memory_rss", &wanted), [300.0], "{page}");
+        assert!(!page.contains("container_env_path"));
+    }
+    let mut host = Host::new();
+    systemd_pod(&host, "burstable");
+    let names = "-whitelisted_container_labels=io.kubernetes.pod.name,team";
+    with_flags(&mut host, &[names, "-env_metadata_whitelist=HTTP_"]);
+    let cri = Cri::new(&host.path("cri.sock"), UID);
+    let exporter = host.exporter();
+    let page = cri.serve(async { page(&exporter).await });
+    let pod = "container_label_io_kubernetes_pod_name=\"web-0\"";
+    let app = ["container=\"app\"", "container_env_http_port=\"80\"", pod, "namespace=\"shop\""];
+    assert_eq!(values(&page, "container_memory_rss", &app), [300.0], "{page}");
+    assert_eq!(values(&page, "container_memory_rss", &[PAUSE, pod]), [300.0]);
+    assert!(!page.contains("container_label_io_kubernetes_pod_namespace"));
+}
+
+#[test]
+fn a_monitoring_group_is_its_containers() {
+    let mut host = Host::new();
+    systemd_pod(&host, "burstable");
+    let data = |group: &str, file: &str| format!("sys/fs/resctrl/{group}mon_data/mon_L3_01/{file}");
+    host.write(&data("", "llc_occupancy"), "4096\n");
+    host.write("sys/fs/resctrl/mon_groups/app/tasks", "11\n");
+    host.write(&data("mon_groups/app/", "llc_occupancy"), "1024\n");
+    host.write(&data("mon_groups/app/", "mbm_total_bytes"), "77\n");
+    with_flags(&mut host, &["-enable_metrics=resctrl"]);
+    let page = host.page(&host.exporter());
+    assert_eq!(values(&page, "container_llc_occupancy_bytes", &[APP, "node_id=\"1\""]), [1024.0], "{page}");
+    assert_eq!(values(&page, "container_llc_occupancy_bytes", &["id=\"/\""]), [4096.0]);
+    assert_eq!(values(&page, "container_memory_bandwidth_bytes", &[]), [77.0]);
+    assert!(!page.contains("container_memory_rss"));
+}
+
 #[test]
 fn a_host_without_control_groups_says_so() {
     let host = Host::new();
@@ -353,7 +406,7 @@ fn what_the_kubelet_does_not_serve_is_shown_on_request() {
     host.write("proc/11/net/tcp", "heading\n 0: 0:16 0:0 0A 0:0 0:0 0 0 0 1\n");
     let hidden = host.page(&host.exporter());
     assert!(!hidden.contains("container_hugetlb") && !hidden.contains("container_network_tcp_usage_total"));
-    host.config.added = crate::config::KINDS_ON_REQUEST.to_vec();
+    host.config.kinds.extend(crate::config::KINDS_ON_REQUEST);
     let page = host.page(&host.exporter());
     let check =
         |name: &str, parts: &[&str], want: f64| assert_eq!(values(&page, name, parts), [want], "{name}");

@@ -1,10 +1,14 @@
 //! What cAdvisor shows when asked to.
 
+use std::collections::BTreeMap;
+
 use super::{Page, Rows};
 use crate::host::Machine;
+use crate::perf::Reading;
 use crate::standalone::TCP_STATES;
+use crate::sys::Count;
 
-pub(super) fn push(rows: &mut Rows<'_>) {
+pub(super) fn push(rows: &mut Rows<'_>, has_cpus: bool) {
     let extra = &rows.group.extra;
     if let Some([run_ns, waited_ns, n_runs]) = extra.scheduled {
         let mut counter = |name, help, value| rows.counter(name, help, &[], value);
@@ -39,6 +43,43 @@ pub(super) fn push(rows: &mut Rows<'_>) {
         rows.gauge("container_referenced_bytes", "Memory used lately.", &[], bytes as f64);
     }
     push_sockets(rows);
+    push_perf(rows, has_cpus);
+    push_caches(rows);
+}
+
+/// Perf events of each CPU where that was asked for; else their sums, with the smallest ratio.
+fn push_perf(rows: &mut Rows<'_>, has_cpus: bool) {
+    let mut events: BTreeMap<(&str, String), Count> = BTreeMap::new();
+    for Reading { event, cpu, count } in &rows.group.extra.perf {
+        let cpu = if has_cpus { cpu.to_string() } else { String::new() };
+        let sum = events.entry((event, cpu)).or_insert(Count { events: 0.0, ratio: f64::INFINITY });
+        sum.events += count.events;
+        sum.ratio = sum.ratio.min(count.ratio);
+    }
+    for ((event, cpu), count) in events {
+        let own = [("cpu", cpu.as_str()), ("event", event)];
+        let help = "Perf events; what was missed is extrapolated.";
+        rows.counter("container_perf_events_total", help, &own, count.events);
+        let help = "Part of the time in which events were counted.";
+        rows.gauge("container_perf_events_scaling_ratio", help, &own, count.ratio);
+    }
+}
+
+/// What resctrl counted.
+fn push_caches(rows: &mut Rows<'_>) {
+    for domain in &rows.group.extra.caches {
+        let own = [("node_id", domain.node.as_str())];
+        let all = [
+            (domain.total, "container_memory_bandwidth_bytes", "Bytes to and from memory."),
+            (domain.local, "container_memory_bandwidth_local_bytes", "Bytes to and from memory of the node."),
+            (domain.occupancy, "container_llc_occupancy_bytes", "Bytes of the last cache in use."),
+        ];
+        for (value, name, help) in all {
+            if let Some(value) = value {
+                rows.gauge(name, help, &own, value as f64);
+            }
+        }
+    }
 }
 
 /// Gauges, though their names end in `_total`: as cAdvisor has them.

@@ -8,10 +8,12 @@ use std::path::Path;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::Request;
+use serde_json::Value;
 
 use super::http::Http2;
 use super::proto::{all, bytes, entry, number, push_text, push_true, text};
 use super::{Container, Containers, RuntimeError};
+use crate::shown::Shown;
 
 const POD_NAME: &str = "io.kubernetes.pod.name";
 const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
@@ -27,32 +29,42 @@ pub(super) async fn containers(
     socket: &Path,
     ids: &[String],
     known: &Containers,
+    shown: &Shown,
 ) -> Result<Containers, RuntimeError> {
     let mut connection = Http2::open(socket).await?;
     let mut found = Containers::new();
     let answer = call(&mut connection, "ListPodSandbox", Vec::new()).await?;
-    for sandbox in all(&answer, 1) {
-        found.insert(text(sandbox, 1), read(sandbox, SANDBOX_LABELS, number(sandbox, 4), true));
+    for sandbox in all(&answer, 1).filter(|sandbox| ids.contains(&text(sandbox, 1))) {
+        let labels = labels(sandbox, SANDBOX_LABELS);
+        found.insert(text(sandbox, 1), read(&labels, number(sandbox, 4), true, shown));
     }
     let answer = call(&mut connection, "ListContainers", Vec::new()).await?;
-    for container in all(&answer, 1) {
-        let mut read = read(container, CONTAINER_LABELS, number(container, 7), false);
+    for container in all(&answer, 1).filter(|container| ids.contains(&text(container, 1))) {
+        let labels = labels(container, CONTAINER_LABELS);
+        let mut read = read(&labels, number(container, 7), false, shown);
         read.image = bytes(container, 4).map(|image| text(image, 1)).unwrap_or_default();
         found.insert(text(container, 1), read);
     }
-    found.retain(|id, _| ids.contains(id));
     for (id, container) in &mut found {
         container.name.clone_from(id);
         match known.get(id) {
-            Some(known) => container.image.clone_from(&known.image),
-            None => complete(&mut connection, id, container).await?,
+            // Labels and environment of a container do not change.
+            Some(known) => container.clone_from(known),
+            None => complete(&mut connection, id, container, shown).await?,
         }
     }
     Ok(found)
 }
 
-fn read(message: &[u8], labels: u32, created_ns: Option<u64>, is_sandbox: bool) -> Container {
-    let label = |key: &str| entry(message, labels, key).unwrap_or_default();
+/// A map of texts.
+fn labels(message: &[u8], map: u32) -> Vec<(String, String)> {
+    all(message, map).map(|entry| (text(entry, 1), text(entry, 2))).collect()
+}
+
+fn read(labels: &[(String, String)], created_ns: Option<u64>, is_sandbox: bool, shown: &Shown) -> Container {
+    let label = |key: &str| {
+        labels.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
     Container {
         is_sandbox,
         pod: label(POD_NAME),
@@ -60,25 +72,39 @@ fn read(message: &[u8], labels: u32, created_ns: Option<u64>, is_sandbox: bool) 
         pod_uid: label(POD_UID),
         container: if is_sandbox { String::new() } else { label(CONTAINER_NAME) },
         created: created_ns.unwrap_or(0) as f64 / 1e9,
+        shown: shown.pairs(labels.iter().map(|(name, value)| (name.as_str(), value.as_str())), []),
         ..Container::default()
     }
 }
 
 /// The lists name images by their digest; the status of a container has the name that the user wrote, that of a sandbox
 /// has it among its details.
-async fn complete(connection: &mut Http2, id: &str, container: &mut Container) -> Result<(), RuntimeError> {
+async fn complete(
+    connection: &mut Http2,
+    id: &str,
+    container: &mut Container,
+    shown: &Shown,
+) -> Result<(), RuntimeError> {
     let mut request = Vec::new();
     push_text(&mut request, 1, id);
     if container.is_sandbox {
         push_true(&mut request, 2);
         let status = call(connection, "PodSandboxStatus", request).await?;
         let details = entry(&status, 2, "info").unwrap_or_default();
-        let details: serde_json::Value = serde_json::from_str(&details).unwrap_or_default();
-        let image = details.get("image").and_then(serde_json::Value::as_str);
+        let details: Value = serde_json::from_str(&details).unwrap_or_default();
+        let image = details.get("image").and_then(Value::as_str);
         container.image = image.unwrap_or_default().to_owned();
         return Ok(());
     }
+    // Only a verbose answer has the environment.
+    if shown.wants_environment() {
+        push_true(&mut request, 2);
+    }
     let status = call(connection, "ContainerStatus", request).await?;
+    if shown.wants_environment() {
+        let details = entry(&status, 2, "info").unwrap_or_default();
+        container.shown.extend(shown.pairs([], environment(&details).iter().map(String::as_str)));
+    }
     let image = bytes(&status, 1).and_then(|status| bytes(status, 8)).map(|image| text(image, 1));
     if let Some(image) = image.filter(|image| !image.is_empty()) {
         container.image = image;
@@ -86,10 +112,20 @@ async fn complete(connection: &mut Http2, id: &str, container: &mut Container) -
     Ok(())
 }
 
+/// Variables as the process of the container got them: among the details in OCI's format.
+fn environment(details: &str) -> Vec<String> {
+    let details: Value = serde_json::from_str(details).unwrap_or_default();
+    let variables = details.pointer("/runtimeSpec/process/env").and_then(Value::as_array);
+    variables.into_iter().flatten().filter_map(|variable| variable.as_str().map(str::to_owned)).collect()
+}
+
 /// A unary call: both messages have a byte that says "not compressed" and their length in front.
 async fn call(connection: &mut Http2, method: &'static str, message: Vec<u8>) -> Result<Bytes, RuntimeError> {
-    let failed =
-        |socket: &str, why: String| RuntimeError::Answer { socket: socket.to_owned(), what: method, why };
+    let failed = |socket: &str, why: String| RuntimeError::Answer {
+        socket: socket.to_owned(),
+        what: method.to_owned(),
+        why,
+    };
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
     let mut body = BytesMut::with_capacity(message.len() + 5);
     body.put_u8(0);

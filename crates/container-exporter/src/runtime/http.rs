@@ -53,7 +53,8 @@ impl Http2 {
         what: &'static str,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, RuntimeError> {
-        let failed = |why: String| RuntimeError::Answer { socket: self.socket.clone(), what, why };
+        let failed =
+            |why: String| RuntimeError::Answer { socket: self.socket.clone(), what: what.to_owned(), why };
         let response = self.sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
         let headers = response.headers().clone();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
@@ -68,8 +69,8 @@ impl Http2 {
 }
 
 /// Asks once over HTTP/1.1 and returns the body of a good answer.
-pub(super) async fn get(socket: &Path, path: &'static str) -> Result<Bytes, RuntimeError> {
-    let failed = |why: String| RuntimeError::Answer { socket: shown(socket), what: path, why };
+pub(super) async fn get(socket: &Path, path: &str) -> Result<Bytes, RuntimeError> {
+    let failed = |why: String| RuntimeError::Answer { socket: shown(socket), what: path.to_owned(), why };
     let io = connect(socket).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(io).await.map_err(|error| failed(error.to_string()))?;

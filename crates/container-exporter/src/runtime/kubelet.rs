@@ -14,6 +14,8 @@ use serde_json::Value;
 use url::Url;
 use wf_httpkit::client::{Authorization, ClientOptions, HttpClient, TlsOptions};
 
+use crate::shown::Shown;
+
 use super::{Container, Containers, PATIENCE, RuntimeError};
 
 /// A node has some hundred pods; their specifications are a few dozen KiB each at worst.
@@ -85,8 +87,9 @@ impl Kubelet {
     }
 
     /// Lists the containers of all pods.
-    pub(super) async fn containers(&self) -> Result<Containers, RuntimeError> {
-        let failed = |why: String| RuntimeError::Answer { socket: self.url.to_string(), what: "pods", why };
+    pub(super) async fn containers(&self, shown: &Shown) -> Result<Containers, RuntimeError> {
+        let failed =
+            |why: String| RuntimeError::Answer { socket: self.url.to_string(), what: "pods".to_owned(), why };
         let deadline = Instant::now() + PATIENCE;
         let response = self.client.get(&self.url, &HeaderMap::new(), deadline).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
@@ -99,11 +102,12 @@ impl Kubelet {
         let list: Value = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
         let pods =
             list.get("items").and_then(Value::as_array).ok_or_else(|| failed("no items".to_owned()))?;
-        Ok(pods.iter().flat_map(read_pod).collect())
+        Ok(pods.iter().flat_map(|pod| read_pod(pod, shown)).collect())
     }
 }
 
-fn read_pod(pod: &Value) -> Vec<(String, Container)> {
+/// The kubelet tells no labels of containers; those that it gives them itself are known.
+fn read_pod(pod: &Value, shown: &Shown) -> Vec<(String, Container)> {
     let metadata = |key: &str| text(pod.get("metadata"), key);
     let statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
     let statuses = statuses.into_iter().filter_map(|key| pod.get("status")?.get(key)?.as_array());
@@ -112,14 +116,24 @@ fn read_pod(pod: &Value) -> Vec<(String, Container)> {
         // `containerd://<id>`; empty before the container is made.
         let (_, id) = id.split_once("://")?;
         let started = status.get("state").and_then(|state| state.get("running"));
+        let (pod, namespace, pod_uid) = (metadata("name"), metadata("namespace"), metadata("uid"));
+        let container = text(Some(status), "name");
+        let labels = [
+            ("io.kubernetes.container.name", container.as_str()),
+            ("io.kubernetes.pod.name", &pod),
+            ("io.kubernetes.pod.namespace", &namespace),
+            ("io.kubernetes.pod.uid", &pod_uid),
+        ];
+        let shown = shown.pairs(labels, []);
         let container = Container {
             is_sandbox: false,
             name: id.to_owned(),
             image: text(Some(status), "image"),
-            pod: metadata("name"),
-            namespace: metadata("namespace"),
-            pod_uid: metadata("uid"),
-            container: text(Some(status), "name"),
+            shown,
+            pod,
+            namespace,
+            pod_uid,
+            container,
             created: rfc3339_s(&text(started, "startedAt")).unwrap_or(0.0),
         };
         Some((id.to_owned(), container))
@@ -144,6 +158,7 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
+    use crate::shown::ShownLabels;
 
     const PODS: &str = r#"{"kind":"PodList","items":[
         {"metadata":{"name":"web-0","namespace":"shop","uid":"1111-2222"},
@@ -169,8 +184,9 @@ mod tests {
         let serve = axum::serve(listener, Router::new().route("/pods", get(pods)));
         let options = KubeletOptions { url, token_file, ..KubeletOptions::default() };
         let kubelet = Kubelet::new(&options).unwrap().unwrap();
+        let shown = Shown { labels: ShownLabels::All, environment: Vec::new() };
         tokio::select! {
-            answer = kubelet.containers() => answer,
+            answer = kubelet.containers(&shown) => answer,
             _ = serve.into_future() => unreachable!("serves for ever"),
         }
     }
@@ -186,6 +202,8 @@ mod tests {
         );
         assert_eq!((app.image.as_str(), app.pod_uid.as_str(), app.created), ("shop:2", "1111-2222", 1.7e9));
         assert_eq!(found["bbbb"].container, "init");
+        let label = ("container_label_io_kubernetes_pod_namespace".into(), "shop".to_owned());
+        assert!(app.shown.contains(&label), "{:?}", app.shown);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::UnixListener;
 
-use super::proto::{push_text, text};
+use super::proto::{number, push_text, text};
 use crate::exporter::tests::{APP, PAUSE};
 
 const CREATED_NS: u64 = 1_700_000_000_000_000_000;
@@ -85,7 +85,13 @@ impl Cri {
             "PodSandboxStatus" if text(request, 1) == PAUSE => {
                 entry(2, "info", "{\"pid\":12,\"image\":\"registry/pause:3\"}")
             }
-            "ContainerStatus" if text(request, 1) == APP => message(1, &message(8, &image("registry/app:1"))),
+            "ContainerStatus" if text(request, 1) == APP => {
+                let status = message(1, &message(8, &image("registry/app:1")));
+                let is_verbose = number(request, 2) == Some(1);
+                let details = r#"{"runtimeSpec":{"process":{"env":["PATH=/bin","HTTP_PORT=80"]}}}"#;
+                let details = if is_verbose { entry(2, "info", details) } else { Vec::new() };
+                [status, details].concat()
+            }
             _ => Vec::new(),
         }
     }
@@ -147,11 +153,15 @@ impl Docker {
             let serve = async {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
-                    let service = service_fn(|_: Request<Incoming>| async {
-                        let list = format!(
-                            "[{{\"Id\":\"{APP}\",\"Names\":[\"/shop\"],\"Image\":\"shop:2\",\"Created\":1700000000,\"Labels\":{{}}}}]"
-                        );
-                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(list))))
+                    let service = service_fn(|request: Request<Incoming>| async move {
+                        let answer = if request.uri().path() == "/containers/json" {
+                            format!(
+                                r#"[{{"Id":"{APP}","Names":["/shop"],"Image":"shop:2","Created":1700000000,"Labels":{{"com.shop/team":"web"}}}}]"#
+                            )
+                        } else {
+                            r#"{"Config":{"Env":["PATH=/bin","HTTP_PORT=80"]}}"#.to_owned()
+                        };
+                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(answer))))
                     });
                     let builder = hyper::server::conn::http1::Builder::new();
                     drop(builder.serve_connection(TokioIo::new(stream), service).await);

@@ -1,6 +1,7 @@
 //! `netclass`: state and settings of network devices.
 
 mod devices;
+mod links;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -57,8 +58,16 @@ const IFF_UP: i64 = 1;
 #[derive(Debug)]
 pub struct NetClass {
     ignored: Regex,
-    ignores_invalid_speed: bool,
-    known: Mutex<Devices>,
+    source: Source,
+}
+
+/// Where devices are looked up.
+#[derive(Debug)]
+enum Source {
+    /// Their files below `/sys/class/net`.
+    Files { ignores_invalid_speed: bool, known: Mutex<Devices> },
+    /// The kernel's answers.
+    Netlink { has_counts: bool },
 }
 
 impl NetClass {
@@ -67,26 +76,35 @@ impl NetClass {
     /// When a pattern is not a regular expression.
     pub fn new(config: &Config) -> Result<Self, FlagError> {
         let ignored = filter::regex("--collector.netclass.ignored-devices", &config.netclass_ignored)?;
-        let known = Mutex::new(Devices::new(kept::is_kernels(&config.paths.sys)));
-        Ok(Self { ignored, ignores_invalid_speed: config.netclass_ignores_invalid_speed, known })
+        let source = if config.netclass_netlink {
+            Source::Netlink { has_counts: config.netclass_counts }
+        } else {
+            let known = Mutex::new(Devices::new(kept::is_kernels(&config.paths.sys)));
+            Source::Files { ignores_invalid_speed: config.netclass_ignores_invalid_speed, known }
+        };
+        Ok(Self { ignored, source })
     }
 }
 
 impl Collector for NetClass {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
+        let (ignores_invalid_speed, known) = match &self.source {
+            Source::Netlink { has_counts } => return links::collect(&self.ignored, *has_counts, out),
+            Source::Files { ignores_invalid_speed, known } => (*ignores_invalid_speed, known),
+        };
         let base = ctx.paths.sys.join("class/net");
         let mut names = names_in(&base, "");
         if names.is_empty() && !base.is_dir() {
             return Err(CollectError::NoData { why: format!("{} is no directory", base.display()) });
         }
         names.retain(|name| !self.ignored.is_match(name.as_str()));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(&names);
         let mut families = Families::new();
         // Devices come and go while we look: whatever of one is gone is just not shown.
         for name in &names {
             if let Some(device) = known.read(ctx, &base, name) {
-                families.push(name, device, self.ignores_invalid_speed);
+                families.push(name, device, ignores_invalid_speed);
             }
         }
         families.append_to(out);

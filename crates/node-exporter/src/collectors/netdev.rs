@@ -1,7 +1,7 @@
 //! `netdev`: what network devices received and sent.
 
 mod addresses;
-mod links;
+pub(super) mod links;
 mod procfs;
 
 use wf_exposition::{MetricFamily, MetricLabels};

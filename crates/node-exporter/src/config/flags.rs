@@ -64,6 +64,8 @@ const FLAGS: &[Flag] = &[
     flag("collector.filesystem.stat-workers", "Mounts asked at a time.", Count(|c, v| c.filesystem.stat_workers = v)),
     flag("collector.netclass.ignored-devices", "Pattern of devices to leave out.", Text(|c, v| c.netclass_ignored = v)),
     flag("collector.netclass.ignore-invalid-speed", "Leave out negative speeds.", Switch(|c, v| c.netclass_ignores_invalid_speed = v)),
+    flag("collector.netclass.netlink", "Ask over netlink instead of reading files.", Switch(|c, v| c.netclass_netlink = v)),
+    flag("collector.netclass_rtnl.with-stats", "Over netlink, expose counts of devices too: instead of the netdev collector.", Switch(|c, v| c.netclass_counts = v)),
     flag("collector.netdev.device-include", "Pattern of devices to expose.", Text(|c, v| c.netdev.include = v)),
     flag("collector.netdev.device-exclude", "Pattern of devices to leave out.", Text(|c, v| c.netdev.exclude = v)),
     flag("collector.netdev.device-whitelist", "Deprecated: device-include.", Text(|c, v| c.netdev.include = v)),
@@ -134,12 +136,6 @@ const FLAGS: &[Flag] = &[
     flag("collector.wifi.fixtures", "Directory of recorded answers, for tests.", Text(|c, v| c.wifi_fixtures = v)),
     flag("collector.vmstat.fields", "Pattern of fields to expose.", Text(|c, v| c.vmstat_fields = v)),
 ];
-
-/// Collectors of the original that are missing here: switching one off is easy, switching it on is refused.
-const MISSING: &[&str] = &["devstat"];
-
-/// Flags of the original, beside those of missing collectors, that would be a lie to take.
-const NOT_YET: &[&str] = &["collector.netclass.netlink"];
 
 /// Include and exclude of one scope, by flag.
 #[rustfmt::skip]
@@ -292,7 +288,7 @@ fn set_value(config: &mut Config, flag: &Flag, text: String, value: &Value<'_, '
     Ok(())
 }
 
-/// `--collector.<name>`, `--no-collector.<name>`, and whatever else the original knows.
+/// `--collector.<name>`, `--no-collector.<name>`.
 fn take_collector(
     given: &mut Given,
     name: &str,
@@ -300,10 +296,6 @@ fn take_collector(
     value: &Value<'_, '_>,
 ) -> Result<(), FlagError> {
     let unknown = || Err(FlagError::Unknown { flag: value.flag.clone() });
-    let not_yet = || Err(FlagError::NotYet { flag: value.flag.clone() });
-    if NOT_YET.contains(&name) {
-        return not_yet();
-    }
     let Some(collector) = name.strip_prefix("collector.") else { return unknown() };
     if let Some(entry) = TABLE.iter().find(|entry| entry.name == collector) {
         value.none()?;
@@ -311,14 +303,7 @@ fn take_collector(
         given.collectors.insert(entry.name, is_on);
         return Ok(());
     }
-    if MISSING.contains(&collector) {
-        value.none()?;
-        return if is_on { not_yet() } else { Ok(()) };
-    }
-    match collector.split_once('.') {
-        Some((owner, _)) if MISSING.contains(&owner) => not_yet(),
-        _ => unknown(),
-    }
+    unknown()
 }
 
 fn note_once(given: &mut Given, name: &str, flag: &str) -> Result<(), FlagError> {

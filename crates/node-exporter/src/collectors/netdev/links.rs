@@ -13,11 +13,11 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
 
 /// Counts in the order of the kernel's struct. Older kernels end it sooner: the rest is 0.
-const N_COUNTS: usize = 24;
-type Counts = [f64; N_COUNTS];
+pub(in crate::collectors) const N_COUNTS: usize = 24;
+pub(in crate::collectors) type Counts = [f64; N_COUNTS];
 
 /// Metrics of [`detailed`].
-pub(super) const DETAILED_NAMES: [&str; N_COUNTS] = [
+pub(in crate::collectors) const DETAILED_NAMES: [&str; N_COUNTS] = [
     "node_network_receive_packets_total",
     "node_network_transmit_packets_total",
     "node_network_receive_bytes_total",
@@ -103,16 +103,27 @@ pub(super) fn legacy(counts: &Counts) -> Vec<f64> {
 /// Asks the kernel for all devices.
 pub(super) fn read(values: fn(&Counts) -> Vec<f64>) -> Result<Vec<Device>, CollectError> {
     let mut devices = Vec::new();
-    netlink::links(|_, attributes| devices.extend(parse_link(attributes, values)))?;
+    netlink::links(netlink::Links::Whole, |_, attributes| devices.extend(parse_link(attributes, values)))?;
     Ok(devices)
 }
 
 fn parse_link(attributes: &[u8], values: fn(&Counts) -> Vec<f64>) -> Option<Device> {
-    let (mut name, mut alias, mut short, mut long) = (None, String::new(), None, None);
+    let (mut name, mut alias) = (None, String::new());
     for (kind, value) in netlink::attributes(attributes) {
         match kind {
             IFLA_IFNAME => name = Some(netlink::text(value)),
             IFLA_IFALIAS => alias = netlink::text(value),
+            _ => {}
+        }
+    }
+    Some(Device { name: name?, alias, values: values(&parse_counts(attributes)?) })
+}
+
+/// Finds the counts among a device's attributes: those of 64 bits, else those of 32.
+pub(in crate::collectors) fn parse_counts(attributes: &[u8]) -> Option<Counts> {
+    let (mut short, mut long) = (None, None);
+    for (kind, value) in netlink::attributes(attributes) {
+        match kind {
             IFLA_STATS64 => {
                 long = Some(counts(
                     value.chunks_exact(8).map(|c| u64::from_ne_bytes(*c.first_chunk().unwrap_or(&[0; 8]))),
@@ -126,7 +137,7 @@ fn parse_link(attributes: &[u8], values: fn(&Counts) -> Vec<f64>) -> Option<Devi
             _ => {}
         }
     }
-    Some(Device { name: name?, alias, values: values(&long.or(short)?) })
+    long.or(short)
 }
 
 fn counts(numbers: impl Iterator<Item = u64>) -> Counts {

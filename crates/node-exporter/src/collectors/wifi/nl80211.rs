@@ -1,22 +1,12 @@
 //! The kernel's own answers, over generic netlink.
 //!
 //! # Source
-//! Linux `linux/genetlink.h` and `linux/nl80211.h`: numbers of commands and attributes.
-
-use rustix::net::Protocol;
-use rustix::net::netlink::GENERIC;
+//! Linux `linux/nl80211.h`: numbers of commands and attributes.
 
 use super::{Interface, Network, Station, address};
 use crate::collector::CollectError;
-use crate::netlink::{self, Request, attributes, push_attribute, u32_at, u64_at};
-
-const PROTOCOL: Protocol = GENERIC;
-const GENL_ID_CTRL: u16 = 0x10;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
-/// Length of `struct genlmsghdr`: command u8, version u8, reserved u16.
-const HEADER: usize = 4;
+use crate::netlink::generic::{Family, find};
+use crate::netlink::{self, push_attribute, u32_at, u64_at};
 
 const CMD_GET_INTERFACE: u8 = 5;
 const CMD_GET_STATION: u8 = 17;
@@ -31,7 +21,7 @@ const ATTR_BSS: u16 = 47;
 
 /// Asks for all interfaces with their networks and stations.
 pub(super) fn read() -> Result<Vec<Interface>, CollectError> {
-    let family = family()?;
+    let family = Family::find("nl80211")?;
     let interface = |answer: &Vec<u8>| {
         let number = |kind: u16| find(answer, kind).and_then(|value| u32_at(value, 0)).unwrap_or(0);
         Interface {
@@ -42,17 +32,17 @@ pub(super) fn read() -> Result<Vec<Interface>, CollectError> {
             ..Interface::default()
         }
     };
-    let mut interfaces: Vec<_> = ask(family, CMD_GET_INTERFACE, &[])?.iter().map(interface).collect();
+    let mut interfaces: Vec<_> = ask(&family, CMD_GET_INTERFACE, &[])?.iter().map(interface).collect();
     for interface in &mut interfaces {
         // An interface that is in no network has nothing to tell: not a failure.
-        if let Err(error) = complete(family, interface) {
+        if let Err(error) = complete(&family, interface) {
             tracing::debug!(device = interface.name, %error, "wireless interface does not tell");
         }
     }
     Ok(interfaces)
 }
 
-fn complete(family: u16, interface: &mut Interface) -> Result<(), CollectError> {
+fn complete(family: &Family, interface: &mut Interface) -> Result<(), CollectError> {
     let mut own = Vec::new();
     push_attribute(&mut own, ATTR_IFINDEX, &interface.number.to_ne_bytes());
     let stations = ask(family, CMD_GET_STATION, &own)?;
@@ -65,34 +55,10 @@ fn complete(family: u16, interface: &mut Interface) -> Result<(), CollectError> 
     Ok(())
 }
 
-fn find(attributes_of: &[u8], wanted: u16) -> Option<&[u8]> {
-    attributes(attributes_of).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
-}
-
-/// Number under which the kernel knows wireless networks today.
-fn family() -> Result<u16, CollectError> {
-    let mut body = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
-    push_attribute(&mut body, CTRL_ATTR_FAMILY_NAME, b"nl80211\0");
-    let mut found = None;
-    let request = Request { kind: GENL_ID_CTRL, is_dump: false, body: &body };
-    netlink::ask(Some(PROTOCOL), request, |_, body| {
-        let id =
-            attributes(body.get(HEADER..).unwrap_or_default()).find(|(kind, _)| *kind == CTRL_ATTR_FAMILY_ID);
-        found = id.and_then(|(_, value)| value.first_chunk()).map(|value| u16::from_ne_bytes(*value));
-        Ok(())
-    })?;
-    found.ok_or_else(|| CollectError::NoData { why: "this kernel has no wireless networks".to_owned() })
-}
-
 /// Asks for a list; answers are their attributes.
-fn ask(family: u16, command: u8, own: &[u8]) -> Result<Vec<Vec<u8>>, CollectError> {
+fn ask(family: &Family, command: u8, own: &[u8]) -> Result<Vec<Vec<u8>>, CollectError> {
     let mut answers = Vec::new();
-    let mut body = vec![command, 0, 0, 0];
-    body.extend_from_slice(own);
-    netlink::ask(Some(PROTOCOL), Request { kind: family, is_dump: true, body: &body }, |_, body| {
-        answers.push(body.get(HEADER..).unwrap_or_default().to_vec());
-        Ok(())
-    })?;
+    family.list(command, own, |answer| answers.push(answer.to_vec()))?;
     Ok(answers)
 }
 
