@@ -61,8 +61,9 @@ impl Eyes {
     fn open() -> Result<Self> {
         let mut host = HostConfig { disable_exporter_metrics: true, ..HostConfig::default() };
         host.collectors.retain(|name| COLLECTORS.contains(name));
-        let disabled = vec!["cpuLoad", "disk", "diskIO", "oom_event", "pressure", "process"];
-        let containers = ContainerConfig { max_age: Duration::ZERO, disabled, ..ContainerConfig::default() };
+        let mut containers = ContainerConfig { max_age: Duration::ZERO, ..ContainerConfig::default() };
+        let hidden = ["cpuLoad", "disk", "diskIO", "oom_event", "pressure", "process"];
+        containers.kinds.retain(|kind| !hidden.contains(kind));
         Ok(Self {
             runtime: crate::server::runtime()?,
             host: NodeExporter::new(host)?,
