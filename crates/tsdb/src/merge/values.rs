@@ -9,8 +9,13 @@ const VALUES_HELD: usize = 512;
 
 /// Merges ascending lists; after an error there is no more.
 /// # Errors
-/// When the first values of a list cannot be read.
-pub(crate) fn merge_values(sources: Vec<LabelValues>) -> Result<LabelValues, SelectError> {
+/// When the first values of one of several lists cannot be read.
+pub(crate) fn merge_values(mut sources: Vec<LabelValues>) -> Result<LabelValues, SelectError> {
+    if sources.len() == 1
+        && let Some(only) = sources.pop()
+    {
+        return Ok(only);
+    }
     let sources = sources.into_iter().map(Source::new).collect();
     let mut merged = MergedValues { sources, ready: Vec::new().into_iter() };
     merged.make_ready()?;
