@@ -1,7 +1,9 @@
 //! Groups of targets, and how their labels are put together.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use wf_config::yaml::Value;
 use wf_config::yaml::reader::Reader;
 use wf_model::Labels;
@@ -74,14 +76,48 @@ pub(crate) fn host_port(host: &str, port: impl std::fmt::Display) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// One group as files and HTTP services write it.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One group as files and HTTP services write it. Services in Go leave out nothing: what is empty they write as null, and
+/// keys without a tag in capitals; Go reads both.
+#[derive(Debug, Default)]
 struct Written {
-    #[serde(default)]
     targets: Vec<String>,
-    #[serde(default)]
     labels: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WrittenVisitor)
+    }
+}
+
+struct WrittenVisitor;
+
+impl<'de> Visitor<'de> for WrittenVisitor {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a group of targets")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+        let mut written = Written::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.to_ascii_lowercase().as_str() {
+                "targets" => {
+                    let targets = map.next_value::<Option<Vec<Option<String>>>>()?.unwrap_or_default();
+                    written.targets = targets.into_iter().map(Option::unwrap_or_default).collect();
+                }
+                "labels" => {
+                    let labels =
+                        map.next_value::<Option<BTreeMap<String, Option<String>>>>()?.unwrap_or_default();
+                    let labels = labels.into_iter();
+                    written.labels = labels.map(|(name, value)| (name, value.unwrap_or_default())).collect();
+                }
+                _ => return Err(A::Error::unknown_field(&key, &["targets", "labels"])),
+            }
+        }
+        Ok(written)
+    }
 }
 
 /// Reads a JSON list of groups; each gets the labels `extra` and a number behind `source`.
@@ -90,9 +126,10 @@ pub(crate) fn of_json(
     source: &str,
     extra: &[(&str, &str)],
 ) -> Result<Vec<TargetGroup>, String> {
-    let written: Vec<Option<Written>> =
+    let written: Option<Vec<Option<Written>>> =
         serde_json::from_slice(bytes).map_err(|error| format!("{source}: {error}"))?;
     written
+        .unwrap_or_default()
         .into_iter()
         .enumerate()
         .map(|(idx, group)| {
@@ -166,6 +203,12 @@ mod tests {
         assert_eq!(groups, of_yaml(yaml, "f", &[("__meta_url", "u")]).unwrap());
         assert_eq!(groups[0].labels, Labels::from_pairs([("x", "y"), ("__meta_url", "u")]));
         assert_eq!(groups[0].source, "f:0");
+        assert_eq!(of_json(b"null", "f", &[]).unwrap(), []);
+        let of_go = br#"[{"Targets":["a:1"],"Labels":null},{"targets":null,"labels":{"x":null}}]"#;
+        let groups = of_json(of_go, "f", &[]).unwrap();
+        assert_eq!((groups[0].targets.len(), groups[1].targets.len()), (1, 0));
+        assert!(groups.iter().all(|group| group.labels.is_empty()));
+        assert!(of_json(br#"[{"labels":{"x":1}}]"#, "f", &[]).is_err());
         assert!(of_json(b"[null]", "f", &[]).unwrap_err().contains("nil target group"));
         assert!(of_yaml("- null\n", "f", &[]).unwrap_err().contains("nil target group"));
         assert!(of_json(br#"[{"target":[]}]"#, "f", &[]).unwrap_err().contains("unknown field"));

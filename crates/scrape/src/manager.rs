@@ -394,7 +394,8 @@ impl ScrapeManager {
             }
             let settings = pool.settings_of(&target, old.as_ref());
             let schedule = Schedule::new(target.interval, target.hash() ^ seed);
-            let is_forced = forced_error.is_some();
+            let own_error = forced_error.clone().or_else(|| target.unfit());
+            let is_forced = own_error.is_some();
             // Most targets of most updates are as they were: they cost no more than this.
             if let Some(handle) = &old
                 && handle.is_planned(&target, &settings, &pool.fetch, schedule, is_forced)
@@ -410,7 +411,7 @@ impl ScrapeManager {
                 settings,
                 failure_log: Arc::clone(&pool.failure_log),
                 fetch: Arc::clone(&pool.fetch),
-                forced_error: forced_error.clone(),
+                forced_error: own_error,
             });
             let handle = match old {
                 Some(handle) => handle.replan(plan),
@@ -512,7 +513,7 @@ fn snapshot_of(job: &str, target: &Target) -> TargetSnapshot {
         job: job.to_owned(),
         discovered_labels: target.discovered.clone(),
         labels: target.labels.clone(),
-        url: target.shown_url(),
+        url: target.shown_url.clone(),
         interval: target.interval,
         timeout: target.timeout,
         status: target.state.status.lock().clone(),

@@ -228,7 +228,7 @@ impl ScrapeLoop {
 
     /// Logs changes loudly and what repeats quietly.
     fn log(&mut self, plan: &Plan, outcome: &ScrapeOutcome) {
-        let (job, url) = (&*plan.job, &plan.target.url);
+        let (job, url) = (&*plan.job, &plan.target.shown_url);
         let before = plan.target.state.status.lock().health;
         match &outcome.error {
             Some(error) if before == Health::Down => debug!(job, %url, %error, "scrape failed again"),
@@ -331,8 +331,7 @@ fn work(
 
 /// Adds the failure to the job's log, if it has one. A full disk shall not end scraping.
 fn log_failure(plan: &Plan, tick: Tick, error: &ScrapeError) {
-    let written =
-        plan.failure_log.write(tick.time_ms, &plan.job, plan.target.url.as_str(), &error.to_string());
+    let written = plan.failure_log.write(tick.time_ms, &plan.job, &plan.target.shown_url, &error.to_string());
     if let Err(error) = written {
         debug!(job = &*plan.job, %error, "the log of failed scrapes was not written");
     }
@@ -351,7 +350,7 @@ async fn fetch(plan: &Plan, started: Instant, line: Line, bodies: Bodies) -> Res
         line,
         bodies,
     };
-    let timed_out = || ScrapeError::Timeout { url: plan.target.url.to_string() };
+    let timed_out = || ScrapeError::Timeout { url: plan.target.shown_url.clone() };
     match tokio::time::timeout(plan.target.timeout, plan.fetch.fetch(request)).await {
         Ok(result) => result,
         Err(_) => Err(timed_out()),

@@ -1,22 +1,28 @@
 //! Targets: from discovered labels to something with a URL, and what is known about its scrapes.
 //!
+//! One that cannot be scraped because of its address or scheme is a target all the same: it is down, and says why.
+//!
 //! # Source
 //! `spec/prometheus-core.md` §6, first and second item.
 
-use std::collections::{BTreeMap, HashSet};
+mod page_url;
+
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use url::{Position, Url};
+use url::Url;
 use wf_model::relabel::{self, Verdict};
 use wf_model::{Labels, LabelsBuilder, duration};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::{HistogramSettings, JobConfig, JobSettings};
+use crate::config::{HistogramSettings, JobConfig};
+use crate::error::ScrapeError;
 use crate::metadata::FamilyMetadata;
+use page_url::PageUrl;
 
 const ADDRESS: &str = "__address__";
 const SCHEME: &str = "__scheme__";
@@ -80,8 +86,10 @@ pub(crate) struct Target {
     /// Labels that its series get.
     pub(crate) labels: Labels,
     pub(crate) url: Url,
-    /// As it came out of relabeling; the URL leaves out the port that its scheme implies.
-    pub(crate) address: String,
+    /// The URL as users read it.
+    pub(crate) shown_url: String,
+    /// Why no scrape can succeed.
+    pub(crate) problem: Option<String>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     /// As its job's, unless its labels say otherwise.
@@ -96,18 +104,18 @@ pub(crate) type TargetKey = (Labels, String);
 
 impl Target {
     pub(crate) fn key(&self) -> TargetKey {
-        (self.labels.clone(), self.url.as_str().to_owned())
+        (self.labels.clone(), self.shown_url.clone())
     }
 
-    /// Returns the URL with the address as relabeling gave it.
-    pub(crate) fn shown_url(&self) -> String {
-        let behind_address = self.url.as_str().get(self.url[..Position::BeforePath].len()..).unwrap_or("");
-        format!("{}://{}{behind_address}", self.url.scheme(), self.address)
+    /// Returns the error of every scrape of a target that cannot be asked.
+    pub(crate) fn unfit(&self) -> Option<ScrapeError> {
+        let message = self.problem.clone()?;
+        Some(ScrapeError::Request { url: self.shown_url.clone(), message })
     }
 
     /// Hashes what the key is made of; the same in every process, so that the schedule is too.
     pub(crate) fn hash(&self) -> u64 {
-        xxh3_64(format!("{}{}", self.labels, self.url).as_bytes())
+        xxh3_64(format!("{}{}", self.labels, self.shown_url).as_bytes())
     }
 }
 
@@ -143,7 +151,7 @@ pub(crate) fn build_targets(job: &JobConfig) -> TargetSet {
                 }
                 Ok(Built::Active(target)) => {
                     if known.insert(target.key()) {
-                        set.targets.push(target);
+                        set.targets.push(*target);
                     }
                 }
                 Err(problem) => set.problems.push(format!("target {own} of job {:?}: {problem}", job.name)),
@@ -177,7 +185,12 @@ pub fn explain_targets(job: &JobConfig) -> Vec<ExplainedTarget> {
             labels.set("instance", &address);
         }
         let labels = labels.build().without(|name| name.starts_with("__meta_"));
-        ExplainedTarget { discovered, labels, problem: build_target(job, own, group).err() }
+        let problem = match build_target(job, own, group) {
+            Ok(Built::Active(target)) => target.problem,
+            Ok(Built::Dropped(_)) => None,
+            Err(problem) => Some(problem),
+        };
+        ExplainedTarget { discovered, labels, problem }
     };
     let of_group = |group: &crate::config::TargetGroup| {
         group.targets.iter().map(|own| explain(own, &group.labels)).collect::<Vec<_>>()
@@ -187,7 +200,7 @@ pub fn explain_targets(job: &JobConfig) -> Vec<ExplainedTarget> {
 
 /// What relabeling made of discovered labels.
 enum Built {
-    Active(Target),
+    Active(Box<Target>),
     Dropped(Labels),
 }
 
@@ -222,7 +235,7 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, 
     if unix_socket.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(format!("{UNIX_SOCKET} must be an absolute path"));
     }
-    let url = build_url(&job.settings, &labels, &address)?;
+    let PageUrl { url, shown, problem } = PageUrl::new(&job.settings, &labels, &address)?;
     if unix_socket.is_some() && url.scheme() != "http" {
         return Err(format!("{UNIX_SOCKET}: only http is spoken on a socket, not {}", url.scheme()));
     }
@@ -237,17 +250,18 @@ fn build_target(job: &JobConfig, own: &Labels, group: &Labels) -> Result<Built, 
     }
     let labels = labels.build();
     let state = Arc::default();
-    Ok(Built::Active(Target {
+    Ok(Built::Active(Box::new(Target {
         discovered,
         labels,
         url,
-        address,
+        shown_url: shown,
+        problem,
         interval,
         timeout,
         histograms,
         unix_socket,
         state,
-    }))
+    })))
 }
 
 /// The target's own labels win over the group's, which win over the job's defaults.
@@ -290,40 +304,13 @@ fn read_bool(labels: &LabelsBuilder, name: &str) -> Result<bool, String> {
     }
 }
 
-fn build_url(settings: &JobSettings, labels: &LabelsBuilder, address: &str) -> Result<Url, String> {
-    let scheme = labels.get(SCHEME).unwrap_or("");
-    if !matches!(scheme, "http" | "https") {
-        return Err(format!("unknown scheme {scheme:?}: write http or https"));
-    }
-    let mut url =
-        Url::parse(&format!("{scheme}://{address}")).map_err(|error| format!("{address:?}: {error}"))?;
-    url.set_path(labels.get(METRICS_PATH).unwrap_or(""));
-    let mut params: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, values) in &settings.params {
-        params.insert(name, values.iter().map(String::as_str).collect());
-    }
-    for (label, value) in labels.iter() {
-        let Some(name) = label.strip_prefix(PARAM_PREFIX) else { continue };
-        let values = params.entry(name).or_default();
-        match values.first_mut() {
-            Some(first) => *first = value,
-            None => values.push(value),
-        }
-    }
-    if params.values().any(|values| !values.is_empty()) {
-        let pairs = params.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-        url.query_pairs_mut().extend_pairs(pairs);
-    }
-    Ok(url)
-}
-
 #[cfg(test)]
 mod tests {
     use wf_model::NameScheme;
     use wf_model::relabel::{Action, Rule, RuleSpec};
 
     use super::*;
-    use crate::config::TargetGroup;
+    use crate::config::{JobSettings, TargetGroup};
 
     fn job(groups: Vec<TargetGroup>) -> JobConfig {
         JobConfig { name: "node".to_owned(), settings: JobSettings::default(), groups }
@@ -422,15 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn the_url_is_shown_with_the_address_as_given() {
-        let mut job = job(vec![TargetGroup::of_addresses(["Host:80"], Labels::empty())]);
-        job.settings.params = vec![("a".to_owned(), vec!["b c".to_owned()])];
-        let target = &build_targets(&job).targets[0];
-        assert_eq!(target.url.as_str(), "http://host/metrics?a=b+c");
-        assert_eq!(target.shown_url(), "http://Host:80/metrics?a=b+c");
-    }
-
-    #[test]
     fn dropped_targets_are_all_counted_and_some_kept() {
         let mut job = job(vec![TargetGroup::of_addresses(["a:1", "b:1", "c:1", "d:1"], Labels::empty())]);
         job.settings.relabel = vec![rule(Action::Drop, "__address__", "[abc]:1", "", "$1")];
@@ -440,6 +418,15 @@ mod tests {
         let set = build_targets(&job);
         assert_eq!((set.targets.len(), set.dropped.len(), set.n_dropped), (1, 2, 3));
         assert_eq!(set.dropped[0].get("__address__"), Some("a:1"));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_a_target_that_is_down() {
+        let set = build_targets(&job(vec![TargetGroup::of_addresses(["a b", "a"], Labels::empty())]));
+        assert!(set.problems.is_empty());
+        let error = set.targets[0].unfit().unwrap().to_string();
+        assert!(error.starts_with(r#"Get "http://a b/metrics": "a b": "#), "{error}");
+        assert!(set.targets[1].unfit().is_none());
     }
 
     #[test]
@@ -454,8 +441,6 @@ mod tests {
         };
         check(&[("a", "b")], "no address");
         check(&[("__address__", "http://a/metrics")], "is not a valid hostname");
-        check(&[("__address__", "a b")], "a b");
-        check(&[("__address__", "a"), ("__scheme__", "ftp")], "unknown scheme");
         check(&[("__address__", "a"), ("__scrape_native_histograms__", "yes")], "write true or false");
         check(&[("__address__", "a"), ("__unix_socket__", "run/a.sock")], "must be an absolute path");
         check(&[("__address__", "a"), ("__scrape_interval__", "x")], "scrape interval: not a valid duration");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wf_model::Labels;
 
+use crate::docker::api::nullable;
 use crate::group::{LabelSet, host_port, sanitized};
 
 /// Whose words.
@@ -20,7 +21,9 @@ pub(crate) enum Format {
 #[serde(rename_all = "camelCase", default)]
 struct Serverset {
     service_endpoint: Endpoint,
+    #[serde(deserialize_with = "nullable")]
     additional_endpoints: BTreeMap<String, Endpoint>,
+    #[serde(deserialize_with = "nullable")]
     status: String,
     shard: i64,
 }
