@@ -139,6 +139,15 @@ impl Context {
         self.attribute_at(dir.0.as_fd(), name)
     }
 
+    /// Reads at most `bytes_max` of the attribute `name` of `dir`; only its line ends are taken off.
+    pub fn attribute_as_is(&mut self, dir: &AttributeDir, name: &str, bytes_max: usize) -> Option<&[u8]> {
+        let bytes = self.read_attribute_at(dir.0.as_fd(), name, bytes_max)?;
+        let n_kept = bytes.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
+        let bytes = bytes.get(..n_kept).unwrap_or_default();
+        let n_ends = bytes.iter().take_while(|byte| **byte == b'\n').count();
+        bytes.get(n_ends..)
+    }
+
     /// Reads a short file as text.
     pub fn text(&mut self, path: &Path) -> Option<String> {
         self.attribute(path).map(parse::text)
@@ -168,11 +177,15 @@ impl Context {
     }
 
     fn attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg) -> Option<&[u8]> {
+        self.read_attribute_at(dir, path, ATTRIBUTE_BYTES_MAX).map(<[u8]>::trim_ascii)
+    }
+
+    fn read_attribute_at(&mut self, dir: BorrowedFd<'_>, path: impl Arg, bytes_max: usize) -> Option<&[u8]> {
         let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         self.attribute.resize(ATTRIBUTE_BYTES_MAX, 0);
         // The kernel gives a whole attribute in one read; asking for its end would double the system calls.
-        let n_bytes = rustix::io::read(&file, self.attribute.as_mut_slice()).ok()?;
-        Some(self.attribute.get(..n_bytes).unwrap_or_default().trim_ascii())
+        let n_bytes = rustix::io::read(&file, self.attribute.get_mut(..bytes_max)?).ok()?;
+        self.attribute.get(..n_bytes)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Iterates over words between spaces and tabs.
-pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }
 

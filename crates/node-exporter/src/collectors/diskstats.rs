@@ -38,6 +38,9 @@ const COLUMNS: [(&str, &str, Unit); 17] = [
     ("node_disk_flush_requests_time_seconds_total", "Seconds spent by all flush requests.", Unit::Milliseconds),
 ];
 
+/// Columns that every line has.
+const COLUMNS_MIN: usize = 11;
+
 #[derive(Clone, Copy)]
 enum Unit {
     Count,
@@ -106,15 +109,19 @@ impl Collector for DiskStats {
             let bad = || CollectError::parse("diskstats", line);
             let mut words = parse::words(line);
             let (Some(major), Some(minor), Some(name)) = (words.next(), words.next(), words.next()) else {
-                return Err(bad());
+                continue;
             };
+            // Partitions of kernels before 2.6.25 have four columns only, with other meanings.
+            if words.clone().count() < COLUMNS_MIN {
+                continue;
+            }
             if !self.devices.is_wanted(name) {
                 continue;
             }
             let device = parse::text(name);
             let labels = MetricLabels::shared(&[("device", &device)]);
             for ((family, (_, _, unit)), word) in families.iter_mut().zip(COLUMNS).zip(words) {
-                let number = parse::number(word).ok_or_else(bad)?;
+                let number = parse::u64(word).ok_or_else(bad)? as f64;
                 family.push_with(labels.clone(), unit.value(number));
             }
             devices.push(Device { name: device, major: parse::text(major), minor: parse::text(minor) });

@@ -71,6 +71,9 @@ impl Collector for HwMon {
     }
 }
 
+/// What is read of a file at most.
+const FILE_BYTES_MAX: usize = 128;
+
 /// Label and directory of each chip. Where several have one label, the name of the driver tells them apart, or else
 /// that of the directory.
 fn name_chips(ctx: &mut Context, base: &Path) -> Vec<(String, String)> {
@@ -131,7 +134,7 @@ fn read_sensors(ctx: &mut Context, dir: &Path, sensors: &mut BTreeMap<Key, Prope
     for file in names_in(dir, "") {
         let Some((key, property)) = split_name(&file) else { continue };
         // A sensor that does not answer now is left out.
-        if let Some(text) = ctx.attribute_in(&open, &file) {
+        if let Some(text) = ctx.attribute_as_is(&open, &file, FILE_BYTES_MAX) {
             sensors.entry(key).or_default().insert(property, parse::text(text));
         }
     }

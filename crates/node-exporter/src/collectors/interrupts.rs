@@ -28,6 +28,9 @@ impl Interrupts {
 impl Collector for Interrupts {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
         let text = ctx.proc("interrupts")?;
+        if text.is_empty() {
+            return Err(CollectError::parse("interrupts", text));
+        }
         let mut lines = parse::lines(text);
         let cpus: Vec<_> = parse::words(lines.next().unwrap_or_default())
             .map(|word| parse::text(word.strip_prefix(b"CPU").unwrap_or(word)))
@@ -35,7 +38,10 @@ impl Collector for Interrupts {
         let mut family = counter("node_interrupts_total", "Interrupts.");
         for line in lines {
             let words: Vec<_> = parse::words(line).collect();
-            // Rows such as ERR are about the whole host.
+            // Rows such as ERR are about the whole host: one number, and no words that say what it counts.
+            if words.len() < cpus.len() + 2 {
+                continue;
+            }
             let (Some(kind), Some(counts)) = (words.first(), words.get(1..=cpus.len())) else { continue };
             let Some(kind) = kind.strip_suffix(b":").map(parse::text) else { continue };
             let rest = words.get(cpus.len() + 1..).unwrap_or_default();

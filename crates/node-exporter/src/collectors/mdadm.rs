@@ -81,9 +81,8 @@ fn parse_arrays(text: &str) -> Result<Vec<Array<'_>>, CollectError> {
     let mut arrays = Vec::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
-        let is_array =
-            line.contains(" : ") && !line.starts_with([' ', '\t']) && !line.starts_with("Personalities");
-        if !is_array {
+        let is_other = ["Personalities", "unused", "read_ahead", " ", "\t"];
+        if line.trim().is_empty() || is_other.iter().any(|start| line.starts_with(start)) {
             continue;
         }
         let mut details = Vec::new();
@@ -115,9 +114,12 @@ fn parse_array<'a>(line: &'a str, details: &[&'a str]) -> Option<Array<'a>> {
         return Some(array);
     }
     // `[4/3]`: needs four, has three.
-    let counts = size_line.split(['[', ']']).find_map(|part| part.split_once('/'))?;
-    array.required = counts.0.parse().ok()?;
-    array.active = counts.1.parse().ok()?;
+    // A container of other arrays is named with slashes too, as in `super external:/md127/0`.
+    let counts = |part: &str| {
+        let (required, active) = part.split_once('/')?;
+        Some((required.parse().ok()?, active.parse().ok()?))
+    };
+    (array.required, array.active) = size_line.split(['[', ']']).find_map(counts)?;
     for detail in details.iter().skip(1).filter(|detail| !detail.starts_with("bitmap")) {
         read_sync(&mut array, detail);
     }
@@ -153,6 +155,11 @@ mod tests {
         let [array] = &arrays[..] else { panic!("{arrays:?}") };
         assert_eq!((array.name, array.state, array.active, array.required), ("md6", "recovering", 1.0, 2.0));
         assert_eq!((array.failed, array.spare, array.blocks_synced), (1.0, 1.0, 16_775_552.0));
+        let text = "md126 : active raid5 sdc[1] sdb[0]\n      1234 blocks super external:/md127/0 level 5, 64k chunk, \
+            algorithm 0 [3/2] [UU_]\n\nmd127 : inactive sdb[1](S)\n      5032 blocks super external:imsm\n";
+        let arrays = parse_arrays(text).unwrap();
+        assert_eq!((arrays[0].required, arrays[0].active, arrays[1].blocks), (3.0, 2.0, 5032.0));
+        assert!(parse_arrays("nonsense\n").is_err());
         assert!(parse_arrays("md0 : active raid1 sda[0]\n      x blocks\n").is_err());
         assert!(parse_arrays("md0 : active raid1 sda[0]\n").is_err());
     }

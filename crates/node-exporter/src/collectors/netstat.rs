@@ -72,8 +72,8 @@ impl NetStat {
             let mut words = parse::words(line);
             let Some(key) = words.next().map(parse::text) else { continue };
             let Some((protocol, name)) = key.split_once('6') else { continue };
-            let value = words.next().and_then(parse::number);
-            let value = value.ok_or_else(|| CollectError::parse("net/snmp6", line))?;
+            let Some(value) = words.next() else { continue };
+            let value = parse::number(value).ok_or_else(|| CollectError::parse("net/snmp6", line))?;
             self.push(out, format!("{protocol}6_{name}").as_bytes(), value);
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! `nfs` and `nfsd`: remote procedure calls of NFS clients and of the server.
 
+use std::collections::HashMap;
+
 use wf_exposition::MetricFamily;
 
 use crate::collector::{CollectError, Collector, Sink};
@@ -43,35 +45,21 @@ pub struct Nfs;
 
 impl Collector for Nfs {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
+        let table = Table::read(ctx.proc("net/rpc/nfs")?)?;
         let mut sink = Sink::new(out);
-        for (key, numbers) in table(ctx.proc("net/rpc/nfs")?)? {
-            let at = |idx: usize| numbers.get(idx).copied().unwrap_or(0.0);
-            let mut methods = |proto: &str, names: &[&str]| {
-                requests(
-                    "node_nfs_requests_total",
-                    proto,
-                    names,
-                    numbers.get(1..).unwrap_or_default(),
-                    &mut sink,
-                );
-            };
-            match key.as_str() {
-                "net" => {
-                    for (protocol, idx) in [("udp", 1), ("tcp", 2)] {
-                        sink.counter("node_nfs_packets_total", HELP, &[("protocol", protocol)], at(idx));
-                    }
-                    sink.counter("node_nfs_connections_total", HELP, &[], at(3));
-                }
-                "rpc" => {
-                    sink.counter("node_nfs_rpcs_total", HELP, &[], at(0));
-                    sink.counter("node_nfs_rpc_retransmissions_total", HELP, &[], at(1));
-                    sink.counter("node_nfs_rpc_authentication_refreshes_total", HELP, &[], at(2));
-                }
-                "proc2" => methods("2", &V2),
-                "proc3" => methods("3", &V3),
-                "proc4" => methods("4", &V4),
-                _ => {}
-            }
+        for (protocol, idx) in [("udp", 1), ("tcp", 2)] {
+            let labels = [("protocol", protocol)];
+            sink.counter("node_nfs_packets_total", HELP, &labels, table.number("net", idx));
+        }
+        sink.counter("node_nfs_connections_total", HELP, &[], table.number("net", 3));
+        sink.counter("node_nfs_rpcs_total", HELP, &[], table.number("rpc", 0));
+        sink.counter("node_nfs_rpc_retransmissions_total", HELP, &[], table.number("rpc", 1));
+        let refreshes = table.number("rpc", 2);
+        sink.counter("node_nfs_rpc_authentication_refreshes_total", HELP, &[], refreshes);
+        let lines: [(&str, &str, &[&str]); 3] =
+            [("proc2", "2", &V2), ("proc3", "3", &V3), ("proc4", "4", &V4)];
+        for (line, proto, methods) in lines {
+            requests("node_nfs_requests_total", proto, methods, table.from(line, 1), &mut sink);
         }
         Ok(())
     }
@@ -97,35 +85,27 @@ const NFSD: [(&str, usize, &str); 9] = [
 impl Collector for Nfsd {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
         const REQUESTS: &str = "node_nfsd_requests_total";
+        let table = Table::read(ctx.proc("net/rpc/nfsd")?)?;
         let mut sink = Sink::new(out);
-        let mut delegated = 0.0;
-        for (key, numbers) in table(ctx.proc("net/rpc/nfsd")?)? {
-            let at = |idx: usize| numbers.get(idx).copied().unwrap_or(0.0);
-            for (_, idx, name) in NFSD.iter().filter(|(line, ..)| *line == key) {
-                sink.counter(*name, HELP, &[], at(*idx));
-            }
-            let from = |first: usize| numbers.get(first..).unwrap_or_default();
-            match key.as_str() {
-                "th" => sink.gauge("node_nfsd_server_threads", HELP, &[], at(0)),
-                "ra" => sink.gauge("node_nfsd_read_ahead_cache_size_blocks", HELP, &[], at(0)),
-                "net" => {
-                    for (proto, idx) in [("udp", 1), ("tcp", 2)] {
-                        sink.counter("node_nfsd_packets_total", HELP, &[("proto", proto)], at(idx));
-                    }
-                }
-                "rpc" => {
-                    for (error, idx) in [("fmt", 2), ("auth", 3), ("cInt", 4)] {
-                        sink.counter("node_nfsd_rpc_errors_total", HELP, &[("error", error)], at(idx));
-                    }
-                }
-                // The count comes first, then the null procedure, which is not exposed here.
-                "proc2" => requests(REQUESTS, "2", V2.get(1..).unwrap_or_default(), from(2), &mut sink),
-                "proc3" => requests(REQUESTS, "3", V3.get(1..).unwrap_or_default(), from(2), &mut sink),
-                "proc4ops" => requests(REQUESTS, "4", &V4_SERVER, from(4), &mut sink),
-                "wdeleg_getattr" => delegated = at(0),
-                _ => {}
-            }
+        for (line, idx, name) in NFSD {
+            sink.counter(name, HELP, &[], table.number(line, idx));
         }
+        sink.gauge("node_nfsd_server_threads", HELP, &[], table.number("th", 0));
+        sink.gauge("node_nfsd_read_ahead_cache_size_blocks", HELP, &[], table.number("ra", 0));
+        for (proto, idx) in [("udp", 1), ("tcp", 2)] {
+            sink.counter("node_nfsd_packets_total", HELP, &[("proto", proto)], table.number("net", idx));
+        }
+        for (error, idx) in [("fmt", 2), ("auth", 3), ("cInt", 4)] {
+            sink.counter("node_nfsd_rpc_errors_total", HELP, &[("error", error)], table.number("rpc", idx));
+        }
+        // The count comes first, then the null procedure, which is not exposed here.
+        let of = |line, methods, first, proto, sink: &mut Sink<'_>| {
+            requests(REQUESTS, proto, methods, table.from(line, first), sink);
+        };
+        of("proc2", V2.get(1..).unwrap_or_default(), 2, "2", &mut sink);
+        of("proc3", V3.get(1..).unwrap_or_default(), 2, "3", &mut sink);
+        of("proc4ops", &V4_SERVER, 4, "4", &mut sink);
+        let delegated = table.number("wdeleg_getattr", 0);
         sink.counter(REQUESTS, HELP, &[("method", "WdelegGetattr"), ("proto", "4")], delegated);
         Ok(())
     }
@@ -139,14 +119,39 @@ fn requests(name: &'static str, proto: &str, methods: &[&str], counts: &[f64], s
     }
 }
 
-/// Lines as key and numbers.
-fn table(text: &[u8]) -> Result<Vec<(String, Vec<f64>)>, CollectError> {
-    let mut rows = Vec::new();
-    for line in parse::lines(text) {
-        let mut words = parse::words(line);
-        let Some(key) = words.next() else { continue };
-        let numbers: Option<Vec<_>> = words.map(parse::number).collect();
-        rows.push((parse::text(key), numbers.ok_or_else(|| CollectError::parse("net/rpc", line))?));
+/// Lines as key and numbers. What a kernel does not write, such as requests of a version that it does not speak, is 0.
+struct Table(HashMap<String, Vec<f64>>);
+
+impl Table {
+    fn read(text: &[u8]) -> Result<Self, CollectError> {
+        let mut rows = HashMap::new();
+        for line in parse::lines(text) {
+            let mut words = parse::words(line);
+            let Some(key) = words.next() else { continue };
+            let numbers: Option<Vec<_>> = words.map(parse::number).collect();
+            rows.insert(parse::text(key), numbers.ok_or_else(|| CollectError::parse("net/rpc", line))?);
+        }
+        Ok(Self(rows))
     }
-    Ok(rows)
+
+    fn from(&self, line: &str, first: usize) -> &[f64] {
+        self.0.get(line).and_then(|numbers| numbers.get(first..)).unwrap_or_default()
+    }
+
+    fn number(&self, line: &str, idx: usize) -> f64 {
+        self.from(line, idx).first().copied().unwrap_or(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_not_there_count_nothing() {
+        let table = Table::read(b"net 18628 0 18628 6\n\nproc4 2 7\n").unwrap();
+        assert_eq!((table.number("net", 2), table.number("rpc", 0)), (18_628.0, 0.0));
+        assert_eq!((table.from("proc4", 1), table.from("proc2", 1)), (&[7.0][..], &[][..]));
+        assert!(Table::read(b"net x\n").is_err());
+    }
 }

@@ -1,8 +1,9 @@
 //! `stat`: counts the kernel keeps since boot.
 
 use wf_exposition::MetricFamily;
+use wf_model::MetricType;
 
-use crate::collector::{CollectError, Collector, counter, push_counter, push_gauge};
+use crate::collector::{CollectError, Collector, counter};
 use crate::config::Config;
 use crate::context::Context;
 use crate::parse;
@@ -10,6 +11,17 @@ use crate::parse;
 /// In the order of the line's columns.
 const SOFTIRQ_VECTORS: [&str; 10] =
     ["hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu"];
+
+/// Lines of one number that counts, and their metrics. One that a kernel does not write is 0, as in the original.
+#[rustfmt::skip]
+const NUMBERS: [(&str, &str, &str, MetricType); 6] = [
+    ("intr", "node_intr_total", "Interrupts served.", MetricType::Counter),
+    ("ctxt", "node_context_switches_total", "Context switches.", MetricType::Counter),
+    ("processes", "node_forks_total", "Tasks created.", MetricType::Counter),
+    ("btime", "node_boot_time_seconds", "Boot time since the Unix epoch.", MetricType::Gauge),
+    ("procs_running", "node_procs_running", "Tasks that can run.", MetricType::Gauge),
+    ("procs_blocked", "node_procs_blocked", "Tasks that wait for I/O.", MetricType::Gauge),
+];
 
 /// The collector.
 #[derive(Debug)]
@@ -26,26 +38,24 @@ impl Stat {
 
 impl Collector for Stat {
     fn collect(&self, ctx: &mut Context, out: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
+        let mut values = [0.0; NUMBERS.len()];
         for line in parse::lines(ctx.stat()?) {
             let mut words = parse::words(line);
             let key = words.next().unwrap_or_default();
-            // The interrupt line is long: only its sum is looked at.
-            let mut first =
-                || words.next().and_then(parse::number).ok_or_else(|| CollectError::parse("stat", line));
-            match key {
-                b"intr" => push_counter(out, "node_intr_total", "Interrupts served.", first()?),
-                b"ctxt" => push_counter(out, "node_context_switches_total", "Context switches.", first()?),
-                b"processes" => push_counter(out, "node_forks_total", "Tasks created.", first()?),
-                b"btime" => {
-                    push_gauge(out, "node_boot_time_seconds", "Boot time since the Unix epoch.", first()?);
-                }
-                b"procs_running" => push_gauge(out, "node_procs_running", "Tasks that can run.", first()?),
-                b"procs_blocked" => {
-                    push_gauge(out, "node_procs_blocked", "Tasks that wait for I/O.", first()?);
-                }
-                b"softirq" if self.has_softirq => out.push(softirqs(line)?),
-                _ => {}
+            if self.has_softirq && key == b"softirq" {
+                out.push(softirqs(line)?);
             }
+            let numbers = NUMBERS.iter().zip(&mut values).find(|((known, ..), _)| known.as_bytes() == key);
+            if let Some((_, value)) = numbers {
+                // The interrupt line is long: only its sum is looked at.
+                let number = words.next().and_then(parse::number);
+                *value = number.ok_or_else(|| CollectError::parse("stat", line))?;
+            }
+        }
+        for ((_, name, help, kind), value) in NUMBERS.into_iter().zip(values) {
+            let mut family = MetricFamily::new(name, help, kind);
+            family.push(&[], value);
+            out.push(family);
         }
         Ok(())
     }

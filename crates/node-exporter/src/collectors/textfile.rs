@@ -1,5 +1,6 @@
 //! `textfile`: metrics that others leave in files.
 
+mod lines;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +65,8 @@ impl Collector for TextFile {
                 Ok((families, mtime)) => {
                     let file = path.display().to_string();
                     times.push(&[("file", &file)], mtime);
-                    for family in families {
+                    for mut family in families {
+                        pad(&mut family);
                         has_failed |= !merge(all.entry(family.name.to_string()).or_default(), family, &file);
                     }
                 }
@@ -80,7 +82,6 @@ impl Collector for TextFile {
                 Some(help) => help.into(),
                 None => format!("Metric read from {}", merged.files.join(", ")).into(),
             };
-            pad(&mut family);
             out.push(family);
         }
         out.push(times);
@@ -90,7 +91,7 @@ impl Collector for TextFile {
     }
 }
 
-/// Adds a file's family. False when it contradicts what other files said.
+/// Adds a file's family. False when its help contradicts what other files said; one of another type is left out.
 fn merge(merged: &mut Merged, family: MetricFamily, file: &str) -> bool {
     if merged.is_spoilt {
         return true;
@@ -111,13 +112,12 @@ fn merge(merged: &mut Merged, family: MetricFamily, file: &str) -> bool {
         Some(first) if first.kind == family.kind => first.metrics.extend(family.metrics),
         Some(_) => {
             tracing::error!(metric = %family.name, file, "type differs from that of another file");
-            return false;
         }
     }
     true
 }
 
-/// Gives all series of a family the same labels, empty where they had none.
+/// Gives all series of a file's family the same labels, empty where they had none.
 fn pad(family: &mut MetricFamily) {
     let labels = family.metrics.iter().flat_map(|metric| metric.labels.iter());
     let names: BTreeSet<_> = labels.map(|(name, _)| name.clone()).collect();

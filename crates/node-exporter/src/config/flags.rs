@@ -184,7 +184,7 @@ pub(super) fn parse<S: AsRef<str>>(arguments: &[S]) -> Result<Command, FlagError
     let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
         match argument {
-            "-h" | "--help" => return Ok(Command::Help(help())),
+            "-h" | "--help" | "--help-long" => return Ok(Command::Help(help())),
             "--version" => return Ok(Command::Version),
             _ => {}
         }

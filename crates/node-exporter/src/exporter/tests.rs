@@ -215,7 +215,7 @@ fn files_of_metrics_are_found_by_pattern_and_padded() {
     let host = Host::new(&[
         (
             "a_extra/m.prom",
-            "# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 1\nh_bucket{le=\"+Inf\",x=\"y\"} 2\nh_sum{x=\"y\"} 3\nh_count{x=\"y\"} 2\n",
+            "# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 1\nh_bucket{le=\"+Inf\",x=\"y\"} 2\nh_sum{x=\"y\"} 3\nh_count{x=\"y\"} 2\nh_sum 5\nh_count 6\n",
         ),
         ("b_extra/m.prom", "# HELP h Other.\n# TYPE h histogram\nh_sum 0\nh_count 0\n"),
         ("b_extra/n.prom", "when 1 1700000000000\n"),
@@ -225,9 +225,10 @@ fn files_of_metrics_are_found_by_pattern_and_padded() {
     let config = Config { textfile_directories: vec![pattern], ..Config::default() };
     let text = page(&NodeExporter::new(config).unwrap(), &["textfile"]);
     assert!(
-        text.contains("h_bucket{x=\"y\",le=\"+Inf\"} 2\n") && text.contains("h_count{x=\"\"} 0\n"),
+        text.contains("h_bucket{x=\"y\",le=\"+Inf\"} 2\n") && text.contains("h_count{x=\"\"} 6\n"),
         "{text}"
     );
+    assert!(text.contains("h_count 0\n"), "of a file of its own: {text}");
     assert!(text.contains("node_textfile_scrape_error 1\n") && !text.contains("unseen"), "{text}");
     assert_eq!(text.matches("node_textfile_mtime_seconds").count(), 2, "{text}");
 }

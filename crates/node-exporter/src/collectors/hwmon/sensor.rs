@@ -38,7 +38,7 @@ enum Shape {
 pub(super) fn push(sink: &mut Sink<'_>, kind: &str, properties: &Properties, chip: &str, sensor: &str) {
     let labels = [("chip", chip), ("sensor", sensor)];
     let label = properties.get("label");
-    if let Some(label) = label.filter(|label| !label.is_empty()) {
+    if let Some(label) = label {
         let labels = [("chip", chip), ("label", label), ("sensor", sensor)];
         sink.gauge("node_hwmon_sensor_label", "Label of a sensor.", &labels, 1.0);
     }
@@ -99,5 +99,5 @@ fn shape(kind: &str, property: &str) -> Shape {
 
 /// The kernel's numbers are whole, drivers outside it are not so strict.
 fn number(text: &str) -> Option<f64> {
-    text.trim_end_matches('\n').parse().ok()
+    text.parse().ok()
 }

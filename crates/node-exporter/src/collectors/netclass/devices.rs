@@ -109,14 +109,19 @@ impl Device {
             }
         };
         for (idx, (number, (file, _, _))) in self.numbers.iter_mut().zip(NUMBERS).enumerate().skip(n_known) {
-            read(idx, file, &mut |bytes| *number = bytes.and_then(parse::integer));
+            read(idx, file, &mut |bytes| *number = bytes.map(whole));
         }
-        read(NUMBERS.len(), SPEED, &mut |bytes| self.speed = bytes.and_then(parse::integer));
+        read(NUMBERS.len(), SPEED, &mut |bytes| self.speed = bytes.map(whole));
         for (idx, (text, file)) in self.texts.iter_mut().zip(TEXTS).enumerate() {
             read(NUMBERS.len() + 1 + idx, file, &mut |bytes| set(text, bytes.unwrap_or_default()));
         }
         is_there
     }
+}
+
+/// An attribute that is there and holds no number is 0, as in the original.
+fn whole(bytes: &[u8]) -> i64 {
+    parse::integer(bytes).unwrap_or(0)
 }
 
 /// Most texts are the same at every scrape.

@@ -3,15 +3,21 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use wf_exposition::parse::{Entry, Format, Parser};
 use wf_exposition::{Bucket, Metric, MetricFamily, MetricValue};
 use wf_model::MetricType;
 
-type Labels = Vec<(Cow<'static, str>, String)>;
+use super::lines::{self, Line, Sample};
+
+/// Names and values.
+pub(super) type Labels = Vec<(Cow<'static, str>, String)>;
 
 /// A family while its lines are read: histograms and summaries are put together from several.
+#[derive(Default)]
 struct Open {
-    family: MetricFamily,
+    help: Option<String>,
+    /// Known from its line, or from the first sample on.
+    kind: Option<MetricType>,
+    metrics: Vec<Metric>,
     /// Parts of histograms and summaries by the labels that they share, in order of appearance.
     parts: Vec<(Labels, Part)>,
 }
@@ -25,49 +31,52 @@ struct Part {
 
 /// Reads a page. One bad line or one timestamp, and nothing of it counts.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<MetricFamily>, String> {
-    let mut parser = Parser::new(Format::Text, text);
     let mut open = BTreeMap::<String, Open>::new();
-    loop {
-        match parser.next_entry().map_err(|error| error.to_string())? {
-            Entry::Eof => break,
-            Entry::Help(name, help) => start(&mut open, &name)?.family.help = help.into_owned().into(),
-            Entry::Type(name, kind) => start(&mut open, &name)?.family.kind = kind,
-            Entry::Unit(..) | Entry::Comment => {}
-            Entry::Sample(sample) => {
-                if sample.timestamp_ms.is_some() {
-                    return Err("it holds timestamps, which would be wrong at the next scrape".to_owned());
+    let mut lines = text.split(|byte| *byte == b'\n').peekable();
+    let mut number = 0;
+    while let Some(line) = lines.next() {
+        number += 1;
+        let failed = |why: &str| format!("line {number}: {why}");
+        if lines.peek().is_none() {
+            return if line.is_empty() { Ok(close_all(open)) } else { Err(failed("it does not end")) };
+        }
+        match lines::read(line).map_err(failed)? {
+            Line::Nothing => {}
+            Line::Help(name, help) => {
+                let known = &mut start(&mut open, &name).help;
+                if known.replace(help).is_some() {
+                    return Err(failed(&format!("second HELP line for {name}")));
                 }
-                let mut name = String::new();
-                let mut labels = Labels::new();
-                for (key, value) in sample.series.labels() {
-                    match &*key {
-                        "__name__" => name = value.into_owned(),
-                        key => labels.push((key.to_owned().into(), value.into_owned())),
-                    }
-                }
-                labels.sort();
-                add(&mut open, &name, labels, sample.value)?;
             }
+            Line::Type(name, kind) => {
+                let known = &mut start(&mut open, &name).kind;
+                if known.replace(kind).is_some() {
+                    return Err(failed(&format!("TYPE of {name} comes twice, or after its samples")));
+                }
+            }
+            Line::Sample(sample) if sample.has_timestamp => {
+                return Err(failed("a timestamp would be wrong at the next scrape"));
+            }
+            Line::Sample(sample) => add(&mut open, sample).map_err(|why| failed(&why))?,
         }
     }
-    Ok(open.into_values().map(close).filter(|family| !family.metrics.is_empty()).collect())
+    Ok(close_all(open))
 }
 
-fn start<'a>(open: &'a mut BTreeMap<String, Open>, name: &str) -> Result<&'a mut Open, String> {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
-    let is_name = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
-    if !is_name {
-        return Err(format!("{name:?} is no name of a metric"));
+fn close_all(open: BTreeMap<String, Open>) -> Vec<MetricFamily> {
+    open.into_iter()
+        .map(|(name, open)| close(name, open))
+        .filter(|family| !family.metrics.is_empty())
+        .collect()
+}
+
+/// Returns the family that `name` belongs to: parts of histograms and summaries have names of their own.
+fn owner<'a>(open: &BTreeMap<String, Open>, name: &'a str) -> (&'a str, &'static str) {
+    if open.contains_key(name) {
+        return (name, "");
     }
-    Ok(open.entry(name.to_owned()).or_insert_with(|| Open {
-        family: MetricFamily::new(name.to_owned(), "", MetricType::Unknown),
-        parts: Vec::new(),
-    }))
-}
-
-fn add(open: &mut BTreeMap<String, Open>, name: &str, mut labels: Labels, value: f64) -> Result<(), String> {
-    let kind = |name: &str| open.get(name).map(|open| open.family.kind);
-    let owner = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+    let kind = |base: &str| open.get(base).and_then(|open| open.kind);
+    let part = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
         let base = name.strip_suffix(suffix)?;
         let owns = match kind(base)? {
             MetricType::Histogram => true,
@@ -76,40 +85,48 @@ fn add(open: &mut BTreeMap<String, Open>, name: &str, mut labels: Labels, value:
         };
         owns.then_some((base, suffix))
     });
-    let (base, suffix) = owner.unwrap_or((name, ""));
-    let family = start(open, base)?;
-    let step_label = match (family.family.kind, suffix) {
-        (MetricType::Histogram, "_bucket") => Some("le"),
-        (MetricType::Summary, "") => Some("quantile"),
-        (MetricType::Histogram, "") => {
-            return Err(format!("{name} is a histogram and has no value of its own"));
-        }
-        (_, "") => {
+    part.unwrap_or((name, ""))
+}
+
+fn start<'a>(open: &'a mut BTreeMap<String, Open>, name: &str) -> &'a mut Open {
+    let (base, _) = owner(open, name);
+    open.entry(base.to_owned()).or_default()
+}
+
+fn add(open: &mut BTreeMap<String, Open>, sample: Sample) -> Result<(), String> {
+    let Sample { name, mut labels, value, .. } = sample;
+    let (base, suffix) = owner(open, &name);
+    let family = open.entry(base.to_owned()).or_default();
+    let kind = *family.kind.get_or_insert(MetricType::Unknown);
+    let step_label = match kind {
+        MetricType::Histogram => "le",
+        MetricType::Summary => "quantile",
+        _ => {
+            labels.sort();
             let metric =
                 Metric { labels: labels.into(), value: MetricValue::Number(value), timestamp_ms: None };
-            family.family.metrics.push(metric);
+            family.metrics.push(metric);
             return Ok(());
         }
-        _ => None,
     };
-    let step = step_label.and_then(|label| labels.iter().position(|(name, _)| name == label));
-    let step = match (step_label, step) {
-        (Some(label), None) => return Err(format!("{name} lacks the label {label}")),
-        (_, step) => step.map(|idx| labels.remove(idx).1),
-    };
+    let step = labels.iter().position(|(name, _)| name == step_label).map(|idx| labels.remove(idx).1);
+    let bound = step.map(|step| wf_model::float::parse_go(step.as_bytes())).transpose();
+    let bound =
+        bound.map_err(|_| format!("expected a float as value of the label {step_label} of {name}"))?;
+    labels.sort();
     let idx = family.parts.iter().position(|(have, _)| *have == labels);
     let idx = idx.unwrap_or_else(|| {
         family.parts.push((labels, Part::default()));
         family.parts.len() - 1
     });
     let Some((_, part)) = family.parts.get_mut(idx) else { return Ok(()) };
-    match (step, suffix) {
-        (Some(bound), _) => {
-            let bound = wf_model::float::parse_go(bound.as_bytes());
-            part.steps.push((bound.map_err(|_| format!("a bound of {name} is no number"))?, value));
-        }
-        (None, "_sum") => part.sum = value,
-        (None, _) => part.count = whole(value),
+    let is_step = suffix == "_bucket" || suffix.is_empty() && kind == MetricType::Summary;
+    match (bound, suffix) {
+        (_, "_sum") => part.sum = value,
+        (_, "_count") => part.count = whole(value),
+        (Some(bound), _) if is_step && !bound.is_nan() => part.steps.push((bound, value)),
+        // A value that is no part of one says nothing.
+        _ => {}
     }
     Ok(())
 }
@@ -124,11 +141,14 @@ fn whole(value: f64) -> u64 {
     value as u64
 }
 
-fn close(open: Open) -> MetricFamily {
-    let Open { mut family, parts } = open;
+fn close(name: String, open: Open) -> MetricFamily {
+    let Open { help, kind, metrics, parts } = open;
+    let kind = kind.unwrap_or(MetricType::Unknown);
+    let mut family = MetricFamily::new(name, help.unwrap_or_default(), kind);
+    family.metrics = metrics;
     for (labels, mut part) in parts {
         part.steps.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let value = if family.kind == MetricType::Summary {
+        let value = if kind == MetricType::Summary {
             MetricValue::Summary { quantiles: part.steps, sum: part.sum, count: part.count }
         } else {
             let finite = part.steps.iter().filter(|(bound, _)| bound.is_finite());
@@ -200,7 +220,21 @@ mod tests {
         assert!(parse(b"a 1 1700000000000\n").is_err());
         assert!(parse(b"a 1\nb x\n").is_err());
         assert!(parse(b"a.b 1\n").is_err());
+        assert!(parse(b"a 1").unwrap_err().contains("line 1: it does not end"));
+        assert!(parse(b"# HELP a x\n# HELP a x\na 1\n").is_err());
+        assert!(parse(b"# TYPE a gauge\n# TYPE a gauge\na 1\n").is_err());
+        assert!(parse(b"a 1\n# TYPE a gauge\n").is_err());
         assert_eq!(parse(b"a 1\nb 2\n").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn values_that_are_no_part_of_a_histogram_say_nothing() {
+        let page = b"# TYPE h histogram\nh 1\nh_bucket 2\nh_sum 4\nh_count 3\nh_sum_total 1\n";
+        let families = parse(page).unwrap();
+        let want = MetricValue::Histogram { buckets: Vec::new(), sum: 4.0, count: 3 };
+        assert_eq!(families.iter().map(|family| &*family.name).collect::<Vec<_>>(), ["h", "h_sum_total"]);
+        assert_eq!(families[0].metrics[0].value, want);
+        assert!(parse(b"# TYPE s summary\ns{quantile=\"x\"} 1\n").is_err());
     }
 
     #[test]
