@@ -17,6 +17,7 @@ mod openapi;
 pub(crate) mod params;
 pub(crate) mod parse;
 mod query;
+mod receivers;
 mod rules;
 mod search;
 pub(crate) mod select;
@@ -28,9 +29,9 @@ pub(crate) mod tree;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
 use wf_httpkit::Registry;
 
+use crate::methods::{get, get_post, post, post_put};
 use crate::state::ServerState;
 
 pub(crate) use crate::state::ServerState as ApiState;
@@ -38,15 +39,15 @@ pub(crate) use crate::state::ServerState as ApiState;
 /// Routes below `/api/v1` that need storage: refused until it is open.
 pub(crate) fn router() -> Router<Arc<ServerState>> {
     Router::new()
-        .route("/query", get(query::instant).post(query::instant))
-        .route("/query_range", get(query::range).post(query::range))
-        .route("/query_exemplars", get(exemplars::query_exemplars).post(exemplars::query_exemplars))
-        .route("/format_query", get(format::format_query).post(format::format_query))
-        .route("/parse_query", get(format::parse_query).post(format::parse_query))
-        .route("/query_explain", get(explain::query_explain).post(explain::query_explain))
-        .route("/query_lint", get(lint::query_lint).post(lint::query_lint))
-        .route("/series", get(select::series).post(select::series))
-        .route("/labels", get(select::labels).post(select::labels))
+        .route("/query", get_post(query::instant))
+        .route("/query_range", get_post(query::range))
+        .route("/query_exemplars", get_post(exemplars::query_exemplars))
+        .route("/format_query", get_post(format::format_query))
+        .route("/parse_query", get_post(format::parse_query))
+        .route("/query_explain", get_post(explain::query_explain))
+        .route("/query_lint", get_post(lint::query_lint))
+        .route("/series", get_post(select::series))
+        .route("/labels", get_post(select::labels))
         .route("/label/{name}/values", get(select::label_values))
         .route("/metadata", get(targets::metadata))
         .route("/targets", get(targets::targets))
@@ -56,9 +57,11 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
         .route("/alertmanagers", get(rules::alertmanagers))
-        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
-        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
-        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
+        .route("/admin/tsdb/delete_series", post_put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post_put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post_put(admin::snapshot))
+        .route("/write", post(receivers::remote_write))
+        .route("/otlp/v1/metrics", post(receivers::otlp))
         .route("/features", get(features::features))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))
@@ -68,9 +71,9 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/tsdb/blocks", get(status::blocks))
         .route("/scrape_pools/config", get(targets::scrape_pool_config))
-        .route("/search/metric_names", get(search::metric_names).post(search::metric_names))
-        .route("/search/label_names", get(search::label_names).post(search::label_names))
-        .route("/search/label_values", get(search::label_values).post(search::label_values))
+        .route("/search/metric_names", get_post(search::metric_names))
+        .route("/search/label_names", get_post(search::label_names))
+        .route("/search/label_values", get_post(search::label_values))
 }
 
 /// Routes below `/api/v1` that answer while storage is still being read.

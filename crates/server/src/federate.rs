@@ -14,11 +14,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use wf_model::{FloatHistogram, Labels, METRIC_NAME, Matcher, TimeRange, is_stale_nan};
+use wf_promql::parser::parse_selector;
 use wf_series::{LabelColumn, SampleColumns, SelectRequest, Selection, SeriesSource};
 
 use crate::api_v1::error::ApiError;
 use crate::api_v1::params::Params;
-use crate::api_v1::parse::selector;
 use crate::api_v1::select::satisfies;
 use crate::pulled;
 use crate::query_pool::block;
@@ -72,6 +72,11 @@ pub(crate) async fn federate(
             (status, format!("{}\n", error.message)).into_response()
         }
     }
+}
+
+/// Reads one selector. Errors stand by themselves: there is no other parameter.
+fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+    parse_selector(text).map_err(|error| ApiError::bad_data(error.to_string()))
 }
 
 /// Labels that a series gets unless it has them: external ones, and an empty `instance`, which keeps the reader from

@@ -27,6 +27,7 @@ mod discovery;
 mod federate;
 mod json;
 mod lifecycle;
+mod methods;
 mod metrics;
 mod notifications;
 mod pressure;

@@ -9,16 +9,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::methods::get_head;
 use crate::state::ServerState;
 
 pub(crate) fn router() -> Router<Arc<ServerState>> {
     let only_writes = || async { (StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed") };
     Router::new()
-        .route("/-/healthy", get(|| async { "Prometheus Server is Healthy.\n" }))
-        .route("/-/ready", get(ready))
+        .route("/-/healthy", get_head(|| async { "Prometheus Server is Healthy.\n" }))
+        .route("/-/ready", get_head(ready))
         .route("/-/reload", post(reload).put(reload).fallback(only_writes))
         .route("/-/quit", post(quit).put(quit).fallback(only_writes))
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{self, MethodRouter, any};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use wf_httpkit::Registry;
@@ -15,6 +15,7 @@ use wf_httpkit::profiles::MemoryParts;
 
 use crate::cors::{self, AllowedOrigins};
 use crate::json::JsonWriter;
+use crate::methods::{get, tidy_path};
 use crate::server::Ui;
 use crate::state::ServerState;
 use crate::{api_v1, consoles, lifecycle};
@@ -61,20 +62,22 @@ pub(crate) fn build(
         // Programs ask these: the page that the UI gives for every other path would pass for an answer.
         .merge(wf_httpkit::profiles::router(memory_parts(state)))
         .route("/debug/{*path}", any(not_here))
+        .route("/api/", any(not_here))
+        .route("/api/{*path}", any(not_here))
         .route("/consoles/{*path}", get(consoles::console).route_layer(ready))
         .route("/user/{*path}", get(consoles::user_asset))
         .with_state(Arc::clone(state));
     let (routes, home_page) = with_ui(routes, options)?;
     let routes = routes.layer(from_fn_with_state(options.cors.clone(), cors::layer));
     if options.route_prefix.is_empty() {
-        return Ok(routes);
+        return Ok(routes.layer(from_fn(tidy_path)));
     }
     let home = options.base_path.clone();
     let redirect = move || async move { Redirect::temporary(&home) };
     // Nesting answers `/prefix` and what lies below `/prefix/`, but not `/prefix/` itself.
     let home = format!("{}/", options.route_prefix);
     let outer = Router::new().nest(&options.route_prefix, routes).route("/", get(redirect));
-    Ok(outer.route(&home, home_page))
+    Ok(outer.route(&home, home_page).layer(from_fn(tidy_path)))
 }
 
 /// Adds the UI to the routes, and returns its first page by itself too.
@@ -85,12 +88,15 @@ fn with_ui(routes: Router, options: &Options) -> Result<(Router, MethodRouter), 
             let title = options.page_title.clone();
             let assets = Assets::new(files, &AssetOptions { base_path, title, ..AssetOptions::default() })?;
             let routes = routes.fallback_service(assets.router());
-            Ok((routes, get(move |headers: HeaderMap| async move { assets.respond("", &headers) })))
+            Ok((routes, routing::get(move |headers: HeaderMap| async move { assets.respond("", &headers) })))
         }
         Ui::Absent(reason) => {
-            let home = get(move || async move { without_ui(reason) });
-            let routes =
-                routes.route("/", home.clone()).route("/query", home.clone()).route("/targets", home.clone());
+            let home = routing::get(move || async move { without_ui(reason) });
+            let routes = routes
+                .route("/", home.clone())
+                .route("/query", home.clone())
+                .route("/targets", home.clone())
+                .fallback(not_here);
             Ok((routes, home))
         }
     }

@@ -22,8 +22,8 @@ use super::remarks::Remarks;
 /// Most series of a morsel.
 const MORSEL_SERIES: usize = 512;
 
-/// Most values of a morsel: 256 KiB of floats. What is computed ahead of a consumer, some five of them, stays in the cache
-/// of a core; with a quarter of the hand-overs it took four times the memory and no less time.
+/// Most values of a morsel: 256 KiB of floats. Two threads compute some five of them ahead of a consumer, which is all that
+/// a long answer holds besides what it writes.
 const MORSEL_VALUES: usize = 32 * 1024;
 
 /// Series that are computed first, by the caller, to see what the rest will cost.

@@ -134,7 +134,10 @@ impl InstantSelector {
             let next = raw.times_ms.get(n_seen).map_or(n_steps, |next_ms| self.step_at(step, *next_ms));
             if let Some(position) = n_seen.checked_sub(1) {
                 let (sample_ms, value) = (raw.times_ms[position], raw.values[position]);
-                let end = next.min(self.step_at(step, sample_ms.saturating_add(self.spec.range_ms)));
+                let gone_ms = sample_ms.saturating_add(self.spec.range_ms);
+                // Mostly the next sample comes before this one is too old.
+                let is_lasting = next.checked_sub(1).is_some_and(|last| self.spec.end_ms(last) < gone_ms);
+                let end = if is_lasting { next } else { self.step_at(step, gone_ms) };
                 if end > step && !is_stale_nan(value) {
                     out.fill_floats(step..end, value);
                     (n_filled, n_read) = (n_filled + (end - step) as u64, n_read + 1);

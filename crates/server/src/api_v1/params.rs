@@ -32,9 +32,11 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// Decodes `a=1&b=2`.
+    /// Decodes `a=1&b=2`. As in Go, pairs with a semicolon or a broken escape are left out.
     pub(crate) fn parse(query: &str) -> Self {
-        Self { pairs: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect() }
+        let whole = query.split('&').filter(|pair| !pair.contains(';') && is_escaped_well(pair));
+        let pairs = whole.flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()).into_owned());
+        Self { pairs: pairs.collect() }
     }
 
     /// Returns the first value of `name`; an empty one is as good as none.
@@ -108,6 +110,14 @@ impl<S: Sync> FromRequest<S> for Params {
         params.pairs.extend(from_url.pairs);
         Ok(params)
     }
+}
+
+fn is_escaped_well(pair: &str) -> bool {
+    let is_hex = |digit: Option<&u8>| digit.is_some_and(u8::is_ascii_hexdigit);
+    pair.as_bytes()
+        .split(|byte| *byte == b'%')
+        .skip(1)
+        .all(|behind| is_hex(behind.first()) && is_hex(behind.get(1)))
 }
 
 async fn read_body(body: Body) -> Result<String, ApiError> {
@@ -224,5 +234,7 @@ mod tests {
         let params = Params::parse("match%5B%5D=up&match[]=a%7Bb%3D%22c+d%22%7D&empty=");
         assert_eq!(params.all("match[]").collect::<Vec<_>>(), ["up", "a{b=\"c d\"}"]);
         assert_eq!(params.get("empty"), None);
+        let params = Params::parse("a=1;b=2&c=%zz&d=%4&e=%41%&f=%41&g=1%2B1&&=x");
+        assert_eq!(params.pairs().collect::<Vec<_>>(), [("f", "A"), ("g", "1+1"), ("", "x")]);
     }
 }

@@ -89,9 +89,10 @@ pub(crate) fn range_span(params: &Params) -> Result<RangeSpan, ApiError> {
         let cause = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(ApiError::parameter("step", cause));
     }
-    // Below a millisecond steps would fall onto each other.
+    // Below a millisecond steps would fall onto each other; how many were asked for counts all the same.
     let step_ms = seconds_to_ms(step_s).max(1);
-    if end_ms.saturating_sub(start_ms) / step_ms > N_STEPS_MAX {
+    let n_asked_for = end_ms.saturating_sub(start_ms) as f64 / (step_s * 1000.0);
+    if end_ms.saturating_sub(start_ms) / step_ms > N_STEPS_MAX || n_asked_for >= (N_STEPS_MAX + 1) as f64 {
         let message = "exceeded maximum resolution of 11,000 points per timeseries. \
                        Try decreasing the query resolution (?step=XX)";
         return Err(ApiError::bad_data(message));

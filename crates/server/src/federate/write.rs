@@ -122,11 +122,12 @@ impl Page {
         if self.form.format != Format::Protobuf && histogram.is_some_and(|histogram| !histogram.is_custom()) {
             return;
         }
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|(open, is_histogram, _)| *open != name || *is_histogram != histogram.is_some())
-        {
+        // A message says its length first. One of all series of a name would have to be held as a whole: readers take several
+        // of the same name as well.
+        let goes_on = self.open.as_ref().is_some_and(|(open, is_histogram, family)| {
+            *open == name && *is_histogram == histogram.is_some() && family.as_bytes().len() < CHUNK_BYTES
+        });
+        if !goes_on {
             self.begin(name, histogram.is_some());
         }
         let attached = Arc::clone(&self.attached);
@@ -412,12 +413,32 @@ mod tests {
         let form = Form::choose(
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;q=0.6",
         );
-        let bytes = whole(form);
-        let mut parser = wf_exposition::protobuf::ProtobufParser::new(&bytes);
+        assert_eq!(n_metrics(&whole(form)), 4);
+        // However many series a name has, no more of them than a chunk are held.
+        let storage = MemoryStorage::new();
+        for id in 0..4_000 {
+            let mut samples = SampleColumns::default();
+            samples.push(1_500, f64::from(id));
+            storage
+                .insert(Labels::from_pairs([("__name__", "many"), ("id", &*format!("{id:050}"))]), samples);
+        }
+        let selectors = vec![crate::api_v1::parse::selector("many").unwrap()];
+        let mut page = Page::new(form, Found::new(&storage, selectors, TimeRange::ALL).unwrap(), attached());
+        let mut chunks = Vec::new();
+        while let Some(chunk) = Some(page.next().unwrap()).filter(|chunk| !chunk.is_empty()) {
+            assert!(chunk.len() < CHUNK_BYTES + 1_000, "{}", chunk.len());
+            chunks.push(chunk);
+        }
+        assert!(chunks.len() > 3);
+        assert_eq!(n_metrics(&chunks.concat()), 4_000);
+    }
+
+    fn n_metrics(page: &[u8]) -> usize {
+        let mut parser = wf_exposition::protobuf::ProtobufParser::new(page);
         let mut n_metrics = 0;
         loop {
             match parser.next_entry().unwrap() {
-                wf_exposition::protobuf::ProtoEntry::Eof => break,
+                wf_exposition::protobuf::ProtoEntry::Eof => return n_metrics,
                 wf_exposition::protobuf::ProtoEntry::Family(_) => {}
                 wf_exposition::protobuf::ProtoEntry::Metric(metric) => {
                     assert_eq!(metric.timestamp_ms, Some(1_500));
@@ -425,6 +446,5 @@ mod tests {
                 }
             }
         }
-        assert_eq!(n_metrics, 4);
     }
 }

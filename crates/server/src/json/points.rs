@@ -198,11 +198,10 @@ mod tests {
     fn the_longest_values_have_room() {
         let longest =
             [-1.234_567_890_123_456_7e-6, -1.234_567_890_123_456_7e-300, f64::MIN, -9.999_999_999_999_999e20];
-        let series: Vec<(i64, f64)> = (0..400).map(|at| (i64::MIN + at, longest[at as usize % 4])).collect();
-        check(&mut Points::default(), &series);
-        let series: Vec<(i64, f64)> =
-            (0..400).map(|at| (-9_999_999_999_999_999 + at, longest[at as usize % 4])).collect();
-        check(&mut Points::default(), &series);
+        for first_ms in [i64::MIN, -9_999_999_999_999_999] {
+            let values = longest.into_iter().cycle();
+            check(&mut Points::default(), &(first_ms..).zip(values).take(400).collect::<Vec<_>>());
+        }
     }
 
     #[test]
@@ -216,7 +215,12 @@ mod tests {
             let n_in_ten = random(11);
             let mut series = Vec::new();
             for at in 0..300_i64 {
-                let value = [0.0, -0.0, f64::NAN, random(u64::MAX) as f64 / 7.0][random(4) as usize];
+                let value = match random(4) {
+                    0 => 0.0,
+                    1 => -0.0,
+                    2 => f64::NAN,
+                    _ => random(u64::MAX) as f64 / 7.0,
+                };
                 series.extend((random(10) < n_in_ten).then_some((1_700_000_000_000 + at * 250, value)));
             }
             check(&mut points, &series);

@@ -322,3 +322,57 @@ async fn a_query_is_linted_with_what_the_server_knows() {
         ]
     );
 }
+
+#[tokio::test]
+async fn other_methods_and_spellings_are_answered_as_by_the_reference() {
+    let site = Site::with(&[UP]).await;
+    let ask = async |method: &str, path: &str| {
+        site.ask(Request::builder().method(method).uri(path).body(axum::body::Body::empty()).unwrap()).await
+    };
+    // Answers of prometheus 2.42.
+    for (method, path, allowed) in [
+        ("PUT", "/api/v1/query?query=1", "GET, OPTIONS, POST"),
+        ("HEAD", "/api/v1/query?query=1", "GET, OPTIONS, POST"),
+        ("HEAD", "/api/v1/label/job/values", "GET, OPTIONS"),
+        ("POST", "/api/v1/targets", "GET, OPTIONS"),
+        ("HEAD", "/metrics", "GET, OPTIONS"),
+        ("DELETE", "/federate", "GET, OPTIONS"),
+        ("PATCH", "/-/healthy", "GET, HEAD, OPTIONS"),
+        ("GET", "/api/v1/admin/tsdb/snapshot", "OPTIONS, POST, PUT"),
+        ("GET", "/api/v1/write", "OPTIONS, POST"),
+    ] {
+        let answer = ask(method, path).await;
+        let seen = (answer.status.as_u16(), answer.headers["allow"].to_str().unwrap());
+        assert_eq!(seen, (405, allowed), "{method} {path}");
+        assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(answer.body, if method == "HEAD" { "" } else { "Method Not Allowed\n" });
+    }
+    for path in ["/-/healthy", "/-/ready"] {
+        assert_eq!(ask("HEAD", path).await.status, 200, "{path}");
+    }
+    for (path, hint) in [
+        (
+            "/api/v1/write",
+            "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n",
+        ),
+        (
+            "/api/v1/otlp/v1/metrics",
+            "otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n",
+        ),
+    ] {
+        let answer = ask("POST", path).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, hint));
+    }
+    for (path, clean) in [
+        ("//api/v1/query?query=1", "/api/v1/query?query=1"),
+        ("/metrics/", "/metrics"),
+        ("/api/v1/labels/?limit=1", "/api/v1/labels?limit=1"),
+    ] {
+        let answer = ask("GET", path).await;
+        assert_eq!((answer.status.as_u16(), answer.headers["location"].to_str().unwrap()), (301, clean));
+    }
+    let answer = ask("GET", "/api/nothing").await;
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "404 page not found\n"));
+    // Steps that were asked for count, not those that a millisecond leaves.
+    assert_eq!(site.get("/api/v1/query_range?query=1&start=0&end=10&step=1e-4").await.status, 400);
+}

@@ -239,14 +239,15 @@ async fn consoles_are_templates_with_queries_and_files_are_files() {
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     std::fs::write(folder.join("consoles/bad.html"), "{{ nope }}").unwrap();
     assert_eq!(site.get("/consoles/bad.html").await.status, 500);
-    for path in [
-        "/consoles/none.html",
-        "/consoles/../prometheus.yml",
-        "/user/none.css",
-        "/user/%2e%2e/prometheus.yml",
-    ] {
+    for path in ["/consoles/none.html", "/user/none.css", "/user/%2e%2e/prometheus.yml"] {
         assert_eq!(site.get(path).await.status, 404, "{path}");
     }
+    // Nothing is looked up before a path is clean.
+    let above = site.get("/consoles/../prometheus.yml").await;
+    assert_eq!(
+        (above.status.as_u16(), &above.headers["location"]),
+        (301, &"/prometheus.yml".parse().unwrap())
+    );
     std::fs::create_dir_all(folder.join("assets")).unwrap();
     std::fs::write(folder.join("assets/own.css"), "p {}").unwrap();
     let asset = site.get("/user/own.css").await;
