@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use wf_e2e::process::{PATIENCE, Server, eventually, free_port};
@@ -114,8 +115,10 @@ fn start(site: &Site, program: &Path, role: &[&str]) -> Server {
     Server::start(program, &arguments, port, &site.path("log")).unwrap()
 }
 
+/// Samples with times stay when a scrape comes too late on a busy machine: alerts are not resolved by it.
 fn page(number: f64) -> String {
-    format!("test_value{{instance=\"one\"}} {number}\ntest_value{{instance=\"two\"}} 2.5\n")
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    format!("test_value{{instance=\"one\"}} {number} {now_ms}\ntest_value{{instance=\"two\"}} 2.5 {now_ms}\n")
 }
 
 fn get(base: &str, path: &str) -> Value {

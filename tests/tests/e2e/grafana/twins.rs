@@ -130,10 +130,13 @@ fn fill(data: &Path, start_s: i64, end_s: i64) {
     tsdb.close().unwrap();
 }
 
-/// What the live target says, the same each time: metadata of all kinds, and an exemplar of a fixed time.
+/// What the live target says, the same each time: metadata of all kinds, and an exemplar of a fixed time. The gauge, of which
+/// there are alerts, has a time: so a scrape that comes too late on a busy machine does not take it away.
 fn serve_page(stream: &mut std::net::TcpStream, time_s: i64) -> std::io::Result<()> {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let (now_s, rest_ms) = (now_ms / 1_000, now_ms % 1_000);
     let page = format!(
-        "# HELP live_gauge A gauge with \"quotes\" and a \\\\.\n# TYPE live_gauge gauge\nlive_gauge{{zone=\"eu\"}} 1.5\n\
+        "# HELP live_gauge A gauge with \"quotes\" and a \\\\.\n# TYPE live_gauge gauge\nlive_gauge{{zone=\"eu\"}} 1.5 {now_s}.{rest_ms:03}\n\
          # HELP live_seconds Time taken.\n# TYPE live_seconds histogram\n# UNIT live_seconds seconds\n\
          live_seconds_bucket{{le=\"1.0\"}} 4 # {{trace_id=\"abc\"}} 0.5 {time_s}.250\n\
          live_seconds_bucket{{le=\"+Inf\"}} 5\nlive_seconds_sum 3.5\nlive_seconds_count 5\n# HELP live Requests.\n\
