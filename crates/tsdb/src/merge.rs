@@ -4,11 +4,12 @@
 //! the merge, once per distinct text, and sets of codes are looked up in a hash table. A query that one source answers
 //! goes straight to it. Samples of sources that do not overlap in time are concatenated, others merged; of two samples
 //! with the same time the earlier source's counts.
-//! # Reading order: `dictionary`, `selection`, `columns`, `values`.
+//! # Reading order: `dictionary`, `selection`, `columns`, `values` with `texts`.
 
 mod columns;
 mod dictionary;
 mod selection;
+mod texts;
 mod values;
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use wf_series::{SampleColumns, SelectError, Selection};
 
 pub(crate) use columns::merge_columns;
 use selection::Merged;
-pub(crate) use values::merge_values;
+pub(crate) use texts::Texts;
+pub(crate) use values::{VALUES_HELD, ValueSource, merge_values};
 
 /// Text of the label codes of one source.
 pub(crate) trait SymbolText {

@@ -18,7 +18,7 @@ use crate::compact::life::Life;
 use crate::dirlock::DirLock;
 use crate::disk::{Disk, OsDisk};
 use crate::head::Head;
-use crate::merge::{Part, merge, merge_names, merge_values};
+use crate::merge::{Part, ValueSource, merge, merge_names, merge_values};
 use crate::wal::WalIoError;
 use crate::{
     Cardinality, CleanError, DeleteError, ExemplarStats, ReplayProgress, Retention, SnapshotError,
@@ -292,7 +292,7 @@ impl SeriesSource for Tsdb {
     }
 
     fn each_label_value(&self, name: &str, query: &LabelQuery<'_>) -> Result<LabelValues, SelectError> {
-        let mut sources: Vec<LabelValues> = vec![Box::new(self.head.label_values(name, query))];
+        let mut sources: Vec<Box<dyn ValueSource>> = vec![Box::new(self.head.label_values(name, query))];
         for block in self.life.blocks.list().iter().filter(|block| is_touched(block, query.range)) {
             sources.push(Box::new(BlockSource(Arc::clone(block)).values(name, query)?));
         }

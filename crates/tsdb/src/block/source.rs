@@ -17,7 +17,7 @@ use super::tombstones::{Interval, Tombstones};
 use super::{Block, BlockError};
 use crate::FastMap;
 use crate::chunk;
-use crate::merge::{CodedSelection, SymbolText, VisitLabels};
+use crate::merge::{CodedSelection, SymbolText, VisitLabels, merge_values};
 
 /// Answers queries from one block.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl SeriesSource for BlockSource {
     }
 
     fn label_values(&self, name: &str, query: &LabelQuery<'_>) -> Result<Vec<String>, SelectError> {
-        self.values(name, query)?.collect()
+        merge_values(vec![Box::new(self.values(name, query)?)])?.collect()
     }
 }
 

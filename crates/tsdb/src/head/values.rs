@@ -8,9 +8,7 @@ use wf_series::{LabelQuery, SelectError};
 use super::Head;
 use super::pins::Pin;
 use crate::index::Index;
-
-/// Values that are spelled under one lock.
-const VALUES_PER_LOCK: usize = 512;
+use crate::merge::{Texts, VALUES_HELD, ValueSource};
 
 /// The values of a label, ascending.
 pub(crate) struct HeadValues {
@@ -18,7 +16,6 @@ pub(crate) struct HeadValues {
     /// Keeps the texts from being removed.
     pin: Arc<Pin>,
     codes: std::vec::IntoIter<u32>,
-    spelled: std::vec::IntoIter<String>,
 }
 
 impl Head {
@@ -28,7 +25,7 @@ impl Head {
         let mut codes = self.value_codes(&index, name, query);
         codes.sort_unstable_by(|a, b| index.symbols.get(*a).cmp(index.symbols.get(*b)));
         drop(index);
-        HeadValues { head: Arc::clone(self), pin, codes: codes.into_iter(), spelled: Vec::new().into_iter() }
+        HeadValues { head: Arc::clone(self), pin, codes: codes.into_iter() }
     }
 
     fn value_codes(&self, index: &Index, name: &str, query: &LabelQuery<'_>) -> Vec<u32> {
@@ -46,22 +43,16 @@ impl Head {
     }
 }
 
-impl Iterator for HeadValues {
-    type Item = Result<String, SelectError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.spelled.len() == 0 {
-            let index = self.head.index.read();
-            if self.codes.len() > 0 && !self.head.pins.is_readable(&self.pin) {
-                self.codes = Vec::new().into_iter();
-                let reason =
-                    "the values were taken more slowly than old series are kept for it; repeat the request";
-                return Some(Err(SelectError::Storage(reason.to_owned())));
-            }
-            let codes = self.codes.by_ref().take(VALUES_PER_LOCK);
-            let spelled: Vec<String> = codes.map(|code| index.symbols.get(code).to_owned()).collect();
-            self.spelled = spelled.into_iter();
+impl ValueSource for HeadValues {
+    fn read(&mut self, into: &mut Texts) -> Result<(), SelectError> {
+        let index = self.head.index.read();
+        if self.codes.len() > 0 && !self.head.pins.is_readable(&self.pin) {
+            let reason =
+                "the values were taken more slowly than old series are kept for it; repeat the request";
+            return Err(SelectError::Storage(reason.to_owned()));
         }
-        self.spelled.next().map(Ok)
+        let codes = self.codes.by_ref().take(VALUES_HELD);
+        codes.for_each(|code| into.push(index.symbols.get(code)));
+        Ok(())
     }
 }

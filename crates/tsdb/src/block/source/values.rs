@@ -8,15 +8,12 @@ use wf_series::{LabelQuery, SelectError};
 use super::{BlockSource, storage_error};
 use crate::block::series_entry::SeriesEntry;
 use crate::block::{Block, BlockError};
-
-/// Values that are read at a time.
-const VALUES_AT_ONCE: usize = 512;
+use crate::merge::{Texts, VALUES_HELD, ValueSource};
 
 /// The values of a label, ascending.
 pub(crate) struct BlockValues {
     block: Arc<Block>,
     rest: Rest,
-    read: std::vec::IntoIter<String>,
 }
 
 /// What was not read yet.
@@ -37,7 +34,7 @@ impl BlockSource {
             Some(ids) => Ok(Rest::Codes(self.value_codes(name, &ids)?.into_iter())),
         };
         let rest = rest().map_err(|error: BlockError| storage_error(&error))?;
-        Ok(BlockValues { block: Arc::clone(&self.0), rest, read: Vec::new().into_iter() })
+        Ok(BlockValues { block: Arc::clone(&self.0), rest })
     }
 
     fn value_codes(&self, name: &str, ids: &[u32]) -> Result<BTreeSet<u32>, BlockError> {
@@ -54,44 +51,31 @@ impl BlockSource {
 }
 
 impl BlockValues {
-    fn read_more(&mut self) -> Result<Vec<String>, BlockError> {
+    fn read_more(&mut self, into: &mut Texts) -> Result<(), BlockError> {
         let index = self.block.index();
         match &mut self.rest {
             Rest::Behind { name, last } => {
                 let (table, bytes) = index.postings_table()?;
-                let Some(name) = table.name(bytes, name) else { return Ok(Vec::new()) };
+                let Some(name) = table.name(bytes, name) else { return Ok(()) };
                 let from = table.values_from(bytes, name, last.as_deref().unwrap_or(""));
-                let new = from.filter(|entry| last.as_deref() != Some(entry.value)).take(VALUES_AT_ONCE);
-                let read: Vec<String> = new.map(|entry| entry.value.to_owned()).collect();
-                let is_all = read.len() < VALUES_AT_ONCE;
-                *last = read.last().cloned();
-                if is_all {
-                    self.rest = Rest::Codes(BTreeSet::new().into_iter());
-                }
-                Ok(read)
+                let new = from.filter(|entry| last.as_deref() != Some(entry.value)).take(VALUES_HELD);
+                new.for_each(|entry| into.push(entry.value));
+                *last = into.last().map(str::to_owned).or(last.take());
             }
             Rest::Codes(codes) => {
                 let symbols = index.symbols()?;
                 // Numbers ascend as the texts do.
-                codes.take(VALUES_AT_ONCE).map(|code| symbols.get(code).map(str::to_owned)).collect()
-            }
-        }
-    }
-}
-
-impl Iterator for BlockValues {
-    type Item = Result<String, SelectError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.read.len() == 0 {
-            match self.read_more() {
-                Ok(read) => self.read = read.into_iter(),
-                Err(error) => {
-                    self.rest = Rest::Codes(BTreeSet::new().into_iter());
-                    return Some(Err(storage_error(&error)));
+                for code in codes.take(VALUES_HELD) {
+                    into.push(symbols.get(code)?);
                 }
             }
         }
-        self.read.next().map(Ok)
+        Ok(())
+    }
+}
+
+impl ValueSource for BlockValues {
+    fn read(&mut self, into: &mut Texts) -> Result<(), SelectError> {
+        self.read_more(into).map_err(|error| storage_error(&error))
     }
 }
