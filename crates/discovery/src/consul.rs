@@ -60,7 +60,7 @@ impl Source for Consul {
             let datacenter = loop {
                 match self.api.datacenter().await {
                     Ok(datacenter) => break datacenter,
-                    Err(error) => updates.failed(&error),
+                    Err(error) => fail(&updates, &error),
                 }
                 tokio::time::sleep(RETRY).await;
             };
@@ -78,6 +78,11 @@ impl Source for Consul {
             }
         })
     }
+}
+
+fn fail(updates: &Updates, error: &SdError) {
+    updates.metrics.questions.consul_failures.inc();
+    updates.failed(error);
 }
 
 #[derive(Clone, Debug)]
@@ -103,7 +108,7 @@ impl Watcher {
             let (services, new_index) = match answered {
                 Ok(answered) => answered,
                 Err(error) => {
-                    self.updates.failed(&error);
+                    fail(&self.updates, &error);
                     index = 0;
                     tokio::time::sleep(RETRY).await;
                     continue;
@@ -154,7 +159,7 @@ impl Watcher {
                         index = next_index(index, new_index);
                     }
                     Err(error) => {
-                        self.updates.failed(&error);
+                        fail(&self.updates, &error);
                         index = 0;
                         tokio::time::sleep(RETRY).await;
                     }

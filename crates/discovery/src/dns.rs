@@ -87,12 +87,16 @@ impl Dns {
             questions.spawn(async move {
                 // The semaphore is never closed.
                 let _permit = room.acquire().await.ok();
+                updates.metrics.questions.dns.inc();
                 match dns.find(&name).await {
                     Ok(group) => {
                         updates.set(group);
                         None
                     }
-                    Err(error) => Some(format!("{name}: {error}")),
+                    Err(error) => {
+                        updates.metrics.questions.dns_failures.inc();
+                        Some(format!("{name}: {error}"))
+                    }
                 }
             });
         }

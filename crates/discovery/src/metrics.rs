@@ -24,6 +24,34 @@ pub(crate) struct SdMetrics {
     pub(crate) http_failures: Counter,
     pub(crate) file_read_errors: Counter,
     pub(crate) file_mtime: GaugeVec<1>,
+    pub(crate) questions: Questions,
+}
+
+/// Counters of questions to servers whose mechanisms do not ask for everything at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Questions {
+    pub(crate) dns: Counter,
+    pub(crate) dns_failures: Counter,
+    pub(crate) consul_failures: Counter,
+}
+
+impl Questions {
+    fn new(registry: &Registry) -> Self {
+        // There is nothing to count yet; stock alerts and dashboards ask for it.
+        registry.counter(
+            "prometheus_sd_kubernetes_failures_total",
+            "The number of failed WATCH/LIST requests of Kubernetes service discovery.",
+        );
+        Self {
+            dns: registry.counter("prometheus_sd_dns_lookups_total", "The number of DNS-SD lookups."),
+            dns_failures: registry
+                .counter("prometheus_sd_dns_lookup_failures_total", "The number of DNS-SD lookup failures."),
+            consul_failures: registry.counter(
+                "prometheus_sd_consul_rpc_failures_total",
+                "The number of Consul RPC call failures.",
+            ),
+        }
+    }
 }
 
 impl SdMetrics {
@@ -82,6 +110,7 @@ impl SdMetrics {
                 "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time.",
                 ["filename"],
             ),
+            questions: Questions::new(registry),
         }
     }
 

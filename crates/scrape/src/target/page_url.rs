@@ -26,6 +26,10 @@ impl PageUrl {
     pub(super) fn new(settings: &JobSettings, labels: &LabelsBuilder, address: &str) -> Result<Self, String> {
         let scheme = labels.get(SCHEME).unwrap_or("");
         let (parsed, problem) = match scheme.to_ascii_lowercase().as_str() {
+            // A URL would end its host there.
+            "http" | "https" if address.contains(['?', '#', '\\']) => {
+                (None, Some(format!("{address:?}: invalid character in host name")))
+            }
             known @ ("http" | "https") => match Url::parse(&format!("{known}://{address}")) {
                 Ok(url) => (Some(url), None),
                 Err(error) => (None, Some(format!("{address:?}: {error}"))),
@@ -120,7 +124,9 @@ mod tests {
         let page = page_url(&[("__address__", "h"), (SCHEME, "ftp")], &[]);
         assert_eq!(page.shown, "ftp://h/metrics");
         assert!(page.problem.unwrap().starts_with("unsupported protocol scheme \"ftp\""));
-        let page = page_url(&[("__address__", "a b")], &[]);
-        assert!(page.problem.unwrap().starts_with("\"a b\": "));
+        for address in ["a b", "h:1?x", "h#", "h\\x"] {
+            let page = page_url(&[("__address__", address)], &[]);
+            assert!(page.problem.unwrap().starts_with(&format!("{address:?}: ")), "{address}");
+        }
     }
 }
