@@ -221,10 +221,19 @@ fn metric_name(name: &str) -> String {
     /// Counts of every driver under the same name.
     const TOTALS: [&str; 7] =
         ["rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "tx_bytes", "tx_packets", "tx_errors"];
-    let word = |word| match word {
-        "rx" => "received",
-        "tx" => "transmitted",
-        other => other,
+    // Of the same word twice in a row the original leaves the second as it is: `tx_tx_timeouts` of virtio.
+    let mut replaced = "";
+    let word = |word| {
+        let full = match word {
+            "rx" if replaced != "rx" => "received",
+            "tx" if replaced != "tx" => "transmitted",
+            _ => {
+                replaced = "";
+                return word;
+            }
+        };
+        replaced = word;
+        full
     };
     let words: Vec<_> = name.split('_').map(word).collect();
     let total = if TOTALS.contains(&name) { "_total" } else { "" };
@@ -250,6 +259,8 @@ mod tests {
         check("tx_dropped", "node_ethtool_transmitted_dropped");
         check("port.rx_dropped", "node_ethtool_port_received_dropped");
         check("  [0]: rx bytes", "node_ethtool_0_received_bytes");
+        check("tx_tx_timeouts", "node_ethtool_transmitted_tx_timeouts");
+        check("rx_tx_tx_tx", "node_ethtool_received_transmitted_tx_transmitted");
         check("TxErrors", "node_ethtool_txerrors");
         check("align_errors", "node_ethtool_align_errors");
     }

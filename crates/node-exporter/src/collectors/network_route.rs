@@ -54,7 +54,8 @@ impl Collector for NetworkRoute {
                 text => format!("{text}/{length}"),
             };
             let priority = attribute(RTA_PRIORITY).and_then(|value| u32_at(value, 0));
-            let priority = priority.map(|priority| priority.to_string()).unwrap_or_default();
+            // The kernel leaves out the default of IPv4's routes.
+            let priority = priority.unwrap_or(0).to_string();
             let source = address(RTA_PREFSRC);
             let proto = protocol(header.get(5).copied().unwrap_or(0));
             let hops = match attribute(RTA_MULTIPATH) {

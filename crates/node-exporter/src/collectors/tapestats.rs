@@ -51,10 +51,14 @@ impl Collector for TapeStats {
         let is_drive = |name: &&String| name.trim_start_matches("st").parse::<u32>().is_ok();
         let drives = names_in(&base, "st");
         for device in drives.iter().filter(is_drive).filter(|name| !self.ignored.is_match(name.as_str())) {
+            let dir = base.join(device).join("stats");
+            if !dir.is_dir() {
+                continue;
+            }
             for (file, name, kind, factor) in NUMBERS {
-                if let Some(value) = ctx.value(&base.join(device).join("stats").join(file)) {
-                    sink.add(kind, name, "Tape statistic.", &[("device", device)], value * factor);
-                }
+                // What a driver does not count is 0, as in the original.
+                let value = ctx.value(&dir.join(file)).unwrap_or(0.0);
+                sink.add(kind, name, "Tape statistic.", &[("device", device)], value * factor);
             }
         }
         Ok(())
