@@ -33,16 +33,16 @@ impl Profile {
 /// When a build step fails.
 pub fn binary(profile: Profile) -> Result<PathBuf> {
     ui()?;
-    cargo_build(&["--profile", profile.name(), "--package", "watchfire"])?;
+    cargo("build", &["--profile", profile.name(), "--package", "watchfire"])?;
     Ok(target_dir().join(profile.name()).join("watchfire"))
 }
 
-/// Runs `cargo build --locked` with more arguments. In a log, where no progress is seen, it names no crates: only what is wrong.
+/// Runs `cargo VERB --locked` with more arguments. In a log, where no progress is seen, it names no crates: only what is wrong.
 /// # Errors
 /// When it fails.
-pub fn cargo_build(arguments: &[&str]) -> Result<()> {
+pub fn cargo(verb: &str, arguments: &[&str]) -> Result<()> {
     let quiet: &[&str] = if is_watched() { &[] } else { &["--quiet"] };
-    run(&root(), "cargo", &[&["build", "--locked"], quiet, arguments].concat(), &[])
+    run(&root(), "cargo", &[&[verb, "--locked"], quiet, arguments].concat(), &[])
 }
 
 /// Whether somebody sits before a terminal.

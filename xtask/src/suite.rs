@@ -1,18 +1,23 @@
 //! The test suite as one command: each stage is timed, its log is kept, and what was skipped or failed is listed last.
+//!
+//! Compiling leaves cores idle where one crate waits for another, and tests that talk to servers mostly wait: stages that do
+//! not need each other run side by side.
 
 mod failure;
+mod stage;
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::build::{self, Profile, say};
-use crate::peers;
+use crate::command::exists;
 use crate::workspace::{root, target_dir};
+use crate::{instructions, peers};
+use stage::{Stage, command};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,120 +28,139 @@ pub enum Form {
     Long,
 }
 
-/// A finished stage.
-#[derive(Debug)]
-pub struct Stage {
-    name: &'static str,
-    took: Duration,
-    log: PathBuf,
-    passed: bool,
-}
-
 /// Runs everything; fails when a stage failed, after all of them ran.
 /// # Errors
 /// When a stage failed or could not be started.
 pub fn run(form: Form) -> Result<()> {
-    if let Err(error) = peers::fetch() {
-        say(&format!("SKIPPED: peers: {error:#}"));
-    }
-    if let Err(error) = peers::fetch_python() {
-        say(&format!("SKIPPED: python: {error:#}"));
-    }
-    let mut stages = vec![unit_tests(form)?];
-    let binary = build::binary(Profile::Release)?;
-    stages.push(instruction_counts()?);
-    if build_has_node() {
-        stages.push(npm("ui-types", &["run", "--silent", "typecheck"])?);
-        stages.push(npm("ui-unit", &["run", "--silent", "test"])?);
-    }
-    stages.push(end_to_end(&binary, form)?);
+    let (unit, binary) = thread::scope(|scope| {
+        let unit = scope.spawn(|| unit_tests(form));
+        let binary = programs();
+        (joined(unit), binary)
+    });
+    let (unit, binary) = (unit?, binary?);
+    let beside = thread::scope(|scope| {
+        let groups = Group::ALL.map(|group| {
+            let binary = binary.as_os_str();
+            scope.spawn(move || end_to_end(group, binary, form))
+        });
+        let computed = computed();
+        groups.into_iter().map(joined).chain(computed).collect::<Result<Vec<Stage>>>()
+    });
+    let mut stages = vec![unit];
+    stages.extend(beside?);
     report(&stages)
+}
+
+/// The outcome of a thread that ran a stage.
+fn joined(stage: thread::ScopedJoinHandle<'_, Result<Stage>>) -> Result<Stage> {
+    stage.join().unwrap_or_else(|_| bail!("a stage panicked"))
+}
+
+/// Builds the program under test and what its instructions are counted with.
+fn programs() -> Result<PathBuf> {
+    let binary = build::binary(Profile::Release)?;
+    instructions::build()?;
+    Ok(binary)
 }
 
 /// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
 const PROPERTY_SEED: &str = "20260701";
 
+/// Fetches the peers while cargo compiles, then runs the tests of all crates.
 fn unit_tests(form: Form) -> Result<Stage> {
+    thread::scope(|scope| {
+        scope.spawn(fetch_peers);
+        // End-to-end tests are compiled with the rest: nothing shall compile while they run.
+        build::cargo("test", &["--workspace", "--no-run"])
+    })?;
     // One crate's failure shall not hide another's.
     let arguments =
         ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
-    let mut command = Command::new("cargo");
-    command.args(arguments).env("WF_PEERS", peers::folder());
+    let mut tests = command("cargo", &arguments);
+    tests.env("WF_PEERS", peers::folder());
     match form {
-        Form::Short => command.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
-        Form::Long => command.env("WF_SOAK", "1"),
+        Form::Short => tests.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
+        Form::Long => tests.env("WF_SOAK", "1"),
     };
-    stage("rust", &mut command)
+    stage::run("rust", tests)
 }
 
-/// Counts do not depend on what else runs, so this stage needs no quiet machine. Not by this program's own path: testing
-/// the workspace may have built it anew.
-fn instruction_counts() -> Result<Stage> {
-    let arguments = ["run", "--quiet", "--locked", "--package", "xtask", "--", "instructions"];
-    stage("instructions", Command::new("cargo").args(arguments))
-}
-
-fn end_to_end(binary: &Path, form: Form) -> Result<Stage> {
-    let mut command = Command::new("cargo");
-    // One after the other: each starts servers and measures, and the machine is small.
-    command.args(["test", "--locked", "--package", "wf-e2e", "--", "--show-output", "--test-threads=1"]);
-    command.env("WATCHFIRE_BIN", binary).env("WF_PEERS", peers::folder());
-    if form == Form::Long {
-        command.env("WF_SOAK", "1");
-    }
-    stage("end-to-end", &mut command)
-}
-
-fn npm(name: &'static str, arguments: &[&str]) -> Result<Stage> {
-    stage(name, Command::new("npm").args(arguments).current_dir(root().join("ui")))
-}
-
-fn build_has_node() -> bool {
-    crate::command::exists("npm")
-}
-
-/// Runs a command, showing its output and keeping it in `target/test-logs`.
-fn stage(name: &'static str, command: &mut Command) -> Result<Stage> {
-    say(&format!("== {name}"));
-    let folder = target_dir().join("test-logs");
-    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let log = folder.join(format!("{name}.log"));
-    let started = Instant::now();
-    if command.get_current_dir().is_none() {
-        command.current_dir(root());
-    }
-    let (reader, writer) = std::io::pipe().context("make a pipe")?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone().context("share the pipe")?)
-        .stderr(writer)
-        .spawn()
-        .with_context(|| format!("start stage {name}"))?;
-    // The command holds the pipe's writing ends: dropping them lets reading end with the child.
-    *command = Command::new("true");
-    let mut file = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-    for line in BufReader::new(reader).split(b'\n') {
-        let line = line.context("read the stage's output")?;
-        file.write_all(&line)?;
-        file.write_all(b"\n")?;
-        let text = String::from_utf8_lossy(&line);
-        if is_worth_showing(&text) {
-            say(&text);
+fn fetch_peers() {
+    for (kind, fetched) in [("peers", peers::fetch()), ("python", peers::fetch_python())] {
+        if let Err(error) = fetched {
+            say(&format!("SKIPPED: {kind}: {error:#}"));
         }
     }
-    let passed = child.wait().context("wait for the stage")?.success();
-    Ok(Stage { name, took: started.elapsed(), log, passed })
 }
 
-/// Passing tests and their output stay in the log; sums, figures, skips and failures are shown.
-fn is_worth_showing(line: &str) -> bool {
-    if line.starts_with("test ") && line.ends_with("... ok") {
-        return false;
+/// Stages that compute and neither talk nor measure time. They give way to those that do.
+fn computed() -> Vec<Result<Stage>> {
+    // Not by this program's own path: testing the workspace may have built it anew.
+    let counts =
+        ["-n", "19", "cargo", "run", "--quiet", "--locked", "--package", "xtask", "--", "instructions"];
+    let mut stages = vec![stage::run("instructions", command("nice", &counts))];
+    if exists("npm") {
+        for (name, script) in [("ui-types", "typecheck"), ("ui-unit", "test")] {
+            let mut npm = command("nice", &["-n", "19", "npm", "run", "--silent", script]);
+            npm.current_dir(root().join("ui"));
+            stages.push(stage::run(name, npm));
+        }
     }
-    let starts =
-        ["test ", "test result", "error", "warning", "FIGURE:", "SKIPPED:", "failures:", "thread ", "----"];
-    let holds = ["panicked", "FAILED", "assertion", " Tests ", " passed", " failed", "left:", "right:"];
-    starts.iter().any(|start| line.starts_with(start)) || holds.iter().any(|part| line.contains(part))
+    stages
+}
+
+/// End-to-end tests that run one after the other: each starts servers, and the machine is small. Those of different groups
+/// run side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// A person's journeys in a browser.
+    Browser,
+    /// Alertmanagers and their receivers, which mostly wait for intervals to pass.
+    Alerting,
+    /// All others.
+    Rest,
+}
+
+impl Group {
+    const ALL: [Self; 3] = [Self::Browser, Self::Alerting, Self::Rest];
+
+    fn stage(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Alerting => "alerting",
+            Self::Rest => "end-to-end",
+        }
+    }
+
+    /// What the names of its tests begin with; those of [`Group::Rest`] are in no other group.
+    fn modules(self) -> &'static [&'static str] {
+        match self {
+            Self::Browser => &["browser::"],
+            Self::Alerting => &["alert_clients::", "alerts::", "cluster::", "mail::"],
+            Self::Rest => &[],
+        }
+    }
+
+    /// Arguments of the test runner that choose its tests.
+    fn filters(self) -> Vec<&'static str> {
+        if self == Self::Rest {
+            let others = Self::ALL.into_iter().flat_map(Self::modules);
+            return others.flat_map(|module| ["--skip", module]).collect();
+        }
+        self.modules().to_vec()
+    }
+}
+
+fn end_to_end(group: Group, binary: &OsStr, form: Form) -> Result<Stage> {
+    let mut tests = command(
+        "cargo",
+        &["test", "--locked", "--workspace", "--test", "e2e", "--", "--show-output", "--test-threads=1"],
+    );
+    tests.args(group.filters()).env("WATCHFIRE_BIN", binary).env("WF_PEERS", peers::folder());
+    if form == Form::Long {
+        tests.env("WF_SOAK", "1");
+    }
+    stage::run(group.stage(), tests)
 }
 
 /// What each stage wrote; programs under test may write what is no text.
@@ -152,9 +176,10 @@ fn report(stages: &[Stage]) -> Result<()> {
         say(&format!("{:>12} {verdict} in {:.0} s", stage.name, stage.took.as_secs_f64()));
     }
     let logs = logs(stages);
-    let lines = |start: &str| -> Vec<&str> {
-        let mut found: Vec<&str> =
-            logs.iter().flat_map(|log| log.lines()).filter(|line| line.starts_with(start)).collect();
+    // What a test prints past its capture begins behind its name.
+    let lines = |word: &str| -> Vec<&str> {
+        let lines = logs.iter().flat_map(|log| log.lines());
+        let mut found: Vec<&str> = lines.filter_map(|line| line.get(line.find(word)?..)).collect();
         found.sort();
         found.dedup();
         found
@@ -178,7 +203,14 @@ fn report(stages: &[Stage]) -> Result<()> {
     if !failed.is_empty() {
         bail!("failed: {} (logs in {})", failed.join(", "), target_dir().join("test-logs").display());
     }
+    say(&format!("\n{} passed, 0 failed", logs.iter().map(|log| n_passed(log)).sum::<u64>()));
     Ok(())
+}
+
+/// How many tests passed by the sums that cargo's test runner writes.
+fn n_passed(log: &str) -> u64 {
+    let sums = log.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    sums.filter_map(|sum| sum.split(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 #[cfg(test)]
@@ -186,9 +218,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passing_tests_are_not_shown() {
-        let log = "test a::b ... ok\ntest a::c ... FAILED\ntest result: FAILED. 1 passed; 1 failed\n";
-        let shown: Vec<&str> = log.lines().filter(|line| is_worth_showing(line)).collect();
-        assert_eq!(shown, ["test a::c ... FAILED", "test result: FAILED. 1 passed; 1 failed"]);
+    fn a_test_end_to_end_is_in_one_group() {
+        let tests = ["browser::a", "alerts::b", "mail::c", "swap::d"];
+        let is_run = |group: Group, test: &str| match group.filters().as_slice() {
+            skips if group == Group::Rest => !skips.iter().any(|part| test.starts_with(part)),
+            parts => parts.iter().any(|part| test.starts_with(part)),
+        };
+        for test in tests {
+            assert_eq!(Group::ALL.into_iter().filter(|group| is_run(*group, test)).count(), 1, "{test}");
+        }
+    }
+
+    #[test]
+    fn passed_tests_are_summed_up() {
+        let log = "test result: ok. 38 passed; 0 failed; 0 ignored\ntest a ... ok\ntest result: ok. 2 passed; 0 failed";
+        assert_eq!(n_passed(log), 40);
     }
 }
