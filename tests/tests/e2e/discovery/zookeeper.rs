@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use wf_e2e::process::{PATIENCE, eventually, free_port};
 use wf_e2e::skip::{peer, skip};
@@ -19,10 +20,21 @@ struct Writer {
 }
 
 impl Writer {
-    /// Returns a connection with a session.
-    fn connect(port: u16) -> Option<TcpStream> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    /// Returns a connection with a session. A server that has just begun to listen takes greetings that it never answers:
+    /// each is waited for shortly, and another one sent.
+    fn session(&self) -> TcpStream {
+        let mut session = None;
+        let is_there = eventually(PATIENCE, || {
+            session = self.greet();
+            session.is_some()
+        });
+        assert!(is_there, "ZooKeeper answers no greeting");
+        session.unwrap()
+    }
+
+    fn greet(&self) -> Option<TcpStream> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         let mut hello = vec![0; 12];
         hello.extend(10_000_i32.to_be_bytes());
         hello.extend([0; 8]);
@@ -30,6 +42,7 @@ impl Writer {
         hello.extend([0; 16]);
         send(&mut stream, &hello)?;
         receive(&mut stream)?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
         Some(stream)
     }
 
@@ -59,7 +72,7 @@ impl Writer {
     }
 
     fn ask(&self, operation: i32, body: &[u8]) {
-        let mut stream = Self::connect(self.port).unwrap();
+        let mut stream = self.session();
         let mut request = Vec::from(1_i32.to_be_bytes());
         request.extend(operation.to_be_bytes());
         request.extend(body);
@@ -117,7 +130,6 @@ fn zookeeper(site: &Site) -> Option<(Peer, u16)> {
 fn zookeeper_members_are_those_of_prometheus_and_followed() {
     let site = Site::new();
     let Some((_zookeeper, port)) = zookeeper(&site) else { return };
-    assert!(eventually(PATIENCE, || Writer::connect(port).is_some()));
     let writer = Writer { port };
     writer.create("/sets", "");
     writer.create("/sets/a", "");
