@@ -257,10 +257,11 @@ impl Queue {
         if did_cut {
             state.cuts_done = state.cuts_wanted;
         }
-        self.written.fetch_max(seq, Ordering::AcqRel);
+        let before = self.written.fetch_max(seq, Ordering::AcqRel);
         self.progress.notify_all();
         drop(state);
-        if let Some(notify) = self.notify.get() {
+        // A sync or a cut that nothing was queued before is no news.
+        if let Some(notify) = self.notify.get().filter(|_| before < seq) {
             notify(seq);
         }
     }
