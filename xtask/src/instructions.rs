@@ -45,7 +45,7 @@ pub fn check(mode: Mode) -> Result<()> {
     if let Some((kind, why)) = obstacle() {
         return skip(kind, &why);
     }
-    build()?;
+    build_bench()?;
     let path = root().join("bench/instructions.toml");
     let committed = Table::parse(&std::fs::read_to_string(&path).unwrap_or_default())?;
     let counts = count_all(&committed)?;
@@ -91,13 +91,8 @@ fn skip(kind: &str, why: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is counted, where it can be. Together with the shipped binary, so that both share every artefact.
-/// # Errors
-/// When cargo fails.
-pub fn build() -> Result<()> {
-    if obstacle().is_some() {
-        return Ok(());
-    }
+/// Builds together with the shipped binary, so that both share every artefact.
+fn build_bench() -> Result<()> {
     build::cargo("build", &["--release", "--package", "watchfire", "--package", "wf-bench"])
 }
 

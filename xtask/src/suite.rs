@@ -9,14 +9,15 @@ mod stage;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, bail};
 
 use crate::build::{self, Profile, say};
 use crate::command::exists;
+use crate::peers;
 use crate::workspace::{root, target_dir};
-use crate::{instructions, peers};
 use stage::{Stage, command};
 
 /// How much is tested.
@@ -32,57 +33,32 @@ pub enum Form {
 /// # Errors
 /// When a stage failed or could not be started.
 pub fn run(form: Form) -> Result<()> {
-    let (unit, binary) = thread::scope(|scope| {
-        let unit = scope.spawn(|| unit_tests(form));
-        let binary = programs();
-        (joined(unit), binary)
-    });
-    let (unit, binary) = (unit?, binary?);
-    let beside = thread::scope(|scope| {
+    let binary = prepare()?;
+    let stages = thread::scope(|scope| {
         let groups = Group::ALL.map(|group| {
             let binary = binary.as_os_str();
             scope.spawn(move || end_to_end(group, binary, form))
         });
-        let computed = computed();
-        groups.into_iter().map(joined).chain(computed).collect::<Result<Vec<Stage>>>()
+        let computed = computed(form);
+        computed.into_iter().chain(groups.into_iter().map(joined)).collect::<Result<Vec<Stage>>>()
     });
-    let mut stages = vec![unit];
-    stages.extend(beside?);
-    report(&stages)
+    report(&stages?)
 }
 
-/// The outcome of a thread that ran a stage.
-fn joined(stage: thread::ScopedJoinHandle<'_, Result<Stage>>) -> Result<Stage> {
-    stage.join().unwrap_or_else(|_| bail!("a stage panicked"))
-}
-
-/// Builds the program under test and what its instructions are counted with.
-fn programs() -> Result<PathBuf> {
-    let binary = build::binary(Profile::Release)?;
-    instructions::build()?;
-    Ok(binary)
-}
-
-/// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
-const PROPERTY_SEED: &str = "20260701";
-
-/// Fetches the peers while cargo compiles, then runs the tests of all crates.
-fn unit_tests(form: Form) -> Result<Stage> {
+/// Fetches the peers and compiles program and tests: while stages run, little is left to compile.
+fn prepare() -> Result<PathBuf> {
     thread::scope(|scope| {
         scope.spawn(fetch_peers);
-        // End-to-end tests are compiled with the rest: nothing shall compile while they run.
-        build::cargo("test", &["--workspace", "--no-run"])
-    })?;
-    // One crate's failure shall not hide another's.
-    let arguments =
-        ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
-    let mut tests = command("cargo", &arguments);
-    tests.env("WF_PEERS", peers::folder());
-    match form {
-        Form::Short => tests.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
-        Form::Long => tests.env("WF_SOAK", "1"),
-    };
-    stage::run("rust", tests)
+        let tests = scope.spawn(|| build::cargo("test", &["--workspace", "--no-run"]));
+        let binary = build::binary(Profile::Release);
+        joined(tests)?;
+        binary
+    })
+}
+
+/// The outcome of a thread.
+fn joined<T>(work: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    work.join().unwrap_or_else(|_| bail!("a thread of the suite panicked"))
 }
 
 fn fetch_peers() {
@@ -93,20 +69,41 @@ fn fetch_peers() {
     }
 }
 
-/// Stages that compute and neither talk nor measure time. They give way to those that do.
-fn computed() -> Vec<Result<Stage>> {
-    // Not by this program's own path: testing the workspace may have built it anew.
-    let counts =
-        ["-n", "19", "cargo", "run", "--quiet", "--locked", "--package", "xtask", "--", "instructions"];
-    let mut stages = vec![stage::run("instructions", command("nice", &counts))];
+/// Stages that neither talk to other programs nor measure time. They give way to those that do.
+fn computed(form: Form) -> Vec<Result<Stage>> {
+    let mut stages = vec![unit_tests(form), stage::run("instructions", gently("cargo", &COUNTS))];
     if exists("npm") {
         for (name, script) in [("ui-types", "typecheck"), ("ui-unit", "test")] {
-            let mut npm = command("nice", &["-n", "19", "npm", "run", "--silent", script]);
+            let mut npm = gently("npm", &["run", "--silent", script]);
             npm.current_dir(root().join("ui"));
             stages.push(stage::run(name, npm));
         }
     }
     stages
+}
+
+/// Not by this program's own path: testing the workspace may have built it anew.
+const COUNTS: [&str; 7] = ["run", "--quiet", "--locked", "--package", "xtask", "--", "instructions"];
+
+/// A command that takes the processor time that others leave.
+fn gently(program: &str, arguments: &[&str]) -> Command {
+    command("nice", &[&["-n", "19", program], arguments].concat())
+}
+
+/// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
+const PROPERTY_SEED: &str = "20260701";
+
+fn unit_tests(form: Form) -> Result<Stage> {
+    // One crate's failure shall not hide another's.
+    let arguments =
+        ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
+    let mut tests = gently("cargo", &arguments);
+    tests.env("WF_PEERS", peers::folder());
+    match form {
+        Form::Short => tests.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
+        Form::Long => tests.env("WF_SOAK", "1"),
+    };
+    stage::run("rust", tests)
 }
 
 /// End-to-end tests that run one after the other: each starts servers, and the machine is small. Those of different groups
