@@ -112,19 +112,19 @@ fn unit_tests(form: Form) -> Result<Stage> {
 enum Group {
     /// A person's journeys in a browser.
     Browser,
-    /// Alertmanagers and their receivers, which mostly wait for intervals to pass.
-    Alerting,
+    /// What mostly waits for intervals to pass: Alertmanagers and discovery.
+    Waiting,
     /// All others.
     Rest,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::Browser, Self::Alerting, Self::Rest];
+    const ALL: [Self; 3] = [Self::Browser, Self::Waiting, Self::Rest];
 
     fn stage(self) -> &'static str {
         match self {
             Self::Browser => "browser",
-            Self::Alerting => "alerting",
+            Self::Waiting => "waiting",
             Self::Rest => "end-to-end",
         }
     }
@@ -133,7 +133,7 @@ impl Group {
     fn modules(self) -> &'static [&'static str] {
         match self {
             Self::Browser => &["browser::"],
-            Self::Alerting => &["alert_clients::", "alerts::", "cluster::", "mail::"],
+            Self::Waiting => &["alert_clients::", "alerts::", "cluster::", "discovery::", "mail::"],
             Self::Rest => &[],
         }
     }
