@@ -34,7 +34,13 @@ impl Profile {
 pub fn binary(profile: Profile) -> Result<PathBuf> {
     ui()?;
     cargo("build", &["--profile", profile.name(), "--package", "watchfire"])?;
-    Ok(target_dir().join(profile.name()).join("watchfire"))
+    Ok(path(profile))
+}
+
+/// Where the binary is once it is built.
+#[must_use]
+pub fn path(profile: Profile) -> PathBuf {
+    target_dir().join(profile.name()).join("watchfire")
 }
 
 /// Runs `cargo VERB --locked` with more arguments. In a log, where no progress is seen, it names no crates: only what is wrong.

@@ -1,14 +1,12 @@
 //! The test suite as one command: each stage is timed, its log is kept, and what was skipped or failed is listed last.
 //!
 //! Compiling leaves cores idle where one crate waits for another, and tests that talk to servers mostly wait: stages that do
-//! not need each other run side by side.
+//! not need each other run side by side. What a clock can fail has the processor first: compilers and counts give way to tests.
 
 mod failure;
 mod stage;
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
@@ -17,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::build::{self, Profile, say};
 use crate::command::exists;
 use crate::peers;
-use crate::workspace::{root, target_dir};
+use crate::workspace::target_dir;
 use stage::{Stage, command};
 
 /// How much is tested.
@@ -33,26 +31,29 @@ pub enum Form {
 /// # Errors
 /// When a stage failed or could not be started.
 pub fn run(form: Form) -> Result<()> {
-    let binary = prepare()?;
-    let stages = thread::scope(|scope| {
-        let groups = Group::ALL.map(|group| {
-            let binary = binary.as_os_str();
-            scope.spawn(move || end_to_end(group, binary, form))
-        });
-        let computed = computed(form);
-        computed.into_iter().chain(groups.into_iter().map(joined)).collect::<Result<Vec<Stage>>>()
-    });
-    report(&stages?)
+    let [units, program] = thread::scope(|scope| {
+        let program = scope.spawn(program);
+        let units = unit_tests(form);
+        anyhow::Ok([units?, joined(program)?])
+    })?;
+    // Without a program there is nothing to start.
+    let others = if program.passed { with_program(form)? } else { Vec::new() };
+    report(&[vec![units, program], others].concat())
 }
 
-/// Fetches the peers and compiles program and tests: while stages run, little is left to compile.
-fn prepare() -> Result<PathBuf> {
+/// Compiles the program, its web UI included. It gives way to the unit tests: a compiler knows no timeouts.
+fn program() -> Result<Stage> {
+    build::ui()?;
+    let arguments = ["build", "--quiet", "--locked", "--release", "--package", "watchfire"];
+    stage::run("program", gently("cargo", &arguments))
+}
+
+/// Tests that start the program. They mostly wait: what only computes takes the processor time that they leave.
+fn with_program(form: Form) -> Result<Vec<Stage>> {
     thread::scope(|scope| {
-        scope.spawn(fetch_peers);
-        let tests = scope.spawn(|| build::cargo("test", &["--workspace", "--no-run"]));
-        let binary = build::binary(Profile::Release);
-        joined(tests)?;
-        binary
+        let groups = Group::ALL.map(|group| scope.spawn(move || end_to_end(group, form)));
+        let computed = computed();
+        computed.into_iter().chain(groups.into_iter().map(joined)).collect()
     })
 }
 
@@ -69,17 +70,15 @@ fn fetch_peers() {
     }
 }
 
-/// Stages that need the processor and little else. They give way to the end-to-end tests, which start servers and wait.
-fn computed(form: Form) -> Vec<Result<Stage>> {
-    let mut stages = vec![unit_tests(form), stage::run("instructions", gently("cargo", &COUNTS))];
+/// Stages that need the processor, the short ones first. Those that know no timeouts give way to the end-to-end tests.
+fn computed() -> Vec<Result<Stage>> {
+    let mut commands = vec![("instructions", gently("cargo", &COUNTS))];
     if exists("npm") {
-        for (name, script) in [("ui-types", "typecheck"), ("ui-unit", "test")] {
-            let mut npm = gently("npm", &["run", "--silent", script]);
-            npm.current_dir(root().join("ui"));
-            stages.push(stage::run(name, npm));
-        }
+        let npm = |script| ["run", "--silent", "--prefix", "ui", script];
+        commands.insert(0, ("ui-unit", command("npm", &npm("test"))));
+        commands.insert(1, ("ui-types", gently("npm", &npm("typecheck"))));
     }
-    stages
+    commands.into_iter().map(|(name, command)| stage::run(name, command)).collect()
 }
 
 /// Not by this program's own path: testing the workspace may have built it anew.
@@ -93,11 +92,16 @@ fn gently(program: &str, arguments: &[&str]) -> Command {
 /// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
 const PROPERTY_SEED: &str = "20260701";
 
+/// Tests of parts. They have the machine, once they are compiled: some of them wait for a timeout or for its absence.
 fn unit_tests(form: Form) -> Result<Stage> {
+    thread::scope(|scope| {
+        scope.spawn(fetch_peers);
+        build::cargo("test", &["--workspace", "--no-run"])
+    })?;
     // One crate's failure shall not hide another's.
     let arguments =
         ["test", "--locked", "--workspace", "--exclude", "wf-e2e", "--no-fail-fast", "--", "--show-output"];
-    let mut tests = gently("cargo", &arguments);
+    let mut tests = command("cargo", &arguments);
     tests.env("WF_PEERS", peers::folder());
     match form {
         Form::Short => tests.env("PROPTEST_RNG_SEED", PROPERTY_SEED),
@@ -148,12 +152,15 @@ impl Group {
     }
 }
 
-fn end_to_end(group: Group, binary: &OsStr, form: Form) -> Result<Stage> {
+fn end_to_end(group: Group, form: Form) -> Result<Stage> {
     let mut tests = command(
         "cargo",
         &["test", "--locked", "--workspace", "--test", "e2e", "--", "--show-output", "--test-threads=1"],
     );
-    tests.args(group.filters()).env("WATCHFIRE_BIN", binary).env("WF_PEERS", peers::folder());
+    tests
+        .args(group.filters())
+        .env("WATCHFIRE_BIN", build::path(Profile::Release))
+        .env("WF_PEERS", peers::folder());
     if form == Form::Long {
         tests.env("WF_SOAK", "1");
     }

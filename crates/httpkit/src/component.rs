@@ -163,7 +163,7 @@ mod tests {
         let mut group = Group::new(CancellationToken::new());
         group.spawn("patient", until);
         group.spawn("broken", |_| async { Err(std::io::Error::other("no disk")) });
-        let error = group.wait(Duration::from_secs(5)).await.unwrap_err();
+        let error = group.wait(Duration::from_secs(60)).await.unwrap_err();
         assert_eq!(error.to_string(), "broken failed");
     }
 
@@ -174,7 +174,7 @@ mod tests {
         group.spawn("a", until);
         group.spawn("b", until);
         stop.cancel();
-        group.wait(Duration::from_secs(5)).await.unwrap();
+        group.wait(Duration::from_secs(60)).await.unwrap();
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::build::say;
 use crate::workspace::{root, target_dir};
 
 /// A finished stage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stage {
     pub(super) name: &'static str,
     pub(super) took: Duration,

@@ -195,7 +195,7 @@ async fn why_tells_where_an_alert_stands_and_what_became_of_it() {
     let alerts = r#"[{"labels":{"alertname":"A"}},{"labels":{"alertname":"B"}}]"#;
     assert_eq!(ask(&router, "POST", "/api/v2/alerts", alerts).await.0, 200);
     let why = async |name: &str| -> Json {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
             let uri = format!("/api/v2/alerts/why?filter=alertname%3D%22{name}%22");
             let (status, body) = ask(&router, "GET", &uri, "").await;

@@ -30,7 +30,7 @@ impl Sink {
     }
 
     async fn wait_for(&self, n: usize) -> Vec<Json> {
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
         while self.0.lock().len() < n {
             assert!(std::time::Instant::now() < deadline, "{:?}", self.0.lock());
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -96,7 +96,7 @@ async fn tell(receiver: &str, note: &Note, answers: &[(u16, &'static str)], memo
         http.fixed.slack_update = format!("{url}/update");
     }
     let templates = Templates::load(&[], std::path::Path::new(""), "http://am").unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let result = integration.notify(&Context::new(note, &templates, &memory, deadline)).await;
     let seen = server.seen.lock().clone();
     Outcome { result, seen }

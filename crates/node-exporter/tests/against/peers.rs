@@ -72,7 +72,7 @@ fn compare(config: Config, flags: &[String], series_min: usize) {
     process.arg(format!("--web.listen-address={address}")).args(flags);
     process.stdout(Stdio::null()).stderr(Stdio::null());
     let _running = Running(process.spawn().unwrap());
-    let theirs = Page::parse(&fetch(&address, Instant::now() + Duration::from_secs(20)));
+    let theirs = Page::parse(&fetch(&address, Instant::now() + Duration::from_secs(60)));
     let mut page = String::new();
     write_page(&mut page, &exporter.gather_blocking(&Selection::All, Duration::from_secs(20)));
     let ours = Page::parse(&page);

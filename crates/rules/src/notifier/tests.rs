@@ -123,7 +123,7 @@ fn config(addresses: &[SocketAddr], extra: &str) -> AlertingConfig {
 }
 
 fn told(receiver: &mpsc::Receiver<String>) -> serde_json::Value {
-    serde_json::from_str(&receiver.recv_timeout(Duration::from_secs(30)).unwrap()).unwrap()
+    serde_json::from_str(&receiver.recv_timeout(Duration::from_secs(60)).unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +165,7 @@ async fn one_that_is_down_does_not_delay_the_others_and_a_reload_keeps_what_wait
     assert_eq!(told(&received)[0]["labels"]["alertname"], "a");
     notifier.reload(&config(&[closed], "timeout: 3s"), &Labels::empty()).unwrap();
     let waits = || notifier.state.lock().running.values().map(|running| running.queue.len()).sum::<usize>();
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
     // In the hands of a worker for the moment of an attempt.
     while waits() != 1 {
         assert!(std::time::Instant::now() < deadline, "what waited was lost");

@@ -194,7 +194,7 @@ impl Prometheus {
     /// Returns whether it ends by itself with an error, as it does on a directory in use.
     pub(crate) fn refuses(program: &Path, data: &Path) -> bool {
         let mut server = Self::start_with(program, data, "");
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match server.child.try_wait().unwrap() {
                 Some(status) => return !status.success(),
@@ -242,7 +242,7 @@ impl Prometheus {
     /// Sends a body; returns the status line and what follows.
     pub(crate) fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let length = body.len();
         write!(
             stream,
@@ -258,7 +258,7 @@ impl Prometheus {
     /// Asks for a path; `None` while nobody answers with 200.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;

@@ -188,7 +188,7 @@ impl Caller {
     }
 
     async fn ask(&mut self, url: &Url) -> Result<(u16, String), ClientError> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let line = std::mem::take(&mut self.line);
         let response = self.client.get_on_line(line, url, &HeaderMap::new(), deadline, Vec::new).await?;
         let status = response.status().as_u16();

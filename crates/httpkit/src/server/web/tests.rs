@@ -104,7 +104,7 @@ impl WebPolicy {
 
 /// Returns the status of an answer; an error when there is none.
 async fn status(client: &HttpClient, url: &Url) -> Result<u16, String> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let response = client.get(url, &HeaderMap::new(), deadline).await;
     response.map(|response| response.status().as_u16()).map_err(|error| error.to_string())
 }
@@ -235,7 +235,7 @@ async fn only_users_with_their_password_get_in_and_headers_are_set() {
         assert_eq!(ask(&ClientOptions::default(), &url).await, Ok(401));
     }
     let client = HttpClient::new(&ClientOptions::default()).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let response = client.get(&url, &HeaderMap::new(), deadline).await.unwrap();
     assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Basic");
     assert_eq!(response.headers()[header::X_FRAME_OPTIONS], "deny");

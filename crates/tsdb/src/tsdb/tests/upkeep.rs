@@ -94,7 +94,7 @@ fn queries_go_on_while_the_disk_hangs() {
             let _ = sender.send(found.len());
         })
     };
-    let answer = receiver.recv_timeout(std::time::Duration::from_secs(20));
+    let answer = receiver.recv_timeout(std::time::Duration::from_secs(60));
     drop(hang);
     creator.join().unwrap();
     reader.join().unwrap();
