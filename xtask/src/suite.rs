@@ -1,7 +1,7 @@
 //! The test suite as one command: each stage is timed, its log is kept, and what was skipped or failed is listed last.
 //!
 //! Compiling leaves cores idle where one crate waits for another, and tests that talk to servers mostly wait: stages that do
-//! not need each other run side by side. What a clock can fail has the processor first: compilers and counts give way to tests.
+//! not need each other run side by side. No test may depend on how much of the processor it gets.
 
 mod failure;
 mod stage;
@@ -41,11 +41,12 @@ pub fn run(form: Form) -> Result<()> {
     report(&[vec![units, program], others].concat())
 }
 
-/// Compiles the program, its web UI included. It gives way to the unit tests: a compiler knows no timeouts.
+/// Compiles the program, its web UI included. It gives way to nobody: linking, its last step, takes minutes and one core, and
+/// all that follows waits for it.
 fn program() -> Result<Stage> {
     build::ui()?;
     let arguments = ["build", "--quiet", "--locked", "--release", "--package", "watchfire"];
-    stage::run("program", gently("cargo", &arguments))
+    stage::run("program", command("cargo", &arguments))
 }
 
 /// Tests that start the program. They mostly wait: what only computes takes the processor time that they leave.
@@ -92,7 +93,7 @@ fn gently(program: &str, arguments: &[&str]) -> Command {
 /// What generated inputs start from in the short form: a test must not depend on luck. The long form tries others.
 const PROPERTY_SEED: &str = "20260701";
 
-/// Tests of parts. They have the machine, once they are compiled: some of them wait for a timeout or for its absence.
+/// Tests of parts, while the program is compiled.
 fn unit_tests(form: Form) -> Result<Stage> {
     thread::scope(|scope| {
         scope.spawn(fetch_peers);
