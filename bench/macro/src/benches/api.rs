@@ -17,7 +17,7 @@ use crate::{Env, Options, Report, Server, Subject, Unit, calibrate, order};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "api",
-    about: "labels, values, series, a wide range query and federation over HTTP [--series 10000 --budget-ms 3000 --n 40]",
+    about: "labels, values, series, a wide range query and federation over HTTP [--series 10000 --budget-ms 3000 --n 200]",
     run,
 };
 
@@ -26,14 +26,18 @@ const RANGE_SHARE: u64 = 10;
 /// Steps of the range query, one a second.
 const N_STEPS: u64 = 1_000;
 
+/// Series and federation are asked for so many times the series as well: a megabyte or two, which an allocator keeps at hand or
+/// does not, is little beside those answers.
+const LARGE: u64 = 8;
+
 /// Bytes of memory that a byte more of an answer may cost. Of values, of series, and for federation, nothing is held but
-/// numbers, some 20 bytes of a series' 250; of a range query, nothing but what its threads compute ahead, which does not grow. An
-/// answer of a few megabytes is not much beside what an allocator keeps at hand: that is the room left here.
+/// numbers, some 20 bytes of a series' 250; of a range query, nothing but what its threads compute ahead, which does not grow. The
+/// rest is room for what an allocator keeps at hand.
 const MEMORY_PER_BYTE: f64 = 0.5;
 const MEMORY_PER_BYTE_OF_RANGE: f64 = 0.25;
 
 /// Answers that differ by less are compared as if by so much: an allocator's own pages would be all there is to see.
-const NOISE_BYTES: usize = 1 << 20;
+const NOISE_BYTES: usize = 2 << 20;
 
 /// A request: rows in the table, what is asked.
 struct Asked {
@@ -41,17 +45,21 @@ struct Asked {
     latency: &'static str,
     first_byte: &'static str,
     memory: &'static str,
-    /// Of the answer to `whole`, what that to `part` did not cost, per byte that it is longer.
+    /// Of the answer to `more`, what that to `part` did not cost, per byte that it is longer.
     memory_per_byte: &'static str,
     path: &'static str,
-    whole: Vec<(&'static str, String)>,
-    /// The same for a quarter of the series.
-    part: Vec<(&'static str, String)>,
+    whole: Form,
+    /// The same for more series, where their answer is long, and for a quarter of those.
+    more: Form,
+    part: Form,
     memory_per_byte_max: f64,
 }
 
+type Form = Vec<(&'static str, String)>;
+
 macro_rules! asked {
-    ($name:literal, $path:expr, $whole:expr, $part:expr, $max:expr) => {
+    ($name:literal, $path:expr, $whole:expr, $part_and_more:expr, $max:expr) => {{
+        let [part, more] = $part_and_more;
         Asked {
             cpu: concat!("CPU, ", $name),
             latency: concat!("latency p50, ", $name),
@@ -60,17 +68,18 @@ macro_rules! asked {
             memory_per_byte: concat!("memory added per byte of answer, ", $name),
             path: $path,
             whole: $whole,
-            part: $part,
+            more,
+            part,
             memory_per_byte_max: $max,
         }
-    };
+    }};
 }
 
 /// Returns what is asked about data that ends at `end_s`.
 fn requests(end_s: u64) -> Vec<Asked> {
     let (start, end) = ((end_s - N_STEPS + 1).to_string(), end_s.to_string());
     let span = [("start", start), ("end", end)];
-    let with = |name: &'static str, text: &str| -> Vec<(&'static str, String)> {
+    let with = |name: &'static str, text: &str| -> Form {
         span.iter().cloned().chain([(name, text.to_owned())]).collect()
     };
     let range = |text: &str| {
@@ -79,42 +88,40 @@ fn requests(end_s: u64) -> Vec<Asked> {
         form
     };
     let (all, quarter) = ("{job=\"api\"}", "{job=\"api\",quarter=\"0\"}");
+    let large = ["{job=\"large\",quarter=\"0\"}", "{job=\"large\"}"];
+    let newest = |text: &str| vec![("match[]", text.to_owned())];
+    let a_thousand = "api_value{job=\"api\",tenth=\"0\"}";
+    let some_of_them = "api_value{job=\"api\",tenth=\"0\",quarter=\"0\"}";
     vec![
         asked!(
             "label names",
             "/api/v1/labels",
             with("match[]", all),
-            with("match[]", quarter),
+            [with("match[]", quarter), with("match[]", all)],
             f64::INFINITY
         ),
         asked!(
             "10k label values",
             "/api/v1/label/pod/values",
             with("match[]", all),
-            with("match[]", quarter),
+            [with("match[]", quarter), with("match[]", all)],
             MEMORY_PER_BYTE
         ),
         asked!(
             "10k series",
             "/api/v1/series",
             with("match[]", all),
-            with("match[]", quarter),
+            large.map(|text| with("match[]", text)),
             MEMORY_PER_BYTE
         ),
         asked!(
             "range of 1,000 series x 1,000 steps",
             "/api/v1/query_range",
-            range("api_value{tenth=\"0\"}"),
-            range("api_value{tenth=\"0\",quarter=\"0\"}"),
+            range(a_thousand),
+            [range(some_of_them), range(a_thousand)],
             MEMORY_PER_BYTE_OF_RANGE
         ),
-        asked!(
-            "federation of 10k series",
-            "/federate",
-            vec![("match[]", all.to_owned())],
-            vec![("match[]", quarter.to_owned())],
-            MEMORY_PER_BYTE
-        ),
+        asked!("federation of 10k series", "/federate", newest(all), large.map(newest), MEMORY_PER_BYTE),
     ]
 }
 
@@ -124,20 +131,26 @@ fn run(env: &Env, options: &Options) -> Result<Report> {
     ensure!(n_series >= 4 * RANGE_SHARE, "--series: at least {}", 4 * RANGE_SHARE);
     let effort = Effort {
         within: Duration::from_millis(options.number("budget-ms", 3_000)?),
-        n_max: usize::try_from(options.number("n", 40)?)?,
+        n_max: usize::try_from(options.number("n", 200)?)?,
         n_min: 3,
     };
     let mut report = Report::new(
         BENCH.name,
         format!(
             "{} series of ten labels in memory, a sample every 15 s; the range query asks {} of them for {N_STEPS} steps of 1 s. \
+             What a byte more of series and of federation costs is asked of {} others, a sample every four minutes. \
              Both servers read copies of one directory.",
             thousands(n_series),
             thousands(n_series / RANGE_SHARE),
+            thousands(n_series * LARGE),
         ),
     );
     report.note("Memory added is the most that resident memory rose above what it was before the first answer of its kind.");
-    let made = data::write(env, n_series)?;
+    let jobs = [
+        data::Job { name: "api", of_its_own: "pod", n_series, every: 1 },
+        data::Job { name: "large", of_its_own: "replica", n_series: n_series * LARGE, every: 16 },
+    ];
+    let made = data::write(env, &jobs)?;
     let subjects = options.subjects(&[Subject::Watchfire, Subject::Prometheus])?;
     let all = requests(made.end_s);
     for (pass, subject) in order::passes(&subjects, options.passes()?) {
@@ -164,6 +177,8 @@ fn measure(server: &mut Server, asked: &Asked, effort: Effort, report: &mut Repo
     let subject = server.subject;
     let part = cost(server, asked, &asked.part, effort)?;
     let whole = cost(server, asked, &asked.whole, effort)?;
+    let more =
+        if asked.more == asked.whole { whole.clone() } else { cost(server, asked, &asked.more, effort)? };
     ensure!(whole.body.len() > 100, "{} answers nothing: {}", subject.name(), whole.body);
     let mut first_bytes_s = Vec::new();
     for _ in 0..effort.n_min {
@@ -175,9 +190,9 @@ fn measure(server: &mut Server, asked: &Asked, effort: Effort, report: &mut Repo
     report.add(asked.first_byte, Unit::Seconds, subject, median(&first_bytes_s).unwrap_or(f64::NAN));
     report.add(asked.cpu, Unit::Seconds, subject, whole.cpu_s);
     report.add(asked.memory, Unit::Bytes, subject, whole.extra_peak_bytes);
-    let n_more = whole.body.len().saturating_sub(part.body.len()).max(NOISE_BYTES) as f64;
-    let more = (whole.extra_peak_bytes - part.extra_peak_bytes).max(0.0) / n_more;
-    report.add(asked.memory_per_byte, Unit::Bytes, subject, more);
+    let n_more = more.body.len().saturating_sub(part.body.len()).max(NOISE_BYTES) as f64;
+    let per_byte = (more.extra_peak_bytes - part.extra_peak_bytes).max(0.0) / n_more;
+    report.add(asked.memory_per_byte, Unit::Bytes, subject, per_byte);
     Ok(())
 }
 

@@ -96,6 +96,10 @@ impl Page {
     /// # Errors
     /// When storage cannot be read.
     pub(super) fn next(&mut self) -> Result<Vec<u8>, ApiError> {
+        if !self.is_over && self.form.format != Format::Protobuf {
+            // Of its final size: growing would copy it, and leave the allocator a trail of smaller ones.
+            self.text.reserve(CHUNK_BYTES + CHUNK_BYTES / 4);
+        }
         while !self.is_over && self.text.len() + self.families.len() < CHUNK_BYTES {
             match self.found.next()? {
                 Some((labels, newest)) => self.push(labels.metric_name(), &labels, &newest),
