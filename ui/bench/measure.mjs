@@ -6,6 +6,7 @@
 // that an hour takes minutes: the refreshes are as many, and every one waits for its answers. Large answers are made
 // here, so that figures are about the browser.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
@@ -35,18 +36,25 @@ function freePort() {
 }
 
 async function start() {
-  if (process.env.WF_URL !== undefined) return { base: process.env.WF_URL.replace(/\/?$/, "/"), stop: () => undefined };
+  if (process.env.WF_URL !== undefined) return { base: process.env.WF_URL.replace(/\/?$/, "/"), stop: async () => undefined };
   const data = mkdtempSync(join(tmpdir(), "watchfire-measure-"));
   const [port, exporter] = [await freePort(), await freePort()];
   const child = spawn(binary, ["up", "--listen", `127.0.0.1:${port}`, "--data", data, "--exporter-listen", `127.0.0.1:${exporter}`], { stdio: "ignore" });
+  const ended = once(child, "exit");
+  // Until it has ended it writes into its folder.
+  const stop = async () => {
+    child.kill();
+    await ended;
+    rmSync(data, { recursive: true, force: true });
+  };
   const base = `http://127.0.0.1:${port}/`;
   const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
     const answer = await fetch(`${base}api/v1/query?query=${encodeURIComponent("rate(node_cpu_seconds_total[1m])")}`).then((reply) => reply.json()).catch(() => null);
-    if (answer?.data?.result?.length > 0) return { base, stop: () => (child.kill(), rmSync(data, { recursive: true, force: true })) };
+    if (answer?.data?.result?.length > 0) return { base, stop };
     await new Promise((done) => setTimeout(done, 250));
   }
-  child.kill();
+  await stop();
   throw new Error(`${binary} gave no rates within a minute`);
 }
 
@@ -203,8 +211,7 @@ const server = await start();
 const browser = await chromium.launch({ executablePath: process.env.WF_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
 const watchdog = setTimeout(() => {
   console.error(`not measured within ${MINUTES_MAX} minutes: some page hangs`);
-  server.stop();
-  process.exit(1);
+  server.stop().finally(() => process.exit(1));
 }, MINUTES_MAX * 60_000);
 try {
   for (const measure of [firstChart, thirtyCharts, typing, largeTable, manyPoints, anHour]) {
@@ -219,5 +226,5 @@ try {
 } finally {
   clearTimeout(watchdog);
   await browser.close();
-  server.stop();
+  await server.stop();
 }
