@@ -40,11 +40,15 @@ async function start() {
   const data = mkdtempSync(join(tmpdir(), "watchfire-measure-"));
   const [port, exporter] = [await freePort(), await freePort()];
   const child = spawn(binary, ["up", "--listen", `127.0.0.1:${port}`, "--data", data, "--exporter-listen", `127.0.0.1:${exporter}`], { stdio: "ignore" });
+  // However this script ends, the server does not outlive it.
+  process.once("exit", () => child.kill("SIGKILL"));
   const ended = once(child, "exit");
   // Until it has ended it writes into its folder.
   const stop = async () => {
     child.kill();
+    const patience = setTimeout(() => child.kill("SIGKILL"), 30_000);
     await ended;
+    clearTimeout(patience);
     rmSync(data, { recursive: true, force: true });
   };
   const base = `http://127.0.0.1:${port}/`;
