@@ -419,6 +419,29 @@ mod tests {
         );
         assert_eq!(n_metrics(&whole(form)), 4);
         // However many series a name has, no more of them than a chunk are held.
+        let mut page = many(form);
+        let mut chunks = Vec::new();
+        while let Some(chunk) = Some(page.next().unwrap()).filter(|chunk| !chunk.is_empty()) {
+            assert!(chunk.len() < CHUNK_BYTES + 1_000, "{}", chunk.len());
+            chunks.push(chunk);
+        }
+        assert!(chunks.len() > 3);
+        assert_eq!(n_metrics(&chunks.concat()), 4_000);
+    }
+
+    #[test]
+    fn a_chunk_of_text_is_written_without_growing() {
+        let mut page = many(Form::choose("text/plain"));
+        let mut n_chunks = 0;
+        while let Some(chunk) = Some(page.next().unwrap()).filter(|chunk| !chunk.is_empty()) {
+            assert_eq!(chunk.capacity(), CHUNK_BYTES + CHUNK_BYTES / 4);
+            n_chunks += 1;
+        }
+        assert!(n_chunks > 3);
+    }
+
+    /// A page of 4,000 series of one name.
+    fn many(form: Form) -> Page {
         let storage = MemoryStorage::new();
         for id in 0..4_000 {
             let mut samples = SampleColumns::default();
@@ -427,14 +450,7 @@ mod tests {
                 .insert(Labels::from_pairs([("__name__", "many"), ("id", &*format!("{id:050}"))]), samples);
         }
         let selectors = vec![crate::api_v1::parse::selector("many").unwrap()];
-        let mut page = Page::new(form, Found::new(&storage, selectors, TimeRange::ALL).unwrap(), attached());
-        let mut chunks = Vec::new();
-        while let Some(chunk) = Some(page.next().unwrap()).filter(|chunk| !chunk.is_empty()) {
-            assert!(chunk.len() < CHUNK_BYTES + 1_000, "{}", chunk.len());
-            chunks.push(chunk);
-        }
-        assert!(chunks.len() > 3);
-        assert_eq!(n_metrics(&chunks.concat()), 4_000);
+        Page::new(form, Found::new(&storage, selectors, TimeRange::ALL).unwrap(), attached())
     }
 
     fn n_metrics(page: &[u8]) -> usize {
